@@ -1,0 +1,69 @@
+package spend
+
+import (
+	"context"
+	"time"
+
+	"penstock/internal/gateway"
+)
+
+// Row is one call in the books. It is immutable once journaled.
+type Row struct {
+	// CallID names the call: the id in x-litellm-call-id and the row's
+	// identity. Booking two rows with one CallID books the first.
+	CallID     string
+	ResponseID string // the vendor's id of the answer, "" if none
+
+	KeyHash   string // "" for the master key
+	UserID    string
+	TeamID    string
+	OrgID     string
+	EndUser   string
+	Tags      []string
+	Operation gateway.Operation
+	Route     string
+	Group     string // model name the client asked for
+	Model     string // the vendor's model that answered
+	Provider  string
+	// Deployment is the id of the deployment that answered, "" if none did.
+	Deployment string
+	Session    string
+	ClientIP   string
+
+	Failed      bool
+	Kind        gateway.Kind // of the failure
+	Error       string       // short text of the failure, at most 500 bytes
+	Interrupted bool         // the answer was not seen to its end
+	Stream      bool
+	Finish      string
+	Retries     int
+	Fallbacks   int
+
+	Usage gateway.Usage
+	Cost  gateway.NanoUSD
+	// Priced says that a price was known; Price is its version.
+	Priced bool
+	Price  string
+
+	Start     time.Time
+	FirstByte time.Time // zero if the client never got a byte
+	End       time.Time
+
+	// The starts of the budget windows that Cost belongs to, computed when the
+	// call was admitted. Zero for a lifetime budget. Booking compares them with
+	// the window a total stands for, so that late rows never leak into a new
+	// window and a new window starts from nothing without any reset job.
+	KeyWindow    time.Time
+	UserWindow   time.Time
+	TeamWindow   time.Time
+	GlobalWindow time.Time
+}
+
+// Store books rows. *store.DB implements it.
+type Store interface {
+	// Book writes rows and adds their cost to the totals of everyone they are
+	// charged to, in one transaction. A row whose CallID is already in the
+	// books is skipped together with its cost, so that booking again is
+	// harmless. It returns how many rows were new.
+	Book(ctx context.Context, rows []Row) (int, error)
+}
