@@ -1,0 +1,267 @@
+package limittest
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"penstock/internal/gateway"
+	"penstock/internal/limit"
+)
+
+// Epoch is a moment in the middle of every window, for tests that need one.
+var Epoch = time.Date(2026, 3, 18, 10, 20, 30, 0, time.UTC)
+
+// Take returns a Take for tests: amount of kind on the scope.
+func Take(scope limit.ScopeKind, id string, kind limit.Kind, amount int64) limit.Take {
+	return limit.Take{Limit: limit.Limit{Scope: limit.Scope{Kind: scope, ID: id}, Kind: kind, Amount: amount}}
+}
+
+// Exactly is a Size of tokens and money without doubt.
+func Exactly(tokens, money int64) *limit.Size {
+	return &limit.Size{Tokens: tokens, Money: limit.Range{Least: money, Want: money, Worst: money}}
+}
+
+// Run plays the contract against counters made by open.
+func Run(t *testing.T, open func(t *testing.T) limit.Counter) {
+	t.Run("sequence", func(t *testing.T) { sequence(t, open) })
+	t.Run("all or nothing", func(t *testing.T) { allOrNothing(t, open) })
+	t.Run("a hundred at once get exactly ten", func(t *testing.T) { exactlyTen(t, open) })
+	t.Run("settling is done once", func(t *testing.T) { once(t, open) })
+	t.Run("capped when the worst does not fit", func(t *testing.T) { capped(t, open) })
+	t.Run("opposite scopes do not deadlock", func(t *testing.T) { crossing(t, open) })
+}
+
+// step is one thing that happens to the counters.
+type step struct {
+	after   time.Duration // since the step before
+	size    *limit.Size
+	settle  *limit.Actual // of the oldest call not yet settled; nil: reserve
+	refused bool
+	retry   time.Duration // of the refusal
+}
+
+func sequence(t *testing.T, open func(t *testing.T) limit.Counter) {
+	key := func(k limit.Kind, n int64) []limit.Take { return []limit.Take{Take(limit.KeyScope, "k", k, n)} }
+	reserve := func(after time.Duration) step { return step{after: after, size: Exactly(1, 1)} }
+	daily := key(limit.Money, 10)
+	daily[0].Window = limit.Window{N: 1, Unit: limit.Days}
+	for _, tt := range []struct {
+		name  string
+		takes []limit.Take
+		steps []step
+	}{
+		{"the third request of two in a minute waits for the first to leave the window", key(limit.Requests, 2), []step{
+			reserve(0), reserve(10 * time.Second),
+			{size: Exactly(1, 1), refused: true, retry: 51 * time.Second},
+			{after: 50 * time.Second, size: Exactly(1, 1), refused: true, retry: time.Second},
+			reserve(time.Second),
+		}},
+		{"a refused request uses nothing", key(limit.Requests, 1), []step{
+			reserve(0),
+			{after: 30 * time.Second, size: Exactly(1, 1), refused: true, retry: 31 * time.Second},
+			{after: 30 * time.Second, size: Exactly(1, 1), refused: true, retry: time.Second},
+			reserve(time.Second),
+		}},
+		{"tokens are settled to the truth", key(limit.Tokens, 100), []step{
+			{size: Exactly(90, 0)},
+			{size: Exactly(20, 0), refused: true, retry: 61 * time.Second},
+			{settle: &limit.Actual{Requests: 1, Tokens: 10}},
+			{size: Exactly(90, 0)},
+			{size: Exactly(1, 0), refused: true, retry: 61 * time.Second},
+		}},
+		{"tokens over the reservation count too", key(limit.Tokens, 100), []step{
+			{size: Exactly(10, 0)},
+			{settle: &limit.Actual{Requests: 1, Tokens: 99}},
+			{size: Exactly(2, 0), refused: true, retry: 61 * time.Second},
+			{size: Exactly(1, 0)},
+		}},
+		{"a late settlement does not touch a window that is over", key(limit.Tokens, 100), []step{
+			{size: Exactly(10, 0)},
+			{after: 2 * time.Minute, settle: &limit.Actual{Requests: 1, Tokens: 5000}},
+			{size: Exactly(100, 0)},
+		}},
+		{"a slot comes back when its call ends", key(limit.Parallel, 1), []step{
+			reserve(0),
+			{after: time.Hour, size: Exactly(1, 1), refused: true, retry: time.Second},
+			{settle: &limit.Actual{}},
+			reserve(0),
+		}},
+		{"six cheap calls in a row under a small budget", key(limit.Money, 12), []step{
+			{size: Exactly(1, 6)}, {settle: &limit.Actual{Requests: 1, Money: 2}},
+			{size: Exactly(1, 6)}, {settle: &limit.Actual{Requests: 1, Money: 2}},
+			{size: Exactly(1, 6)}, {settle: &limit.Actual{Requests: 1, Money: 2}},
+			{size: Exactly(1, 6)}, {settle: &limit.Actual{Requests: 1, Money: 2}},
+			{size: Exactly(1, 6), refused: true},
+			{size: Exactly(1, 2)}, {settle: &limit.Actual{Requests: 1, Money: 2}},
+			{size: Exactly(1, 2)}, {settle: &limit.Actual{Requests: 1, Money: 2}},
+			{size: Exactly(1, 1), refused: true},
+		}},
+		{"a budget of nothing admits nothing that costs", key(limit.Money, 0), []step{
+			{size: Exactly(1, 1), refused: true}, {size: Exactly(1, 0)},
+		}},
+		{"a daily budget starts anew at midnight, without any job", daily, []step{
+			{size: Exactly(1, 10)}, {settle: &limit.Actual{Requests: 1, Money: 10}},
+			{size: Exactly(1, 1), refused: true, retry: 13*time.Hour + 39*time.Minute + 30*time.Second},
+			{after: 13*time.Hour + 39*time.Minute + 29*time.Second, size: Exactly(1, 1), refused: true, retry: time.Second},
+			{after: time.Second, size: Exactly(1, 10)},
+		}},
+		{"money of yesterday's call is yesterday's", daily, []step{
+			{size: Exactly(1, 10)},
+			{after: 14 * time.Hour, settle: &limit.Actual{Requests: 1, Money: 10}},
+			{size: Exactly(1, 10)},
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := open(t)
+			now := Epoch
+			var held []*limit.Hold
+			for i, s := range tt.steps {
+				now = now.Add(s.after)
+				if s.settle != nil {
+					c.Settle(held[0], s.settle)
+					held = held[1:]
+					continue
+				}
+				h := &limit.Hold{}
+				f := c.Reserve(now, h, tt.takes, s.size)
+				if (f != nil) != s.refused {
+					t.Fatalf("step %d: refusal %+v, want refused=%v", i, f, s.refused)
+				}
+				if f != nil && f.RetryAfter != s.retry {
+					t.Errorf("step %d: retry after %v, want %v", i, f.RetryAfter, s.retry)
+				}
+				if f == nil {
+					held = append(held, h)
+				}
+			}
+		})
+	}
+}
+
+func allOrNothing(t *testing.T, open func(t *testing.T) limit.Counter) {
+	c := open(t)
+	wide := Take(limit.TeamScope, "t", limit.Requests, 5)
+	narrow := Take(limit.KeyScope, "k", limit.Requests, 1)
+	must(t, c.Reserve(Epoch, &limit.Hold{}, []limit.Take{narrow, wide}, Exactly(1, 0)), nil)
+	for range 10 {
+		must(t, c.Reserve(Epoch, &limit.Hold{}, []limit.Take{narrow, wide}, Exactly(1, 0)), &narrow)
+	}
+	for range 4 {
+		must(t, c.Reserve(Epoch, &limit.Hold{}, []limit.Take{wide}, Exactly(1, 0)), nil)
+	}
+	must(t, c.Reserve(Epoch, &limit.Hold{}, []limit.Take{wide}, Exactly(1, 0)), &wide)
+}
+
+func must(t *testing.T, f *limit.Refusal, want *limit.Take) {
+	t.Helper()
+	switch {
+	case want == nil && f != nil:
+		t.Fatalf("refused by %v, want admitted", f.Limit)
+	case want != nil && f == nil:
+		t.Fatalf("admitted, want refused by %v", want.Limit)
+	case want != nil && f.Limit != want.Limit:
+		t.Fatalf("refused by %v, want by %v", f.Limit, want.Limit)
+	}
+}
+
+func exactlyTen(t *testing.T, open func(t *testing.T) limit.Counter) {
+	for _, kind := range []limit.Kind{limit.Requests, limit.Tokens, limit.Parallel, limit.Money} {
+		t.Run(limit.Kinds[kind].Name, func(t *testing.T) {
+			c := open(t)
+			amount := int64(10)
+			size := Exactly(1, 1)
+			if kind == limit.Money || kind == limit.Tokens {
+				amount, size = 10*7+6, Exactly(7, 7)
+			}
+			takes := []limit.Take{Take(limit.KeyScope, "k", kind, amount), Take(limit.TeamScope, "t", kind, 1000)}
+			var admitted atomic.Int64
+			var wg sync.WaitGroup
+			for range 100 {
+				wg.Go(func() {
+					h := &limit.Hold{}
+					if c.Reserve(Epoch, h, takes, size) == nil {
+						admitted.Add(1)
+						if kind != limit.Parallel { // a slot given back admits the next, rightly
+							c.Settle(h, &limit.Actual{Requests: 1, Tokens: 7, Money: 7})
+						}
+					}
+				})
+			}
+			wg.Wait()
+			if n := admitted.Load(); n != 10 {
+				t.Errorf("%d of 100 admitted, want exactly 10", n)
+			}
+		})
+	}
+}
+
+func once(t *testing.T, open func(t *testing.T) limit.Counter) {
+	c := open(t)
+	takes := []limit.Take{Take(limit.KeyScope, "k", limit.Parallel, 2), Take(limit.KeyScope, "k", limit.Money, 10)}
+	h := &limit.Hold{}
+	must(t, c.Reserve(Epoch, h, takes, Exactly(1, 5)), nil)
+	for range 3 {
+		c.Settle(h, &limit.Actual{Requests: 1, Money: 4})
+	}
+	must(t, c.Reserve(Epoch, &limit.Hold{}, takes, Exactly(1, 7)), &takes[1])
+	must(t, c.Reserve(Epoch, &limit.Hold{}, takes, Exactly(1, 3)), nil)
+	must(t, c.Reserve(Epoch, &limit.Hold{}, takes, Exactly(1, 3)), nil)
+	must(t, c.Reserve(Epoch, &limit.Hold{}, takes, Exactly(1, 0)), &takes[0])
+}
+
+func capped(t *testing.T, open func(t *testing.T) limit.Counter) {
+	c := open(t)
+	takes := []limit.Take{Take(limit.KeyScope, "k", limit.Money, 100)}
+	open1 := &limit.Size{Money: limit.Range{Least: 2, Want: 10, Worst: 60}}
+	for i, want := range []struct {
+		money  int64
+		capped bool
+	}{
+		{10, false}, // may come to 60
+		{10, true},  // 60 more would be 120
+		{10, true}, {10, true}, {10, true}, {10, true}, {10, true}, {10, true}, {10, true}, {10, true},
+	} {
+		h := &limit.Hold{}
+		must(t, c.Reserve(Epoch, h, takes, open1), nil)
+		if h.Money != want.money || h.Capped != want.capped {
+			t.Errorf("call %d: reserved %d capped %v, want %d %v", i, h.Money, h.Capped, want.money, want.capped)
+		}
+	}
+	must(t, c.Reserve(Epoch, &limit.Hold{}, takes, open1), &takes[0])
+
+	// What is left, but less than wanted, is reserved as it is.
+	c = open(t)
+	h := &limit.Hold{}
+	must(t, c.Reserve(Epoch, h, []limit.Take{Take(limit.KeyScope, "k", limit.Money, 7)}, open1), nil)
+	if h.Money != 7 || !h.Capped {
+		t.Errorf("reserved %d capped %v, want 7 true", h.Money, h.Capped)
+	}
+}
+
+func crossing(t *testing.T, open func(t *testing.T) limit.Counter) {
+	c := open(t)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			key := []string{"a", "b"}[i%2]
+			team := []string{"a", "b"}[i/2%2]
+			takes := []limit.Take{
+				Take(limit.KeyScope, key, limit.Requests, 1<<40),
+				Take(limit.UserScope, "u", limit.Money, limit.Unlimited),
+				Take(limit.TeamScope, team, limit.Requests, 1<<40),
+				Take(limit.GlobalScope, "", limit.Parallel, 1<<40),
+			}
+			for range 2000 {
+				h := &limit.Hold{}
+				if f := c.Reserve(Epoch, h, takes, &limit.Size{Tokens: 1, Money: limit.Range{Least: 1, Want: 1, Worst: 1}}); f != nil {
+					t.Errorf("refused: %+v", f)
+					return
+				}
+				c.Settle(h, &limit.Actual{Requests: 1, Money: gateway.NanoUSD(1)})
+			}
+		})
+	}
+	wg.Wait()
+}

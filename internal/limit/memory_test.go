@@ -1,0 +1,105 @@
+package limit_test
+
+import (
+	"testing"
+	"time"
+
+	"penstock/internal/gateway"
+	"penstock/internal/limit"
+	"penstock/internal/limit/limittest"
+)
+
+func TestMemory(t *testing.T) {
+	limittest.Run(t, func(*testing.T) limit.Counter { return limit.NewMemory(limit.Calendar{}) })
+}
+
+func TestMemoryStartsFromTheBooks(t *testing.T) {
+	today := time.Date(2026, 3, 18, 0, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		name  string
+		spent gateway.Spend
+		left  int64
+	}{
+		{"nothing spent", gateway.Spend{}, 100},
+		{"spent today", gateway.Spend{Window: 70, WindowStart: today, Total: 170}, 30},
+		{"spent yesterday is forgotten", gateway.Spend{Window: 70, WindowStart: today.AddDate(0, 0, -1), Total: 170}, 100},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := limit.NewMemory(limit.Calendar{})
+			take := limittest.Take(limit.KeyScope, "k", limit.Money, 100)
+			take.Window, take.Spent = limit.Window{N: 1, Unit: limit.Days}, &tt.spent
+			if f := m.Reserve(limittest.Epoch, &limit.Hold{}, []limit.Take{take}, limittest.Exactly(0, tt.left+1)); f == nil {
+				t.Errorf("%d admitted, want at most %d", tt.left+1, tt.left)
+			}
+			h := &limit.Hold{}
+			if f := m.Reserve(limittest.Epoch, h, []limit.Take{take}, limittest.Exactly(0, tt.left)); f != nil {
+				t.Errorf("%d refused: %+v", tt.left, f)
+			}
+			m.Settle(h, &limit.Actual{Requests: 1, Money: 5})
+			window, total, ok := m.Spent(limit.Scope{Kind: limit.KeyScope, ID: "k"}, take.Window, limittest.Epoch)
+			if want := 105 - tt.left; !ok || window != want || total != int64(tt.spent.Total)+5 {
+				t.Errorf("Spent = %d, %d, %v; want %d, %d, true", window, total, ok, want, int64(tt.spent.Total)+5)
+			}
+		})
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func TestRefusalNamesEverything(t *testing.T) {
+	key := &gateway.Key{Hash: "abc", Name: "sk-...1234", Alias: "prod", Limits: gateway.Limits{RPM: ptr(int64(1)), Budget: ptr(gateway.NanoUSD(10_000_000_000))}}
+	for _, tt := range []struct {
+		name    string
+		p       gateway.Principal
+		g       *limit.Global
+		size    limit.Size
+		kind    gateway.Kind
+		message string
+	}{
+		{
+			"rate", gateway.Principal{Key: key}, nil, limit.Size{}, gateway.Exceeded,
+			"Rate limit exceeded for api_key: abc. Limit type: requests. Current limit: 1, Remaining: 0. Limit resets at: 2026-03-18 10:21:31 UTC. Used: 1, this call needs: 1",
+		},
+		{
+			"budget", gateway.Principal{Key: &gateway.Key{Hash: "other", Name: "sk-...1234", Alias: "prod", Limits: gateway.Limits{Budget: ptr(gateway.NanoUSD(10_000_000_000))}}}, nil,
+			limit.Size{Money: limit.Range{Least: 6_000_000_000, Want: 6_000_000_000, Worst: 6_000_000_000}}, gateway.BudgetExceeded,
+			"Budget has been exceeded! Key=prod (sk-...1234) Current cost: 0.0, Max budget: 10.0. In flight: 6.0, this call needs: 6.0",
+		},
+		{
+			"more tokens than the limit ever allows", gateway.Principal{}, &limit.Global{Limits: gateway.Limits{TPM: ptr(int64(5))}}, limit.Size{Tokens: 6}, gateway.Exceeded,
+			"Rate limit exceeded for global: . Limit type: tokens. Current limit: 5, Remaining: 5. Limit resets at: 2026-03-18 10:21:30 UTC. Used: 0, this call needs: 6, which is more than the limit allows at any time",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l := limit.New(limit.NewMemory(limit.Calendar{}), func() time.Time { return limittest.Epoch })
+			var err error
+			for range 2 {
+				err = l.Reserve(&limit.Hold{}, &tt.p, tt.g, &tt.size)
+			}
+			e := gateway.AsError(err)
+			if e == nil || e.Kind != tt.kind || e.Message != tt.message {
+				t.Errorf("got  %+v\nwant %v %q", e, tt.kind, tt.message)
+			}
+		})
+	}
+}
+
+// What the path costs: one key with every limit, its user and its team.
+func BenchmarkReserveSettle(b *testing.B) {
+	all := gateway.Limits{RPM: ptr(int64(1 << 40)), TPM: ptr(int64(1 << 40)), Parallel: ptr(int64(1 << 40)), Budget: ptr(gateway.NanoUSD(1 << 60)), BudgetDuration: "30d"}
+	l := limit.New(limit.NewMemory(limit.Calendar{}), time.Now)
+	p := gateway.Principal{
+		Key:  &gateway.Key{Hash: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", TeamID: "t", Limits: all},
+		User: &gateway.User{ID: "u", Limits: all}, Team: &gateway.Team{ID: "t", Limits: all},
+	}
+	size := limit.Size{Tokens: 100, Money: limit.Range{Least: 1000, Want: 1000, Worst: 1000}}
+	b.ReportAllocs()
+	h := &limit.Hold{}
+	for b.Loop() {
+		h.Reset()
+		if err := l.Reserve(h, &p, nil, &size); err != nil {
+			b.Fatal(err)
+		}
+		l.Settle(h, &limit.Actual{Requests: 1, Tokens: 80, Money: 900})
+	}
+}
