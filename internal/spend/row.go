@@ -10,7 +10,8 @@ import (
 // Row is one call in the books. It is immutable once journaled.
 type Row struct {
 	// CallID names the call: the id in x-litellm-call-id and the row's
-	// identity. Booking two rows with one CallID books the first.
+	// identity. Booking two rows with one CallID books the first, so the
+	// gateway makes it: a client that chose it could have calls for nothing.
 	CallID     string
 	ResponseID string // the vendor's id of the answer, "" if none
 

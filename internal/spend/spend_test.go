@@ -1,0 +1,282 @@
+package spend
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"penstock/internal/gateway"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// books is a Store in memory. It keeps the first row of each call, as the
+// contract says.
+type books struct {
+	mu    sync.Mutex
+	rows  map[string]Row
+	tries int
+	fail  func(try int) error
+}
+
+func (b *books) Book(_ context.Context, rows []Row) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tries++
+	if b.fail != nil {
+		if err := b.fail(b.tries); err != nil {
+			return 0, err
+		}
+	}
+	if b.rows == nil {
+		b.rows = map[string]Row{}
+	}
+	n := 0
+	for _, r := range rows {
+		if _, ok := b.rows[r.CallID]; !ok {
+			b.rows[r.CallID] = r
+			n++
+		}
+	}
+	return n, nil
+}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func row(id string, cost gateway.NanoUSD) *Row {
+	return &Row{CallID: id, KeyHash: "k", Group: "gpt-4o", Operation: gateway.Chat, Cost: cost, Start: time.UnixMicro(1_774_000_000_000_001).UTC()}
+}
+
+func open(t *testing.T, dir string, o Options) *Journal {
+	t.Helper()
+	j, err := OpenJournal(dir, o, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+func recovered(t *testing.T, dir string) *books {
+	t.Helper()
+	j := open(t, dir, Options{})
+	defer j.Close()
+	b := &books{rows: map[string]Row{}}
+	if err := j.Recover(t.Context(), b, func(int) {}); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestRecoverBooksWhatADeadProcessLeft(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, Options{Lanes: 2})
+	streamed := row("streaming", 0)
+	for _, err := range []error{
+		j.Begin(row("done", 5)), j.End(row("done", 7)),
+		j.Begin(row("waiting", 3)),
+		j.Begin(streamed), j.Progress(row("streaming", 4)), j.Progress(row("streaming", 9)),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = j.Close() // as the kernel does when a process dies
+
+	b := recovered(t, dir)
+	for _, want := range []struct {
+		id          string
+		cost        gateway.NanoUSD
+		interrupted bool
+	}{{"done", 7, false}, {"waiting", 3, true}, {"streaming", 9, true}} {
+		r, ok := b.rows[want.id]
+		if !ok || r.Cost != want.cost || r.Interrupted != want.interrupted {
+			t.Errorf("call %s: booked %v at %d, interrupted %v; want %d, %v", want.id, ok, r.Cost, r.Interrupted, want.cost, want.interrupted)
+		}
+	}
+	if again := recovered(t, dir); len(again.rows) != 0 {
+		t.Errorf("a second recovery found %d rows, want none", len(again.rows))
+	}
+}
+
+// Whatever byte the process died at, the whole records before it are booked
+// and nothing else is.
+func TestTornAtEveryByte(t *testing.T) {
+	var file []byte
+	var ends []int
+	for i := range 3 {
+		file = appendRecord(file, closed, row(fmt.Sprint("call", i), 1))
+		ends = append(ends, len(file))
+	}
+	for n := range len(file) + 1 {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "lane00-000000000001.journal"), file[:n], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		want := 0
+		for _, e := range ends {
+			if e <= n {
+				want++
+			}
+		}
+		if b := recovered(t, dir); len(b.rows) != want {
+			t.Fatalf("cut at byte %d: %d rows booked, want %d", n, len(b.rows), want)
+		}
+	}
+}
+
+func TestBookerKeepsRowsWhileTheStoreIsDown(t *testing.T) {
+	j := open(t, t.TempDir(), Options{Lanes: 2})
+	defer j.Close()
+	s := &books{fail: func(try int) error {
+		if try <= 3 {
+			return errors.New("database is down")
+		}
+		return nil
+	}}
+	b := NewBooker(j, s, quiet())
+	for i := range 50 {
+		r := row(fmt.Sprint(i), 1)
+		if err := errors.Join(j.Begin(r), j.End(r)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.Add(*row("from memory", 1))
+	if err := b.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.rows) != 51 || s.tries < 4 {
+		t.Errorf("%d rows booked after %d tries, want 51 after at least 4", len(s.rows), s.tries)
+	}
+	if err := b.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Files go when they are booked, but not with a call in them that is still
+// running: a crash must find it.
+func TestOpenCallsOutliveTheirFile(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, Options{Lanes: 1, Segment: 2048})
+	s := &books{}
+	b := NewBooker(j, s, quiet())
+	if err := j.Begin(row("long", 3)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 200 {
+		r := row(fmt.Sprint(i), 1)
+		if err := errors.Join(j.Begin(r), j.End(r)); err != nil {
+			t.Fatal(err)
+		}
+		if i%10 == 0 {
+			if err := b.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := b.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.rows) != 200 {
+		t.Errorf("%d rows booked, want 200", len(s.rows))
+	}
+	if n := j.Size(); n > 3*2048 {
+		t.Errorf("%d bytes of journal left, want booked files removed", n)
+	}
+	if err := b.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_ = j.Close()
+	after := recovered(t, dir)
+	if r, ok := after.rows["long"]; !ok || !r.Interrupted || r.Cost != 3 {
+		t.Errorf("the running call was booked as %+v (found %v), want interrupted at 3", r, ok)
+	}
+}
+
+func TestFullJournalRefusesCalls(t *testing.T) {
+	j := open(t, t.TempDir(), Options{Max: 300})
+	defer j.Close()
+	var err error
+	n := 0
+	for ; err == nil && n < 100; n++ {
+		err = j.Begin(row(fmt.Sprint(n), 1))
+	}
+	if !errors.Is(err, ErrFull) || n < 2 {
+		t.Errorf("call %d: %v, want ErrFull after a few", n, err)
+	}
+	if err := j.End(row("0", 1)); err != nil {
+		t.Errorf("a call that has begun must be able to end: %v", err)
+	}
+}
+
+func TestOneProcessPerJournal(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, Options{})
+	if _, err := OpenJournal(dir, Options{}, quiet()); err == nil || !strings.Contains(err.Error(), "in use by another process") {
+		t.Errorf("second open: %v, want it refused", err)
+	}
+	_ = j.Close()
+	open(t, dir, Options{}).Close()
+}
+
+func FuzzParseRecord(f *testing.F) {
+	f.Add(appendRecord(nil, closed, row("a", 1)))
+	full := row("b", 2)
+	full.Tags, full.Error, full.Usage = []string{"x", ""}, "boom", gateway.Usage{Prompt: 3, Completion: 4, Tier: "flex", Estimated: true}
+	full.End, full.KeyWindow = full.Start.Add(time.Second), full.Start
+	f.Add(appendRecord(nil, opened, full))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var r, again Row
+		e, n, err := parseRecord(b, &r)
+		if err != nil {
+			return
+		}
+		if n > len(b) {
+			t.Fatalf("record of %d bytes in %d", n, len(b))
+		}
+		out := appendRecord(nil, e, &r)
+		if _, _, err := parseRecord(out, &again); err != nil || !reflect.DeepEqual(r, again) {
+			t.Errorf("%+v came back as %+v (%v)", r, again, err)
+		}
+	})
+}
+
+func BenchmarkBeginEnd(b *testing.B) {
+	j, err := OpenJournal(b.TempDir(), Options{Sync: SyncOff}, quiet())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer j.Close()
+	r := row("0123456789abcdef0123456789abcdef0123", 12345)
+	r.UserID, r.TeamID, r.Model, r.Provider, r.Deployment = "user-1", "team-1", "gpt-4o-2024-08-06", "openai", strings.Repeat("d", 64)
+	r.KeyHash = strings.Repeat("k", 64)
+	b.SetBytes(int64(2 * len(appendRecord(nil, closed, r))))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := j.Begin(r); err != nil {
+			b.Fatal(err)
+		}
+		if err := j.End(r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func TestRecordsAreNarrow(t *testing.T) {
+	r := row("0123456789abcdef0123456789abcdef0123", 12345)
+	r.KeyHash, r.Deployment = strings.Repeat("k", 64), strings.Repeat("d", 64)
+	r.Model, r.Provider, r.ResponseID, r.Price = "gpt-4o-2024-08-06", "openai", "chatcmpl-0123456789abcdef0123456789", "2026-11-24.abcdef"
+	if n := len(bytes.TrimSpace(appendRecord(nil, closed, r))); n > 400 {
+		t.Errorf("a typical record has %d bytes, want at most 400", n)
+	}
+}
