@@ -1,0 +1,159 @@
+package token
+
+import (
+	"maps"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	// maxModels bounds memory: clients can invent names under a wildcard. Models
+	// beyond it get the default.
+	maxModels = 10_000
+	// enough is how many answers must have been seen before they are believed.
+	enough = 8
+	// window is how many answers are remembered: when there are so many, each
+	// counts half, and so on.
+	window = 1024
+	// unknown is expected of a model that nothing is known of.
+	unknown = 256
+	// least is expected of any model: a reservation of almost nothing would have
+	// to be extended at once.
+	least = 16
+)
+
+// Outputs learns how long the answers of models are. A call that sets no cap of
+// its own is reserved with what its model's answers have rarely exceeded; the
+// alternative, the model's largest output, would reserve dollars for a call that
+// costs a cent.
+//
+// Observe and Expect are safe for concurrent use; neither waits for a lock once
+// a model has been seen.
+type Outputs struct {
+	maxOutput func(model string) int64
+
+	mu     sync.Mutex                            // held to add a model
+	models atomic.Pointer[map[string]*histogram] // replaced, never changed
+}
+
+// NewOutputs returns an Outputs that knows no answers. maxOutput tells the most
+// output tokens of a model, 0 if that is not known; it may be nil.
+func NewOutputs(maxOutput func(model string) int64) *Outputs {
+	if maxOutput == nil {
+		maxOutput = func(string) int64 { return 0 }
+	}
+	o := &Outputs{maxOutput: maxOutput}
+	o.models.Store(&map[string]*histogram{})
+	return o
+}
+
+// Expect returns how many output tokens to expect of one answer of model: 99 of
+// its 100 last answers had no more, and it is at most half as much again.
+func (o *Outputs) Expect(model string) int64 {
+	if h := (*o.models.Load())[model]; h != nil {
+		if n := h.expect.Load(); n > 0 {
+			return n
+		}
+	}
+	return o.capped(model, unknown)
+}
+
+// Observe notes that an answer of model had n output tokens.
+func (o *Outputs) Observe(model string, n int64) {
+	h := (*o.models.Load())[model]
+	if h == nil {
+		if h = o.add(model); h == nil {
+			return
+		}
+	}
+	if p99 := h.observe(n); p99 > 0 {
+		h.expect.Store(o.capped(model, max(least, p99)))
+	}
+}
+
+func (o *Outputs) capped(model string, n int64) int64 {
+	if most := o.maxOutput(model); most > 0 {
+		return min(n, most)
+	}
+	return n
+}
+
+// add returns the histogram of a new model, nil if there are too many.
+func (o *Outputs) add(model string) *histogram {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	models := *o.models.Load()
+	if h := models[model]; h != nil {
+		return h
+	}
+	if len(models) >= maxModels {
+		return nil
+	}
+	// Copying is fine: models are added once, and read on every call.
+	models = maps.Clone(models)
+	h := &histogram{}
+	models[model] = h
+	o.models.Store(&models)
+	return h
+}
+
+// buckets is enough for answers of 2^32 tokens, two buckets per doubling.
+const buckets = 64
+
+// histogram counts answers by length, the older the less.
+type histogram struct {
+	expect atomic.Int64 // what to expect, 0 until enough is known
+	seen   atomic.Int64 // answers since the counts were last halved, and half of those before
+	counts [buckets]atomic.Int64
+}
+
+// observe counts an answer and returns the 99th percentile, 0 until enough is
+// known. Counts that others change meanwhile make it a little old, not wrong.
+func (h *histogram) observe(n int64) int64 {
+	h.counts[bucket(n)].Add(1)
+	if seen := h.seen.Add(1); seen >= window && h.seen.CompareAndSwap(seen, seen/2) {
+		// Only the one who wins the swap halves, and by subtraction, so that no
+		// answer counted meanwhile is lost.
+		for i := range h.counts {
+			h.counts[i].Add(-(h.counts[i].Load() / 2))
+		}
+	}
+	var counts [buckets]int64
+	var total int64
+	for i := range h.counts {
+		counts[i] = h.counts[i].Load()
+		total += counts[i]
+	}
+	if total < enough {
+		return 0
+	}
+	// The answers above the percentile: none of up to 99, one of 100, …
+	above := total / 100
+	for i := buckets - 1; i >= 0; i-- {
+		if above -= counts[i]; above < 0 {
+			return edge(i)
+		}
+	}
+	return 0
+}
+
+// bucket returns the bucket of an answer of n tokens: 1, 2, 3, 4-5, 6-7, 8-11,
+// 12-15 and so on.
+func bucket(n int64) int {
+	if n <= 1 {
+		return 0
+	}
+	log := bits.Len64(uint64(n)) - 1
+	half := int(uint64(n)>>(log-1)) & 1
+	return min(2*log+half-1, buckets-1)
+}
+
+// edge returns the longest answer in bucket i.
+func edge(i int) int64 {
+	if i == 0 {
+		return 1
+	}
+	log, half := (i+1)/2, (i+1)%2
+	return int64(1)<<log + int64(half+1)<<(log-1) - 1
+}
