@@ -1,0 +1,120 @@
+package auth
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"penstock/internal/gateway"
+)
+
+// Authenticator knows who a request is from.
+type Authenticator struct {
+	Directory *Directory
+	// Master returns the sum of the master key. Only the sum is in memory.
+	Master Sum
+	// Header, if set, is the only place a key is taken from (litellm_key_header_name).
+	Header string
+	Now    func() time.Time
+}
+
+// headers are where clients put their key, first match wins. Authorization
+// stands between the first and the others and has prefixes of its own.
+var headers = [...]string{"X-Litellm-Api-Key", "Authorization", "Api-Key", "X-Api-Key", "X-Goog-Api-Key", "Ocp-Apim-Subscription-Key"}
+
+// Credential returns the key a request carries; "" if there is none. It is an
+// error if the header is there in a form that cannot be a key.
+func (a *Authenticator) Credential(h http.Header) (string, error) {
+	if a.Header != "" {
+		return bare(h.Get(a.Header)), nil
+	}
+	for _, name := range headers {
+		v := h[name]
+		if len(v) == 0 || v[0] == "" {
+			continue
+		}
+		if name != "Authorization" {
+			return bare(v[0]), nil
+		}
+		if key := bare(v[0]); key != v[0] {
+			return key, nil
+		}
+		return "", unauthenticated("Authentication Error, Malformed API Key passed in. Ensure Key has `Bearer ` prefix.")
+	}
+	return "", nil
+}
+
+// bare returns the header's value without a scheme.
+func bare(v string) string {
+	for _, scheme := range [...]string{"Bearer ", "bearer ", "Basic "} {
+		if key, ok := strings.CutPrefix(v, scheme); ok {
+			return strings.TrimSpace(key)
+		}
+	}
+	return v
+}
+
+func unauthenticated(msg string) *gateway.Error {
+	return &gateway.Error{Kind: gateway.Unauthenticated, Message: msg, Type: "auth_error", Param: "None"}
+}
+
+// Authenticate returns who the request is from: it must carry the master key,
+// or a virtual key that exists, is not blocked and has not expired. The error
+// is a *gateway.Error of kind Unauthenticated.
+func (a *Authenticator) Authenticate(h http.Header) (gateway.Principal, error) {
+	key, err := a.Credential(h)
+	if err != nil {
+		return gateway.Principal{}, err
+	}
+	if key == "" {
+		return gateway.Principal{}, unauthenticated("Authentication Error, No api key passed in.")
+	}
+	sum := Sum(sha256.Sum256([]byte(key)))
+	if subtle.ConstantTimeCompare(sum[:], a.Master[:]) == 1 {
+		return gateway.Principal{Role: gateway.ProxyAdmin, Master: true}, nil
+	}
+	if !strings.HasPrefix(key, "sk-") {
+		return gateway.Principal{}, unauthenticated(fmt.Sprintf("Authentication Error, LiteLLM Virtual Key expected. Received=%s, expected to start with 'sk-'.", mask(key)))
+	}
+	k := a.Directory.Key(&sum)
+	if k == nil {
+		e := unauthenticated(fmt.Sprintf("Authentication Error, Invalid proxy server token passed. Received API Key = %s, Key Hash (Token) =%x. Unable to find token in cache or `LiteLLM_VerificationTokenTable`", Display(key), sum))
+		e.Type, e.Param = "token_not_found_in_db", "key"
+		return gateway.Principal{}, e
+	}
+	p := gateway.Principal{Role: gateway.InternalUser, Key: k, User: a.Directory.User(k.UserID), Team: a.Directory.Team(k.TeamID)}
+	if p.User != nil && p.User.Role != "" {
+		p.Role = p.User.Role
+	}
+	switch {
+	case k.Blocked:
+		return gateway.Principal{}, unauthenticated("Authentication Error, Key is blocked. Update via `/key/unblock` if you're an admin.")
+	case !k.Expires.IsZero() && !k.Expires.After(a.Now()):
+		e := unauthenticated(fmt.Sprintf("Authentication Error - Expired Key. Key Expiry time %s and current time %s", k.Expires.UTC().Format(time.RFC3339), a.Now().UTC().Format(time.RFC3339)))
+		e.Type, e.Param = "expired_key", k.Name
+		return gateway.Principal{}, e
+	case p.Team != nil && p.Team.Blocked:
+		return gateway.Principal{}, unauthenticated(fmt.Sprintf("Authentication Error, Team=%s is blocked. Update via `/team/unblock` if you're an admin.", p.Team.ID))
+	}
+	return p, nil
+}
+
+// Display returns the form of a key that people may see: its last four
+// characters, or none of a key too short to spare them.
+func Display(key string) string {
+	if len(key) < 16 {
+		return "sk-..."
+	}
+	return "sk-..." + key[len(key)-4:]
+}
+
+// mask shows the two ends of something that is not one of our keys.
+func mask(s string) string {
+	if len(s) < 16 {
+		return "****"
+	}
+	return s[:4] + "****" + s[len(s)-4:]
+}
