@@ -1,0 +1,222 @@
+package config
+
+import (
+	"fmt"
+	"time"
+
+	"penstock/internal/gateway"
+)
+
+// Config is everything the gateway is told from outside. It does not change
+// after Load; a reload makes a new one.
+type Config struct {
+	// Models are the deployments in the order of the file.
+	Models  []gateway.Deployment
+	Router  Router
+	Server  Server
+	Logging Logging
+	// ModelInfo is model_info as a JSON object by deployment id, for listings.
+	ModelInfo map[string][]byte
+	// Keys are the defaults and ceilings for new keys.
+	Keys KeyRules
+
+	// env is a function and not a map so that no way of printing a Config can
+	// show what is in the environment.
+	env func(string) (string, bool)
+}
+
+// Env looks name up in the file's environment_variables, then in the process
+// environment. The process environment is never written to.
+func (c *Config) Env(name string) (string, bool) {
+	if c.env == nil {
+		return "", false
+	}
+	return c.env(name)
+}
+
+// String says what is configured in one line. It stands in for the fields
+// wherever a Config is formatted, because headers and settings hold secrets
+// that are not of type gateway.Secret.
+func (c Config) String() string {
+	return fmt.Sprintf("config with %d deployments and %d logging destinations",
+		len(c.Models), len(c.Logging.Destinations))
+}
+
+// GoString implements fmt.GoStringer, for %#v.
+func (c Config) GoString() string { return c.String() }
+
+// Router is how calls are spread, repeated and sent elsewhere.
+type Router struct {
+	Strategy string // "simple-shuffle" unless set
+	// StrategyArgs are the strategy's own options as raw JSON by name.
+	StrategyArgs []gateway.Param
+
+	NumRetries    int           // 2 unless set
+	Timeout       time.Duration // whole call; 10 minutes unless set
+	StreamTimeout time.Duration // wait for the first and the next byte; 0: Timeout
+	RetryAfter    time.Duration // shortest pause before a retry
+	// RetryPolicy sets retries by class of failure, and GroupRetryPolicy for
+	// one model group. They win over NumRetries.
+	RetryPolicy      Policy
+	GroupRetryPolicy map[string]Policy
+
+	// Fallbacks are by model group. A nil map is "none configured", which for
+	// the two special ones means that Fallbacks apply.
+	Fallbacks              map[string][]string
+	DefaultFallbacks       []string
+	ContextWindowFallbacks map[string][]string
+	ContentPolicyFallbacks map[string][]string
+	MaxFallbacks           int // 5 unless set
+
+	Aliases map[string]Alias
+
+	// AllowedFails is how many failures within CooldownTime a deployment may
+	// have; nil leaves it to the failure ratio.
+	AllowedFails       *int
+	AllowedFailsPolicy Policy
+	CooldownTime       time.Duration // 5 s unless set
+	DisableCooldowns   bool
+
+	// DefaultMaxParallel caps calls in flight of deployments that do not say;
+	// 0 is no cap.
+	DefaultMaxParallel int64
+	// PreCallChecks leaves out deployments whose context window is too small.
+	PreCallChecks bool
+	// EnforceRateLimits makes a deployment's rpm and tpm hard limits.
+	EnforceRateLimits bool
+	// DeploymentBudgets are money limits by deployment id, ProviderBudgets by
+	// provider name. Only Budget and BudgetDuration are set in them.
+	DeploymentBudgets map[string]gateway.Limits
+	ProviderBudgets   map[string]gateway.Limits
+}
+
+// Alias is another name for a model group.
+type Alias struct {
+	Model  string
+	Hidden bool // not listed in /v1/models
+}
+
+// Server is the process: where it listens, what it is guarded by, where it
+// keeps things.
+type Server struct {
+	Host string // "0.0.0.0" unless set
+	Port int    // 4000 unless set
+
+	MasterKey gateway.Secret // "" if unset
+	// AllowWeakMasterKey lets the gateway start without a master key, or with
+	// the one that is in everybody's tutorial.
+	AllowWeakMasterKey bool
+	SaltKey            gateway.Secret // LITELLM_SALT_KEY, else the master key
+	DatabaseURL        gateway.Secret // "" keeps everything in DataDir
+	RedisURL           gateway.Secret // redis:// or rediss://, "" if there is none
+	StoreModelInDB     bool
+	DataDir            string // journal and embedded database; "" is the caller's choice
+	JournalFsync       Fsync
+
+	MaxRequestBytes        int64 // 100 MB unless set
+	AllowClientCredentials bool  // clients may send api_key and api_base
+	KeyHeader              string
+	RequireMetricsAuth     bool // true unless set
+	BudgetExceededStatus   int  // 422 unless set
+	// OpenWhenStoreDown serves calls although the database cannot be asked.
+	OpenWhenStoreDown bool
+	KeyCacheTTL       time.Duration // 60 s unless set
+
+	Timezone        *time.Location // of budget windows; UTC unless set
+	BudgetResetTime time.Duration  // after midnight in Timezone
+
+	// Global are the limits of the whole gateway.
+	Global gateway.Limits
+	// DefaultKeyParallel caps calls in flight of keys that do not say; nil is no cap.
+	DefaultKeyParallel *int64
+	DefaultSoftBudget  *gateway.NanoUSD
+
+	RequestTimeout     time.Duration // 0 if not set
+	DropParams         bool
+	UserHeader         string // header that names the end user, "" if none
+	EnforceUserParam   bool
+	ModelAliases       map[string]string // litellm_settings.model_alias_map
+	BlockUnpriced      bool              // refuse models without a price
+	AlwaysStreamUsage  *bool             // nil: when the client asks
+	StorePrompts       bool
+	DisableSpendLogs   bool
+	SpendLogsRetention time.Duration // 0: for ever
+	RejectClientTags   bool
+	SpendTagHeaders    []string
+	ForwardHeaders     bool          // client x-* headers go to the vendor
+	DrainTimeout       time.Duration // 30 s unless set
+	ConfigPoll         time.Duration // how often stored settings are read again; 30 s unless set
+}
+
+// Fsync is when the journal is forced to disk.
+type Fsync struct {
+	// Every is the time between two fsyncs. It is 0 for Always and for never.
+	Every  time.Duration
+	Always bool
+}
+
+// String returns the policy as it is written in the file.
+func (f Fsync) String() string {
+	switch {
+	case f.Always:
+		return "always"
+	case f.Every > 0:
+		return f.Every.String()
+	}
+	return "off"
+}
+
+// KeyRules are what a new key gets, and what it may not exceed.
+type KeyRules struct {
+	// Default fills fields that the caller left out.
+	Default KeyParams
+	// Upper are ceilings; a nil or empty field is no ceiling.
+	Upper KeyParams
+}
+
+// KeyParams are the fields of a key that rules may be about.
+type KeyParams struct {
+	Limits   gateway.Limits
+	Duration string // "30d", "" if not set
+	Models   []string
+	TeamID   string
+	UserID   string
+	Tags     []string
+	Metadata []byte // JSON object, nil if not set
+}
+
+// Logging is where finished calls are reported.
+type Logging struct {
+	Destinations []Destination
+	// Prometheus says that the prometheus callback is configured.
+	Prometheus bool
+	// RedactMessages keeps prompts and answers out of every destination.
+	RedactMessages bool
+	RedactKeyInfo  bool
+	JSONLogs       bool
+	// Level is "debug", "info", "warn" or "error".
+	Level string
+}
+
+// Destination is one receiver of finished calls.
+type Destination struct {
+	Name      string // "langfuse", "generic_api", …, or the name in callback_settings
+	Type      string // which kind of destination Name is; equal to Name for built-in ones
+	OnSuccess bool
+	OnFailure bool
+	Settings  Settings
+}
+
+// Settings are a destination's options by name. Some are credentials, so only
+// the names are ever printed.
+type Settings map[string]string
+
+// String lists the names.
+func (s Settings) String() string { return fmt.Sprintf("%d settings [redacted]", len(s)) }
+
+// GoString implements fmt.GoStringer, for %#v.
+func (s Settings) GoString() string { return s.String() }
+
+// MarshalText implements encoding.TextMarshaler, which also keeps the values
+// out of JSON logs.
+func (s Settings) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

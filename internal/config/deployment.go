@@ -1,0 +1,277 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"slices"
+	"strings"
+
+	"penstock/internal/gateway"
+)
+
+func (l *loader) credentials(n *node) {
+	if n == nil || n.shape == null {
+		return
+	}
+	if n.shape != list {
+		l.want(n, "a list of credentials")
+		return
+	}
+	for _, item := range n.items {
+		var name string
+		var values *node
+		l.apply(item, []key{
+			bind("credential_name", text(), &name),
+			custom("credential_values", "a mapping", func(l *loader, v *node) {
+				if v.shape != mapping {
+					l.want(v, "a mapping")
+					return
+				}
+				values = v
+			}),
+			custom("credential_info", "a mapping", func(*loader, *node) {}), // for people
+		})
+		switch {
+		case item.shape != mapping:
+		case name == "":
+			l.bad(item, "needs a credential_name")
+		case l.creds[name] != nil:
+			l.bad(item, "credential_name %q is used twice", name)
+		default:
+			if values == nil {
+				values = &node{shape: mapping, file: item.file, line: item.line, path: item.path}
+			}
+			l.creds[name] = values
+		}
+	}
+}
+
+func (l *loader) models(n *node) {
+	if n == nil || n.shape == null {
+		return
+	}
+	if n.shape != list {
+		l.want(n, "a list of deployments")
+		return
+	}
+	for _, item := range n.items {
+		l.deployment(item)
+	}
+}
+
+// draft is a deployment under construction.
+type draft struct {
+	d        gateway.Deployment
+	model    string
+	custom   string
+	orgs     []string
+	info     *node
+	budget   gateway.Limits
+	skip     string // why the deployment is left out, "" if it is not
+	environs []string
+	extra    []gateway.Param // extra_body
+}
+
+func (l *loader) deployment(n *node) {
+	if n.shape != mapping {
+		l.want(n, "a mapping with model_name and litellm_params")
+		return
+	}
+	before := len(l.problems)
+	var params *node
+	dr := &draft{d: gateway.Deployment{Prices: map[string]string{}}}
+	l.apply(n, []key{
+		bind("model_name", text(), &dr.d.Group),
+		custom("litellm_params", "a mapping", func(_ *loader, v *node) { params = v }),
+		custom("model_info", "a mapping", func(_ *loader, v *node) { dr.info = v }),
+		bind("tpm", count[int64](), &dr.d.TPM),
+		bind("rpm", count[int64](), &dr.d.RPM),
+	})
+	if dr.d.Group == "" && l.clean(before) {
+		l.bad(n, "needs a model_name: the name clients ask for")
+	}
+	if params == nil || params.shape != mapping {
+		l.bad(n, "needs litellm_params, at least {model: provider/model}")
+		return
+	}
+	merged := l.mergedParams(params)
+	if dr.info != nil {
+		l.modelInfo(dr)
+	}
+	l.params(dr, merged)
+	if dr.model == "" && l.clean(before) {
+		l.bad(params, "needs a model, written provider/model, for example openai/gpt-4o")
+	}
+	if !l.clean(before) {
+		return
+	}
+	l.place(dr, n, merged)
+}
+
+func (l *loader) clean(before int) bool { return len(l.problems) == before }
+
+// mergedParams fills what own does not say from its credential and then from
+// default_litellm_params.
+func (l *loader) mergedParams(own *node) *node {
+	out := *own
+	out.fields = slices.Clone(own.fields)
+	fill := func(from *node) {
+		if from == nil {
+			return
+		}
+		for _, f := range from.fields {
+			if out.get(f.name) == nil {
+				out.fields = append(out.fields, f)
+			}
+		}
+	}
+	if c := own.get("litellm_credential_name"); c != nil && c.shape != null {
+		if name, ok := text().read(l, c); ok {
+			if l.creds[name] == nil {
+				var names []string
+				for k := range l.creds {
+					names = append(names, k)
+				}
+				if s := nearest(name, names); s != "" {
+					l.bad(c, "there is no credential %q in credential_list, did you mean %q?", name, s)
+				} else {
+					l.bad(c, "there is no credential %q in credential_list", name)
+				}
+			}
+			fill(l.creds[name])
+		}
+	}
+	fill(l.fill)
+	return &out
+}
+
+// place resolves the provider and adds the deployment, one for each organization.
+func (l *loader) place(dr *draft, n, merged *node) {
+	d := &dr.d
+	modelNode := merged.get("model")
+	provider, upstream, ok := l.o.Provider(dr.model, dr.custom, d.BaseURL)
+	switch {
+	case !ok:
+		prefix, _, slash := strings.Cut(dr.model, "/")
+		if s := nearest(prefix, slices.Concat(vendors, l.o.Known)); slash && s != "" {
+			l.bad(modelNode, "there is no provider %q, did you mean %q?", prefix, s)
+			return
+		}
+		l.bad(modelNode, "cannot tell the provider of %q; write provider/%s, for example openai/%s for a server that speaks OpenAI's format",
+			dr.model, dr.model, dr.model)
+		return
+	case dr.custom != "" && !l.o.vendor(dr.custom):
+		at := merged.get("custom_llm_provider")
+		if s := nearest(dr.custom, slices.Concat(vendors, l.o.Known)); s != "" {
+			l.bad(at, "there is no provider %q, did you mean %q?", dr.custom, s)
+		} else {
+			l.bad(at, "there is no provider %q", dr.custom)
+		}
+		return
+	case dr.skip != "":
+		l.ignore(n, "left out: "+dr.skip)
+		return
+	case l.o.Known != nil && provider != "" && !slices.Contains(l.o.Known, provider):
+		l.ignore(n, fmt.Sprintf("left out: there is no adapter for the provider %q yet", provider))
+		return
+	}
+	d.Provider, d.Upstream = provider, upstream
+	if len(dr.environs) > 0 {
+		if env, _ := l.lookup("LITELLM_ENVIRONMENT"); !slices.Contains(dr.environs, env) {
+			return
+		}
+	}
+	if provider != "" {
+		if d.APIKey == "" {
+			d.APIKey = gateway.Secret(l.firstSet(l.o.EnvKey(provider)))
+		}
+		if d.BaseURL == "" {
+			d.BaseURL = l.firstSet(l.o.EnvBase(provider))
+		}
+	}
+	if len(d.Prices) == 0 {
+		d.Prices = nil
+	}
+	l.addParams(dr)
+	given := d.ID
+	for _, org := range append(dr.orgs, "")[:max(1, len(dr.orgs))] {
+		one := *d
+		one.Organization = org
+		switch {
+		case given == "":
+			one.ID = l.contentID(d.Group, org, merged)
+		case len(dr.orgs) > 1:
+			one.ID = given + "-" + org
+		}
+		l.add(one, dr, n)
+	}
+}
+
+// addParams puts extra_body behind the other defaults, which it overrides.
+func (l *loader) addParams(dr *draft) {
+	for _, p := range dr.extra {
+		i := slices.IndexFunc(dr.d.Defaults, func(have gateway.Param) bool { return have.Name == p.Name })
+		if i < 0 {
+			dr.d.Defaults = append(dr.d.Defaults, p)
+		} else {
+			dr.d.Defaults[i] = p
+		}
+	}
+}
+
+func (l *loader) add(d gateway.Deployment, dr *draft, n *node) {
+	at := fmt.Sprintf("%s:%d", n.file, n.line)
+	if first, twice := l.ids[d.ID]; twice {
+		id := n
+		if x := dr.info.get("id"); x != nil {
+			id = x
+		}
+		l.bad(id, "the id %q is used already at %s; ids must differ", d.ID, first)
+		return
+	}
+	l.ids[d.ID] = at
+	l.cfg.Models = append(l.cfg.Models, d)
+	if dr.budget.Budget != nil {
+		if l.cfg.Router.DeploymentBudgets == nil {
+			l.cfg.Router.DeploymentBudgets = map[string]gateway.Limits{}
+		}
+		l.cfg.Router.DeploymentBudgets[d.ID] = dr.budget
+	}
+	if dr.info != nil && dr.info.shape == mapping {
+		if b, ok := l.json(nil, dr.info); ok {
+			if l.cfg.ModelInfo == nil {
+				l.cfg.ModelInfo = map[string][]byte{}
+			}
+			l.cfg.ModelInfo[d.ID] = b
+		}
+	}
+}
+
+// contentID is stable for the same entry. It hashes what the file says and not
+// what the environment holds: a rotated API key must not make a new deployment
+// with empty counters. Equal entries are told apart by their number.
+func (l *loader) contentID(group, org string, params *node) string {
+	for i := 0; ; i++ {
+		h := sha256.New()
+		fmt.Fprintf(h, "%q %q %d\n", group, org, i)
+		params.hash(h)
+		id := hex.EncodeToString(h.Sum(nil))
+		if _, taken := l.ids[id]; !taken {
+			return id
+		}
+	}
+}
+
+func (n *node) hash(h hash.Hash) {
+	fmt.Fprintf(h, "%d %q [", n.shape, n.text)
+	for _, item := range n.items {
+		item.hash(h)
+	}
+	for _, f := range n.fields {
+		fmt.Fprintf(h, "%q:", f.name)
+		f.value.hash(h)
+	}
+	h.Write([]byte("]"))
+}

@@ -1,0 +1,144 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"penstock/internal/gateway"
+)
+
+// generalKeys is general_settings.
+func (l *loader) generalKeys() []key {
+	s := &l.cfg.Server
+	ks := []key{
+		bind("master_key", secret(), &s.MasterKey),
+		bind("dangerously_permit_weak_or_unset_master_key", boolean(), &s.AllowWeakMasterKey),
+		bind("database_url", secret(), &s.DatabaseURL),
+		bind("store_model_in_db", boolean(), &s.StoreModelInDB),
+		bind("proxy_config_reload_interval_seconds", seconds(), &s.ConfigPoll),
+		bind("data_dir", text(), &s.DataDir),
+		bind("journal_fsync", fsync(), &s.JournalFsync),
+		use("max_request_size_mb", number(0), func(l *loader, mb float64) {
+			if mb > 0 {
+				s.MaxRequestBytes = int64(min(mb, 1<<20) * (1 << 20))
+			}
+		}),
+		bind("allow_client_side_credentials", boolean(), &s.AllowClientCredentials),
+		bind("litellm_key_header_name", text(), &s.KeyHeader),
+		bind("allow_requests_on_db_unavailable", boolean(), &s.OpenWhenStoreDown),
+		bind("user_api_key_cache_ttl", seconds(), &s.KeyCacheTTL),
+		maybe("global_rpm_limit", count[int64](), &s.Global.RPM),
+		maybe("global_tpm_limit", count[int64](), &s.Global.TPM),
+		maybe("global_max_parallel_requests", count[int64](), &s.Global.Parallel),
+		maybe("max_parallel_requests", count[int64](), &s.DefaultKeyParallel),
+		bind("user_header_name", text(), &s.UserHeader),
+		custom("user_header_mappings", "a list of {header_name, litellm_user_role}", userHeaders),
+		bind("enforce_user_param", boolean(), &s.EnforceUserParam),
+		maybe("always_include_stream_usage", boolean(), &s.AlwaysStreamUsage),
+		bind("store_prompts_in_spend_logs", boolean(), &s.StorePrompts),
+		bind("disable_spend_logs", boolean(), &s.DisableSpendLogs),
+		bind("maximum_spend_logs_retention_period", length(), &s.SpendLogsRetention),
+		bind("reject_clientside_metadata_tags", boolean(), &s.RejectClientTags),
+		bind("forward_client_headers_to_llm_api", boolean(), &s.ForwardHeaders),
+	}
+	ks = append(ks, later(python, "custom_auth", "custom_key_generate", "custom_sso", "custom_auth_run_common_checks")...)
+	ks = append(ks, later(paid, "litellm_license")...)
+	ks = append(ks, later("not needed: budget windows are computed when they are read", "proxy_budget_rescheduler_min_time",
+		"proxy_budget_rescheduler_max_time", "disable_reset_budget")...)
+	ks = append(ks, later("not needed: spend is journaled at once and booked in the background", "proxy_batch_write_at",
+		"use_redis_transaction_buffer")...)
+	ks = append(ks, later("not needed: upstream is always cancelled when the client leaves", "cancel_on_disconnect")...)
+	ks = append(ks, later(notHere, "database_connect_timeout", "database_socket_timeout", "database_extra_connection_params",
+		"database_disable_prepared_statements", "user_api_key_cache_max_size", "max_in_flight_requests_per_worker",
+		"max_queued_requests_per_worker", "admission_queue_timeout_seconds", "proxy_batch_polling_interval",
+		"disable_budget_reservation", "disable_responses_id_security")...)
+	return append(ks, later(notYet, "database_connection_pool_limit", "database_connection_timeout", "supported_db_objects",
+		"completion_model", "embedding_model", "image_generation_model", "moderation_model", "enforced_params",
+		"allowed_routes", "public_routes", "admin_only_routes", "allowed_ips", "use_x_forwarded_for",
+		"trusted_proxy_ranges", "max_response_size_mb", "infer_model_from_keys", "background_health_checks",
+		"health_check_interval", "health_check_concurrency", "health_check_details", "use_shared_health_check",
+		"enable_health_check_routing", "health_check_staleness_threshold", "health_check_ignore_transient_errors",
+		"background_health_check_model_groups", "health_check_skip_disabled_background_models",
+		"model_list_healthy_only", "alerting", "alerting_threshold", "alert_types", "alert_to_webhook_url",
+		"alerting_args", "alert_type_config", "spend_report_frequency", "disable_spend_updates",
+		"disable_error_logs", "spend_logs_metadata_fields", "maximum_spend_logs_retention_interval",
+		"pass_through_endpoints", "pass_through_request_timeout", "forward_openai_org_id",
+		"forward_llm_provider_auth_headers", "use_client_credentials_pass_through_routes", "missing_session_id",
+		"expose_fallback_errors_to_caller", "dangerously_allow_mock_testing_request_params",
+		"include_call_id_in_error_body", "enforce_fallback_model_access", "key_management_system",
+		"key_management_settings", "coordination_redis", "fail_closed_rate_limit_enforcement",
+		"fail_closed_budget_enforcement", "token_rate_limit_type", "apply_user_budget_to_team_keys",
+		"enable_jwt_auth", "litellm_jwtauth", "enable_oauth2_auth", "role_permissions", "ui_access_mode",
+		"disable_custom_api_keys", "disable_auto_add_proxy_admin_to_teams", "encryption_algorithm",
+		"default_team_disabled", "service_account_settings", "enable_drain_endpoint", "drain_endpoint_token",
+		"allow_public_health_readiness_details")...)
+}
+
+func fsync() reader[Fsync] {
+	return one(`always, off or a time like "100ms"`, func(s string) (Fsync, bool) {
+		switch s {
+		case "always":
+			return Fsync{Always: true}, true
+		case "off", "false":
+			return Fsync{}, true
+		}
+		d, err := time.ParseDuration(s)
+		return Fsync{Every: d}, err == nil && d > 0 && d <= time.Minute
+	})
+}
+
+// userHeaders takes the header that names the customer. Headers for internal
+// users would let a client choose whom it is charged to.
+func userHeaders(l *loader, n *node) {
+	items := []*node{n}
+	if n.shape == list {
+		items = n.items
+	}
+	for _, item := range items {
+		var header, role string
+		l.apply(item, []key{bind("header_name", text(), &header), bind("litellm_user_role", text(), &role)})
+		switch {
+		case role == "customer" && header != "":
+			l.cfg.Server.UserHeader = header
+		case role != "":
+			l.ignore(item, "litellm_user_role "+strconv.Quote(role)+": "+notYet)
+		}
+	}
+}
+
+// redisParts is where Redis is, as far as it has been said.
+type redisParts struct {
+	url      gateway.Secret
+	host     string
+	port     int
+	username string
+	password gateway.Secret
+	db       int
+	tls      bool
+}
+
+func (l *loader) finishRedis() {
+	r := l.redis
+	switch {
+	case r.url != "":
+		l.cfg.Server.RedisURL = r.url
+	case r.host != "":
+		if r.port == 0 {
+			r.port = 6379
+		}
+		u := url.URL{Scheme: "redis", Host: net.JoinHostPort(strings.Trim(r.host, "[]"), strconv.Itoa(r.port))}
+		if r.tls {
+			u.Scheme = "rediss"
+		}
+		if r.username != "" || r.password != "" {
+			u.User = url.UserPassword(r.username, r.password.Reveal())
+		}
+		if r.db != 0 {
+			u.Path = "/" + strconv.Itoa(r.db)
+		}
+		l.cfg.Server.RedisURL = gateway.Secret(u.String())
+	}
+}

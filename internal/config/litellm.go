@@ -1,0 +1,181 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"penstock/internal/gateway"
+)
+
+const (
+	notYet  = "not honoured here yet"
+	python  = "needs Python code inside the gateway; send calls to a webhook with the callback generic_api instead"
+	notHere = "has no meaning here"
+	paid    = "not needed: nothing here asks for a licence"
+)
+
+// file maps LiteLLM's sections onto the Config. The order is that of
+// precedence: what comes later overwrites.
+func (l *loader) file(root *node) {
+	l.apply(root.get("litellm_settings"), l.litellmKeys())
+	l.apply(root.get("router_settings"), l.routerKeys())
+	l.apply(root.get("general_settings"), l.generalKeys())
+	l.finishRedis()
+	l.credentials(root.get("credential_list"))
+	l.models(root.get("model_list"))
+	l.finishLogging(root.get("callback_settings"))
+	l.finishRouter()
+	l.sections(root)
+}
+
+// sectionKeys are the sections of the file. Those with a set function here do
+// nothing in it: file has read them in the order that precedence needs.
+func sectionKeys() []key {
+	done := func(*loader, *node) {}
+	ks := []key{
+		custom("model_list", "a list of deployments", done),
+		custom("litellm_settings", "a mapping", done),
+		custom("router_settings", "a mapping", done),
+		custom("general_settings", "a mapping", done),
+		custom("environment_variables", "a mapping of names to text", done),
+		custom("credential_list", "a list of credentials", done),
+		custom("callback_settings", "a mapping of callbacks to their options", done),
+		custom("include", "a list of files", done),
+	}
+	return append(ks, later(notYet, "guardrails", "prompts", "policies", "policy_attachments", "mcp_servers", "mcp_tools",
+		"mcp_aliases", "agents", "agent_list", "vector_store_registry", "search_tools", "sandbox_tools",
+		"assistant_settings", "files_settings", "finetune_settings", "default_vertex_config", "worker_registry")...)
+}
+
+func (l *loader) sections(root *node) {
+	top := *root
+	top.fields = nil
+	for _, f := range root.fields {
+		// x-… is where people keep their anchors.
+		if !strings.HasPrefix(f.name, "x-") {
+			top.fields = append(top.fields, f)
+		}
+	}
+	l.apply(&top, sectionKeys())
+}
+
+// litellmKeys is litellm_settings.
+func (l *loader) litellmKeys() []key {
+	s, r, g := &l.cfg.Server, &l.cfg.Router, &l.cfg.Logging
+	ks := []key{
+		bind("drop_params", boolean(), &s.DropParams),
+		bind("num_retries", count[int](), &r.NumRetries),
+		use("request_timeout", seconds(), func(l *loader, d time.Duration) { s.RequestTimeout, r.Timeout = d, d }),
+		bind("fallbacks", routes(), &r.Fallbacks),
+		bind("default_fallbacks", words(), &r.DefaultFallbacks),
+		bind("context_window_fallbacks", routes(), &r.ContextWindowFallbacks),
+		bind("content_policy_fallbacks", routes(), &r.ContentPolicyFallbacks),
+		maybe("allowed_fails", count[int](), &r.AllowedFails),
+		bind("max_fallbacks", count[int](), &r.MaxFallbacks),
+
+		callbackKey("callbacks", true, true),
+		callbackKey("success_callback", true, false),
+		callbackKey("failure_callback", false, true),
+		bind("turn_off_message_logging", boolean(), &g.RedactMessages),
+		bind("redact_user_api_key_info", boolean(), &g.RedactKeyInfo),
+		bind("json_logs", boolean(), &g.JSONLogs),
+		use("set_verbose", boolean(), func(l *loader, on bool) {
+			if on {
+				g.Level = "debug"
+			}
+		}),
+		bind("langfuse_default_tags", words(), &l.logs.langfuseTags),
+		bind("generic_logger_headers", dict(text()), &l.logs.headers),
+
+		use("max_budget", money(), func(l *loader, v gateway.NanoUSD) {
+			// LiteLLM's default is 0 and means "no budget" there.
+			if v > 0 {
+				s.Global.Budget = &v
+			}
+		}),
+		bind("budget_duration", span(), &s.Global.BudgetDuration),
+		bind("budget_exceeded_status_code", whole[int](400, 599), &s.BudgetExceededStatus),
+		maybe("default_soft_budget", money(), &s.DefaultSoftBudget),
+		bind("timezone", zone(), &s.Timezone),
+		bind("budget_reset_time", clock(), &s.BudgetResetTime),
+		custom("default_key_generate_params", "a mapping", func(l *loader, n *node) { l.apply(n, keyParamKeys(&l.cfg.Keys.Default)) }),
+		custom("upperbound_key_generate_params", "a mapping", func(l *loader, n *node) { l.apply(n, upperKeys(&l.cfg.Keys.Upper)) }),
+		bind("model_alias_map", dict(text()), &s.ModelAliases),
+		bind("block_requests_for_models_without_pricing", boolean(), &s.BlockUnpriced),
+		bind("extra_spend_tag_headers", words(), &s.SpendTagHeaders),
+		bind("require_auth_for_metrics_endpoint", boolean(), &s.RequireMetricsAuth),
+	}
+	ks = append(ks, later(python, "custom_provider_map", "post_call_rules", "pre_call_rules")...)
+	ks = append(ks, later(notHere, "enable_preview_features", "aiohttp_trust_env", "enable_redis_auth_cache",
+		"route_all_chat_openai_to_responses")...)
+	return append(ks, later(notYet, "modify_params", "num_retries_per_request", "service_callback", "service_callbacks",
+		"audit_log_callbacks", "store_audit_logs", "cache", "cache_params", "redact_messages_in_exceptions",
+		"log_raw_request_response", "standard_logging_payload_excluded_fields", "global_disable_no_log_param",
+		"langfuse_enable_update_trace_keys", "default_team_settings", "default_internal_user_params",
+		"default_team_params", "max_internal_user_budget", "internal_user_budget_duration", "max_end_user_budget",
+		"max_end_user_budget_id", "validate_end_user_id_in_db", "budget_exceeded_throttle_percentage",
+		"budget_rollover", "key_generation_settings", "key_alias_pattern", "model_group_settings",
+		"public_model_groups", "priority_reservation", "priority_reservation_settings", "tag_budget_config",
+		"overwrite_user_with_key_hash", "disable_add_user_agent_to_request_tags",
+		"add_user_information_to_llm_headers", "forward_traceparent_to_llm_provider", "ssl_verify",
+		"ssl_certificate", "force_ipv4", "enable_json_schema_validation", "disable_end_user_cost_tracking",
+		"disable_end_user_cost_tracking_prometheus_only", "prometheus_metrics_config", "prometheus_exclude_metrics",
+		"prometheus_exclude_labels", "prometheus_latency_buckets", "prometheus_initialize_budget_metrics",
+		"prometheus_emit_stream_label", "prometheus_emit_rate_limit_labels",
+		"prometheus_emit_input_sequence_length_label", "custom_prometheus_metadata_labels",
+		"custom_prometheus_tags", "s3_callback_params", "gcs_callback_params", "datadog_params",
+		"aws_sqs_callback_params", "cold_storage_custom_logger", "include_cost_in_streaming_usage",
+		"expose_router_debug_in_errors", "sse_keepalive_ping_interval_seconds", "anthropic_sse_ping_interval_seconds",
+		"disable_streaming_logging", "skip_system_message_in_guardrail", "user_url_validation",
+		"request_correlation_in_logs", "responses", "cost_discount_config", "cost_margin_config", "guardrails",
+		"use_chat_completions_url_for_anthropic_messages", "enable_loadbalancing_on_batch_endpoints",
+		"image_generation_model")...)
+}
+
+// keyParamKeys is default_key_generate_params: fields of a new key.
+func keyParamKeys(p *KeyParams) []key {
+	ks := append(upperKeys(p),
+		bind("models", words(), &p.Models),
+		bind("team_id", text(), &p.TeamID),
+		bind("user_id", text(), &p.UserID),
+		bind("tags", words(), &p.Tags),
+		bind("metadata", object(), &p.Metadata),
+		maybe("soft_budget", money(), &p.Limits.SoftBudget),
+	)
+	return append(ks, later(notYet, "key_alias", "aliases", "config", "permissions", "guardrails", "spend", "budget_id",
+		"model_max_budget", "model_rpm_limit", "model_tpm_limit", "allowed_routes", "allowed_cache_controls",
+		"blocked", "send_invite_email", "key_type", "object_permission", "organization_id", "project_id",
+		"auto_rotate", "rotation_interval", "enforced_params", "prompts", "router_settings", "access_group_ids")...)
+}
+
+// upperKeys is upperbound_key_generate_params: what has an order.
+func upperKeys(p *KeyParams) []key {
+	return []key{
+		maybe("max_budget", money(), &p.Limits.Budget),
+		bind("budget_duration", span(), &p.Limits.BudgetDuration),
+		bind("duration", span(), &p.Duration),
+		maybe("tpm_limit", count[int64](), &p.Limits.TPM),
+		maybe("rpm_limit", count[int64](), &p.Limits.RPM),
+		maybe("max_parallel_requests", count[int64](), &p.Limits.Parallel),
+	}
+}
+
+func zone() reader[*time.Location] {
+	return one(`a time zone like "Europe/Paris"`, func(s string) (*time.Location, bool) {
+		z, err := time.LoadLocation(s)
+		// "Local" would give every replica its own budget windows.
+		return z, err == nil && s != "Local"
+	})
+}
+
+// clock is a time of day, as time since midnight.
+func clock() reader[time.Duration] {
+	return one(`a time of day like "04:30"`, func(s string) (time.Duration, bool) {
+		var h, m int
+		if n, err := fmt.Sscanf(s, "%d:%d", &h, &m); n != 2 || err != nil || len(s) > 5 {
+			return 0, false
+		}
+		return time.Duration(h)*time.Hour + time.Duration(m)*time.Minute, h >= 0 && h < 24 && m >= 0 && m < 60
+	})
+}

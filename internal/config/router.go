@@ -1,0 +1,244 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"penstock/internal/gateway"
+)
+
+// routerKeys is router_settings.
+func (l *loader) routerKeys() []key {
+	r := &l.cfg.Router
+	ks := []key{
+		bind("routing_strategy", choice("simple-shuffle", "least-busy", "usage-based-routing", "usage-based-routing-v2",
+			"latency-based-routing", "cost-based-routing", "provider-budget-routing"), &r.Strategy),
+		bind("routing_strategy_args", params(), &r.StrategyArgs),
+		bind("redis_url", secret(), &l.redis.url),
+		use("redis_host", text(), func(l *loader, host string) {
+			l.redis.host, l.redis.url = host, "" // the file wins over REDIS_URL
+		}),
+		bind("redis_port", whole[int](1, 65535), &l.redis.port),
+		bind("redis_password", secret(), &l.redis.password),
+		bind("redis_username", text(), &l.redis.username),
+		bind("redis_db", whole[int](0, 1<<20), &l.redis.db),
+		bind("redis_ssl", boolean(), &l.redis.tls),
+		bind("num_retries", count[int](), &r.NumRetries),
+		bind("max_fallbacks", count[int](), &r.MaxFallbacks),
+		use("timeout", seconds(), func(l *loader, d time.Duration) {
+			// litellm_settings.request_timeout is the one LiteLLM lets win.
+			if l.cfg.Server.RequestTimeout == 0 {
+				r.Timeout = d
+			}
+		}),
+		bind("stream_timeout", seconds(), &r.StreamTimeout),
+		custom("default_litellm_params", "a mapping", func(l *loader, n *node) {
+			if n.shape != mapping {
+				l.want(n, "a mapping")
+				return
+			}
+			l.fill = n
+		}),
+		bind("default_max_parallel_requests", count[int64](), &r.DefaultMaxParallel),
+		bind("fallbacks", routes(), &r.Fallbacks),
+		bind("default_fallbacks", words(), &r.DefaultFallbacks),
+		bind("context_window_fallbacks", routes(), &r.ContextWindowFallbacks),
+		bind("content_policy_fallbacks", routes(), &r.ContentPolicyFallbacks),
+		bind("model_group_alias", dict(alias()), &r.Aliases),
+		bind("enable_pre_call_checks", boolean(), &r.PreCallChecks),
+		bind("retry_after", seconds(), &r.RetryAfter),
+		bind("retry_policy", retryPolicy(), &r.RetryPolicy),
+		bind("model_group_retry_policy", dict(retryPolicy()), &r.GroupRetryPolicy),
+		maybe("allowed_fails", count[int](), &r.AllowedFails),
+		bind("allowed_fails_policy", failsPolicy(), &r.AllowedFailsPolicy),
+		bind("cooldown_time", seconds(), &r.CooldownTime),
+		bind("disable_cooldowns", boolean(), &r.DisableCooldowns),
+		custom("optional_pre_call_checks", "a list of names", preCallChecks),
+		bind("provider_budget_config", dict(providerBudget()), &r.ProviderBudgets),
+	}
+	ks = append(ks, later("belongs in general_settings", "health_check_interval", "health_check_concurrency")...)
+	return append(ks, later(notYet, "routing_groups", "cache_responses", "cache_kwargs", "caching_groups", "client_ttl",
+		"polling_interval", "default_priority", "enable_tag_filtering", "tag_filtering_match_any",
+		"tag_routing_prefix", "model_group_affinity_config", "deployment_affinity_ttl_seconds", "alerting_config",
+		"enable_weighted_failover", "plugins", "weights", "debug_level", "set_verbose", "max_retries",
+		"num_retries_per_request")...)
+}
+
+// routes is a list of one-entry mappings from a group to where to go instead.
+func routes() reader[map[string][]string] {
+	const kind = "a list like [{gpt-4o: [claude, local]}]"
+	return reader[map[string][]string]{kind, func(l *loader, n *node) (map[string][]string, bool) {
+		if n.shape != list {
+			l.want(n, kind)
+			return nil, false
+		}
+		out, good := map[string][]string{}, true
+		for _, item := range n.items {
+			if item.shape != mapping {
+				l.want(item, "a mapping like {gpt-4o: [claude, local]}")
+				good = false
+			}
+			for _, f := range item.fields {
+				if _, twice := out[f.name]; twice {
+					l.bad(f.value, "%q has fallbacks already; put all of them into one list", f.name)
+					good = false
+				}
+				targets, ok := words().read(l, f.value)
+				out[f.name], good = targets, good && ok
+			}
+		}
+		return out, good
+	}}
+}
+
+// alias is a group's name, or {model: name, hidden: true}.
+func alias() reader[Alias] {
+	const kind = "the name of a model group or {model: name, hidden: true}"
+	return reader[Alias]{kind, func(l *loader, n *node) (Alias, bool) {
+		var a Alias
+		switch n.shape {
+		case scalar:
+			var ok bool
+			a.Model, ok = text().read(l, n)
+			return a, ok
+		case mapping:
+			before := len(l.problems)
+			l.apply(n, []key{bind("model", text(), &a.Model), bind("hidden", boolean(), &a.Hidden)})
+			if a.Model == "" && len(l.problems) == before {
+				l.bad(n, "needs a model")
+			}
+			return a, len(l.problems) == before
+		}
+		l.want(n, kind)
+		return a, false
+	}}
+}
+
+var failureClasses = []string{"BadRequestError", "AuthenticationError", "TimeoutError", "RateLimitError",
+	"ContentPolicyViolationError", "InternalServerError", "ServiceUnavailableError", "NotFoundError", "BadGatewayError"}
+
+func retryPolicy() reader[Policy] {
+	return policy("Retries", slices.Concat(failureClasses, []string{"Default"})...)
+}
+
+func failsPolicy() reader[Policy] { return policy("AllowedFails", failureClasses...) }
+
+func policy(ending string, classes ...string) reader[Policy] {
+	kind := "a mapping like {RateLimitError" + ending + ": 3}"
+	return reader[Policy]{kind, func(l *loader, n *node) (Policy, bool) {
+		counts := make([]*int, len(classes))
+		keys := make([]key, len(classes))
+		for i, c := range classes {
+			keys[i] = maybe(c+ending, count[int](), &counts[i])
+		}
+		before := len(l.problems)
+		l.apply(n, keys)
+		p := Policy{}
+		for i, v := range counts {
+			if v != nil {
+				p[classes[i]] = *v
+			}
+		}
+		return p, len(l.problems) == before
+	}}
+}
+
+func preCallChecks(l *loader, n *node) {
+	names, ok := words().read(l, n)
+	if !ok {
+		return
+	}
+	for i, name := range names {
+		at := n
+		if n.shape == list {
+			at = n.items[i]
+		}
+		switch name {
+		case "enforce_model_rate_limits":
+			l.cfg.Router.EnforceRateLimits = true
+		case "router_budget_limiting": // budgets of deployments and providers always hold here
+		case "prompt_caching", "responses_api_deployment_check", "deployment_affinity", "session_affinity",
+			"forward_client_headers_by_model_group", "encrypted_content_affinity":
+			l.ignore(at, name+": "+notYet)
+		default:
+			l.want(at, "the name of a check such as enforce_model_rate_limits")
+		}
+	}
+}
+
+func providerBudget() reader[gateway.Limits] {
+	return reader[gateway.Limits]{"{budget_limit: 100, time_period: 1d}", func(l *loader, n *node) (gateway.Limits, bool) {
+		var out gateway.Limits
+		before := len(l.problems)
+		l.apply(n, []key{
+			maybe("budget_limit", money(), &out.Budget), maybe("max_budget", money(), &out.Budget),
+			bind("time_period", span(), &out.BudgetDuration), bind("budget_duration", span(), &out.BudgetDuration),
+		})
+		return out, len(l.problems) == before
+	}}
+}
+
+// finishRouter looks for names that lead nowhere. They are no errors: models
+// may also come from the database.
+func (l *loader) finishRouter() {
+	r := &l.cfg.Router
+	if len(l.cfg.Models) == 0 || l.cfg.Server.StoreModelInDB {
+		return
+	}
+	var groups []string
+	for _, d := range l.cfg.Models {
+		groups = append(groups, d.Group)
+	}
+	groups = slices.AppendSeq(groups, maps.Keys(r.Aliases))
+	check := func(where, name string) {
+		if name == "*" || slices.ContainsFunc(groups, func(g string) bool { return Matches(g, name) }) {
+			return
+		}
+		w := where + ": there is no model " + name + " in model_list"
+		if s := nearest(name, groups); s != "" {
+			w += ", did you mean " + s + "?"
+		}
+		l.report.Warnings = append(l.report.Warnings, w)
+	}
+	for _, m := range []struct {
+		where  string
+		routes map[string][]string
+	}{
+		{"fallbacks", r.Fallbacks}, {"context_window_fallbacks", r.ContextWindowFallbacks},
+		{"content_policy_fallbacks", r.ContentPolicyFallbacks}, {"default_fallbacks", map[string][]string{"*": r.DefaultFallbacks}},
+	} {
+		for _, from := range slices.Sorted(maps.Keys(m.routes)) {
+			check(m.where, from)
+			for _, to := range m.routes[from] {
+				check(m.where, to)
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Aliases)) {
+		check("model_group_alias", r.Aliases[name].Model)
+	}
+}
+
+// Matches reports whether the public model name pattern, which may contain
+// stars, stands for name.
+func Matches(pattern, name string) bool {
+	parts := strings.Split(pattern, "*")
+	if len(parts) == 1 {
+		return pattern == name
+	}
+	first, last := parts[0], parts[len(parts)-1]
+	if !strings.HasPrefix(name, first) || !strings.HasSuffix(name[len(first):], last) {
+		return false
+	}
+	name = name[len(first) : len(name)-len(last)]
+	for _, p := range parts[1 : len(parts)-1] {
+		_, rest, ok := strings.Cut(name, p)
+		if !ok {
+			return false
+		}
+		name = rest
+	}
+	return true
+}
