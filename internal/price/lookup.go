@@ -10,6 +10,8 @@ import (
 // segment, and then the same names without what distinguishes one edition of a
 // model from another: date, version, region and fine-tuning suffix. The first
 // that has a price wins. A model without a price is not free.
+//
+// provider may name a region as well, as in "bedrock/eu-west-1" or "azure/eu".
 func (b *Book) Lookup(provider, model string) (*Rate, bool) {
 	for m := range b.candidates(provider, model) {
 		if m.Rate != nil {
@@ -48,9 +50,16 @@ func (b *Book) MaxOutput(provider, model string) int64 {
 	return 0
 }
 
+// maxName bounds the names that are looked up. The longest in the table has 76
+// bytes; a client's megabyte of ":1:1:1…" must not be shortened step by step.
+const maxName = 256
+
 // candidates yields the entries that may be meant, best first.
 func (b *Book) candidates(provider, model string) iter.Seq[*Model] {
 	return func(yield func(*Model) bool) {
+		if len(model) > maxName {
+			return
+		}
 		for name, ok := model, model != ""; ok; name, ok = shorter(name) {
 			if m := b.find(provider, name); m != nil && provider != "" && !yield(m) {
 				return
@@ -95,13 +104,11 @@ func shorter(name string) (string, bool) {
 	if colon := strings.LastIndexByte(name, ':'); colon > 0 && number(name[colon+1:]) {
 		return name[:colon], true
 	}
-	for _, word := range []string{"-latest", "-preview"} {
-		if base, ok := strings.CutSuffix(name, word); ok && base != "" {
-			return base, true
-		}
+	if base, ok := strings.CutSuffix(name, "-latest"); ok && base != "" {
+		return base, true
 	}
 	// -20241022 and -2024-10-22.
-	for _, date := range []string{"-dddddddd", "-dddd-dd-dd", "-v1"} {
+	for _, date := range []string{"-dddddddd", "-dddd-dd-dd"} {
 		if base, ok := cutPattern(name, date); ok {
 			return base, true
 		}

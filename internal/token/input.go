@@ -15,9 +15,9 @@ const (
 
 // Input returns a number of input tokens that a request will rarely exceed.
 //
-// English takes about 4 bytes per token, code and numbers about 3, other
-// scripts from 4 bytes down to 2 (CJK, three bytes per character, 1 to 1.5
-// tokens each). Every string adds one token for the member name and the
+// English takes about 4 bytes per token and code about 3; only long columns of
+// digits take 2. Other scripts take 4 to 8 bytes per token with new vocabularies
+// and down to 2 with old ones. Every string adds one token for the member name and the
 // punctuation beside it, which matters in tool schemas. Media counts as an
 // image each, but a token needs two bytes at least; long recordings and
 // documents are known only when the provider has counted them.
