@@ -1,0 +1,113 @@
+package admin
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"penstock/internal/config"
+	"penstock/internal/gateway"
+	"penstock/internal/limit"
+)
+
+// The kinds of entities that the management API writes.
+const (
+	KeyEntity    = "key"
+	UserEntity   = "user"
+	TeamEntity   = "team"
+	GlobalEntity = "global" // read only; its id is ""
+)
+
+// Change is something the API has written.
+type Change struct {
+	Entity  string // KeyEntity, UserEntity, TeamEntity
+	ID      string // key hash, user id, team id
+	Deleted bool
+	// Spend says that what the entity has spent was set, so that counters in
+	// memory must be read again from the store.
+	Spend bool
+}
+
+// Options are what an API is built from. Store is needed; everything else may
+// be left zero.
+type Options struct {
+	Store Store
+	// Changed is called after each write and before its answer: when it
+	// returns, the change must hold for calls that start then. A blocked key
+	// is dead when /key/block answers.
+	Changed func(context.Context, ...Change) error
+	// Flush books the calls that have ended, so that a report has them all.
+	Flush func(context.Context) error
+	// LiveSpend returns what an entity has spent in its current budget window
+	// by the counters that admit calls. They are ahead of the store.
+	LiveSpend func(entity, id string) (gateway.NanoUSD, bool)
+	// Calendar says when budget windows begin.
+	Calendar limit.Calendar
+	// Models returns what /model/info shows.
+	Models func() []Model
+	// Budget is the ceiling on everything, nil for none.
+	Budget *gateway.NanoUSD
+	// Rules are the defaults and the upper bounds of new keys.
+	Rules config.KeyRules
+	Now   func() time.Time // time.Now
+	Log   *slog.Logger     // none
+}
+
+func (o Options) withDefaults() Options {
+	if o.Changed == nil {
+		o.Changed = func(context.Context, ...Change) error { return nil }
+	}
+	if o.Flush == nil {
+		o.Flush = func(context.Context) error { return nil }
+	}
+	if o.LiveSpend == nil {
+		o.LiveSpend = func(string, string) (gateway.NanoUSD, bool) { return 0, false }
+	}
+	if o.Models == nil {
+		o.Models = func() []Model { return nil }
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// API is the management API. It keeps nothing between calls.
+type API struct {
+	o     Options
+	store Store
+}
+
+// New returns the API over o.Store.
+func New(o Options) *API {
+	o = o.withDefaults()
+	return &API{o: o, store: o.Store}
+}
+
+// now is the present as the store keeps it: what a write answers must be what
+// a later read shows.
+func (a *API) now() time.Time { return a.o.Now().UTC().Truncate(time.Microsecond) }
+
+// changed tells the process what was written.
+func (a *API) changed(ctx context.Context, changes ...Change) error {
+	// The write is done: it must be told even if the client has left.
+	if err := a.o.Changed(context.WithoutCancel(ctx), changes...); err != nil {
+		return &gateway.Error{
+			Kind:    gateway.Unavailable,
+			Message: "the change is stored, but this process could not apply it yet: it will try again by itself",
+			Err:     err,
+		}
+	}
+	return nil
+}
+
+// flush books what has ended.
+func (a *API) flush(ctx context.Context) error {
+	if err := a.o.Flush(ctx); err != nil {
+		return &gateway.Error{Kind: gateway.Unavailable, Message: "the ledger could not be brought up to date, try again", Err: err}
+	}
+	return nil
+}

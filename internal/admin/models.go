@@ -1,0 +1,151 @@
+package admin
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"penstock/internal/gateway"
+	"penstock/internal/price"
+)
+
+// Model is a deployment and what is known about it.
+type Model struct {
+	Deployment *gateway.Deployment
+	Price      *price.Model // nil if the price table does not have it
+	Rate       *price.Rate  // with the deployment's own prices; nil if unpriced
+}
+
+type modelList struct {
+	Data []modelRow `json:"data"`
+}
+
+type modelRow struct {
+	Name   string      `json:"model_name"`
+	Params modelParams `json:"litellm_params"`
+	Info   modelDetail `json:"model_info"`
+}
+
+// modelParams are what a deployment is configured with, but for credentials
+// and for what may contain them: headers and request defaults.
+type modelParams struct {
+	Model       string  `json:"model"`
+	APIBase     string  `json:"api_base,omitzero"`
+	APIVersion  string  `json:"api_version,omitzero"`
+	RPM         int64   `json:"rpm,omitzero"`
+	TPM         int64   `json:"tpm,omitzero"`
+	MaxParallel int64   `json:"max_parallel_requests,omitzero"`
+	Weight      float64 `json:"weight,omitzero"`
+	Order       int     `json:"order,omitzero"`
+	Timeout     float64 `json:"timeout,omitzero"` // seconds
+	NumRetries  *int    `json:"num_retries,omitzero"`
+	DropParams  bool    `json:"drop_params,omitzero"`
+}
+
+type modelDetail struct {
+	ID           string          `json:"id"`
+	DBModel      bool            `json:"db_model"`
+	Key          *string         `json:"key"`
+	MaxTokens    *int64          `json:"max_tokens"`
+	MaxInput     *int64          `json:"max_input_tokens"`
+	MaxOutput    *int64          `json:"max_output_tokens"`
+	InputCost    jsontext.Value  `json:"input_cost_per_token"`
+	OutputCost   jsontext.Value  `json:"output_cost_per_token"`
+	Provider     string          `json:"litellm_provider"`
+	Mode         *string         `json:"mode"`
+	BaseModel    *string         `json:"base_model"`
+	AccessGroups []string        `json:"access_groups"`
+	Supports     map[string]bool `json:",embed"` // supports_…
+}
+
+func (a *API) modelInfo(_ http.ResponseWriter, r *http.Request, _ *gateway.Principal) (any, error) {
+	q := readQuery(r)
+	id := q.text("litellm_model_id")
+	if q.err != nil {
+		return nil, q.err
+	}
+	out := &modelList{Data: []modelRow{}}
+	for _, m := range a.o.Models() {
+		if id == "" || m.Deployment.ID == id {
+			out.Data = append(out.Data, modelOf(&m))
+		}
+	}
+	if id != "" && len(out.Data) == 0 {
+		return nil, invalid("litellm_model_id", "Model id = %s not found on litellm proxy", id)
+	}
+	return out, nil
+}
+
+func modelOf(m *Model) modelRow {
+	d := m.Deployment
+	row := modelRow{
+		Name: d.Group,
+		Params: modelParams{
+			Model: d.Provider + "/" + d.Upstream, APIBase: publicURL(d.BaseURL), APIVersion: d.APIVersion,
+			RPM: d.RPM, TPM: d.TPM, MaxParallel: d.MaxParallel, Weight: d.Weight, Order: d.Order,
+			Timeout: d.Timeout.Seconds(), NumRetries: d.Retries, DropParams: d.DropParams,
+		},
+		Info: modelDetail{
+			ID: d.ID, Provider: d.Provider, Mode: text(d.Mode), BaseModel: text(d.BaseModel), AccessGroups: list(d.AccessGroups),
+			InputCost: jsontext.Value("null"), OutputCost: jsontext.Value("null"),
+		},
+	}
+	if m.Rate != nil {
+		row.Info.InputCost = perToken(m.Rate.Cost(gateway.Usage{Prompt: perTokenOf}))
+		row.Info.OutputCost = perToken(m.Rate.Cost(gateway.Usage{Completion: perTokenOf}))
+	}
+	if p := m.Price; p != nil {
+		row.Info.Key = text(p.Key)
+		row.Info.MaxInput, row.Info.MaxOutput = known(p.MaxInput), known(p.MaxOutput)
+		row.Info.MaxTokens = row.Info.MaxOutput
+		if row.Info.Mode == nil {
+			row.Info.Mode = text(p.Mode)
+		}
+		row.Info.Supports = map[string]bool{}
+		for ability, can := range p.Abilities() {
+			row.Info.Supports["supports_"+ability] = can
+		}
+	}
+	return row
+}
+
+// perTokenOf is how many tokens the price of one is found by: enough to see
+// prices below a nano-dollar, and too few to reach the price levels of long
+// prompts.
+const perTokenOf = 1000
+
+// perToken writes the price of one token, as Python prints a float.
+func perToken(n gateway.NanoUSD) jsontext.Value {
+	f, err := strconv.ParseFloat(fmt.Sprintf("%de-12", int64(n)), 64)
+	if err != nil {
+		panic(err) // an int64 with an exponent always parses
+	}
+	if f != 0 && f < 1e-4 {
+		return strconv.AppendFloat(nil, f, 'e', -1, 64)
+	}
+	if s := strconv.FormatFloat(f, 'f', -1, 64); f != float64(int64(f)) {
+		return jsontext.Value(s)
+	}
+	return jsontext.Value(strconv.FormatFloat(f, 'f', 1, 64))
+}
+
+// publicURL is an upstream's address without what may be a credential.
+func publicURL(base string) string {
+	u, err := url.Parse(base)
+	if err != nil {
+		return ""
+	}
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return u.String()
+}
+
+// known is null for a size that is not known.
+func known(n int64) *int64 {
+	if n == 0 {
+		return nil
+	}
+	return &n
+}

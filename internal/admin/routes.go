@@ -1,0 +1,122 @@
+package admin
+
+import (
+	"fmt"
+	"net/http"
+
+	"penstock/internal/gateway"
+)
+
+// Access says who may call a route. The zero Access lets nobody but admins in.
+type Access uint8
+
+// The accesses there are.
+const (
+	AdminOnly Access = iota
+	OwnKey           // admins, and everybody about their own key
+)
+
+// Route is one endpoint of the management API.
+type Route struct {
+	Method  string
+	Pattern string // path, as in http.ServeMux
+	Summary string
+	Access  Access
+	// Handler answers the call of an authenticated caller. It checks itself
+	// whether the caller may do so.
+	Handler func(http.ResponseWriter, *http.Request, gateway.Principal)
+}
+
+// handler is an endpoint without its door: what it returns is the answer.
+type handler func(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error)
+
+// Routes returns the whole API.
+func (a *API) Routes() []Route {
+	routes := []struct {
+		Route
+		do handler
+	}{
+		{Route{Method: "POST", Pattern: "/key/generate", Summary: "Create a virtual key."}, a.generateKey},
+		{Route{Method: "GET", Pattern: "/key/info", Summary: "Show a key and what it has spent.", Access: OwnKey}, a.keyInfo},
+		{Route{Method: "POST", Pattern: "/key/update", Summary: "Change the fields of a key that are sent; null clears."}, a.updateKey},
+		{Route{Method: "POST", Pattern: "/key/delete", Summary: "Delete keys by key, hash or alias."}, a.deleteKeys},
+		{Route{Method: "GET", Pattern: "/key/list", Summary: "List keys, page by page."}, a.listKeys},
+		{Route{Method: "POST", Pattern: "/key/block", Summary: "Block a key."}, a.blockKey},
+		{Route{Method: "POST", Pattern: "/key/unblock", Summary: "Unblock a key."}, a.unblockKey},
+		{Route{Method: "POST", Pattern: "/user/new", Summary: "Create a user and, unless told otherwise, a key."}, a.newUser},
+		{Route{Method: "GET", Pattern: "/user/info", Summary: "Show a user with keys and teams."}, a.userInfo},
+		{Route{Method: "POST", Pattern: "/team/new", Summary: "Create a team."}, a.newTeam},
+		{Route{Method: "GET", Pattern: "/team/info", Summary: "Show a team with its keys and members."}, a.teamInfo},
+		{Route{Method: "GET", Pattern: "/spend/logs", Summary: "List calls, or sum them up by day."}, a.spendLogs},
+		{Route{Method: "GET", Pattern: "/spend/keys", Summary: "List keys, the dearest first."}, a.spendKeys},
+		{Route{Method: "GET", Pattern: "/global/spend", Summary: "Show what everybody has spent together."}, a.globalSpend},
+		{Route{Method: "GET", Pattern: "/model/info", Summary: "Show the deployments and what they cost."}, a.modelInfo},
+		{Route{Method: "GET", Pattern: "/v1/model/info", Summary: "Show the deployments and what they cost."}, a.modelInfo},
+	}
+	out := make([]Route, len(routes))
+	for i, rt := range routes {
+		out[i] = rt.Route
+		out[i].Handler = a.serve(rt.Route, rt.do)
+	}
+	return out
+}
+
+// serve is the only way to a handler.
+func (a *API) serve(rt Route, do handler) func(http.ResponseWriter, *http.Request, gateway.Principal) {
+	return func(w http.ResponseWriter, r *http.Request, p gateway.Principal) {
+		if e := allow(rt, r, &p); e != nil {
+			a.writeError(w, r, e)
+			return
+		}
+		v, err := do(w, r, &p)
+		if err != nil {
+			a.writeError(w, r, err)
+			return
+		}
+		a.write(w, r, http.StatusOK, v)
+	}
+}
+
+// allow decides whether p may make this call. It is the one place that does:
+// who is not let in here is kept out.
+func allow(rt Route, r *http.Request, p *gateway.Principal) *gateway.Error {
+	if p.Master || p.Role == gateway.ProxyAdmin {
+		return nil
+	}
+	if rt.Access == OwnKey && p.Key != nil {
+		// The answer is the same for a key that does not exist: it must not
+		// tell strangers which keys there are.
+		if key := r.URL.Query().Get("key"); key == "" || keyHash(key) == p.Key.Hash {
+			return nil
+		}
+		return &gateway.Error{Kind: gateway.Forbidden, Param: "key", Message: "You are not allowed to access this key's info. Your role=" + role(p)}
+	}
+	return &gateway.Error{
+		Kind: gateway.Unauthenticated, Param: "None", // as LiteLLM's clients know it
+		Message: fmt.Sprintf("Authentication Error, Only proxy admin can be used to generate, delete, update info for new keys/users/teams. Route=%s. Your role=%s. Your user_id=%s",
+			rt.Pattern, role(p), masked(p.UserID())),
+	}
+}
+
+func role(p *gateway.Principal) string {
+	if p.Role == "" {
+		return string(gateway.InternalUser)
+	}
+	return string(p.Role)
+}
+
+// masked shows the ends of an id, enough to recognize one's own.
+func masked(id string) string {
+	if len(id) <= 8 {
+		return "****"
+	}
+	return fmt.Sprintf("%.4s****%s", id, id[len(id)-4:])
+}
+
+// actor is whom a write is recorded for.
+func actor(p *gateway.Principal) string {
+	if id := p.UserID(); id != "" {
+		return id
+	}
+	return gateway.MasterUserID
+}

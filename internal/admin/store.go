@@ -1,0 +1,92 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"penstock/internal/gateway"
+	"penstock/internal/spend"
+	"penstock/internal/store"
+)
+
+// Store keeps what the API manages. *store.DB implements it, with its errors.
+type Store interface {
+	CreateKey(context.Context, *gateway.Key) error
+	Key(ctx context.Context, hash string) (*gateway.Key, error)
+	KeyByAlias(ctx context.Context, alias string) (*gateway.Key, error)
+	UpdateKey(ctx context.Context, hash string, change func(*gateway.Key) error) (*gateway.Key, error)
+	DeleteKeys(ctx context.Context, hashes []string) (deleted []string, err error)
+	ListKeys(context.Context, store.KeyFilter, store.Page) (keys []*gateway.Key, total int, err error)
+
+	CreateUser(context.Context, *gateway.User) error
+	User(ctx context.Context, id string) (*gateway.User, error)
+	UserByEmail(ctx context.Context, email string) (*gateway.User, error)
+	UpdateUser(ctx context.Context, id string, change func(*gateway.User) error) (*gateway.User, error)
+
+	CreateTeam(context.Context, *gateway.Team) error
+	Team(ctx context.Context, id string) (*gateway.Team, error)
+	UpdateTeam(ctx context.Context, id string, change func(*gateway.Team) error) (*gateway.Team, error)
+	ListTeams(context.Context, store.TeamFilter, store.Page) (teams []*gateway.Team, total int, err error)
+
+	Calls(context.Context, store.CallFilter) ([]spend.Row, error)
+	SpendByDay(context.Context, store.DayFilter) ([]store.DaySpend, error)
+	Total(ctx context.Context, scope, id string) (gateway.Spend, error)
+}
+
+var _ Store = (*store.DB)(nil)
+
+// notFound turns the store's "no such row" into a 404 for the client.
+func notFound(err error, field, format string, args ...any) error {
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return &gateway.Error{Kind: gateway.NotFound, Param: field, Message: fmt.Sprintf(format, args...), Err: err}
+}
+
+// keyConflict turns a taken key or alias into a 400, as LiteLLM does.
+func keyConflict(err error) error {
+	c, ok := errors.AsType[store.ErrConflict](err)
+	switch {
+	case !ok:
+		return err
+	case c.Field == "alias":
+		return invalid("key_alias", "Key with alias '%s' already exists. Unique key aliases across all keys are required.", c.Value)
+	}
+	return invalid("key", "A key with this value already exists. Use a different key.")
+}
+
+// userConflict turns a taken id or email into a 409.
+func userConflict(err error) error {
+	c, ok := errors.AsType[store.ErrConflict](err)
+	if !ok {
+		return err
+	}
+	field := "user_id"
+	what := "id"
+	if c.Field == "email" {
+		field, what = "user_email", "email"
+	}
+	e := invalid(field, "User with %s %s already exists", what, c.Value)
+	e.Status = http.StatusConflict
+	return e
+}
+
+// teamConflict turns a taken id into a 400, as LiteLLM does.
+func teamConflict(err error) error {
+	c, ok := errors.AsType[store.ErrConflict](err)
+	if !ok {
+		return err
+	}
+	return invalid("team_id", "Team id = %s already exists. Please use a different team id.", c.Value)
+}
+
+// team returns a team that a request names, or a 404.
+func (a *API) team(ctx context.Context, id string) (*gateway.Team, error) {
+	t, err := a.store.Team(ctx, id)
+	if err != nil {
+		return nil, notFound(err, "team_id", "Team doesn't exist in db. Team=%s. Create team via `/team/new` call.", id)
+	}
+	return t, nil
+}
