@@ -1,0 +1,85 @@
+package store
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// dialect is everything in which the two engines differ.
+type dialect struct {
+	name  string
+	goose goose.Dialect
+	// forUpdate ends a SELECT that reads a row in order to write it back.
+	// SQLite needs nothing: a writing transaction is alone from its BEGIN.
+	forUpdate string
+	// param is the n-th parameter of a generated statement, counted from 1.
+	// SQLite takes $1 too, but looks every such name up in a list, which is
+	// quadratic in a statement with thousands of them; ?1 is not.
+	param func(n int) string
+	// bulk is how many rows one INSERT carries at most.
+	bulk int
+	// again reports whether a transaction failed only for meeting another one.
+	again func(error) bool
+	// unique returns the index or column that a write collided on, "" if the
+	// error is another one.
+	unique func(error) string
+}
+
+func sqliteDialect() dialect {
+	return dialect{
+		name:  "sqlite",
+		goose: goose.DialectSQLite3,
+		param: func(n int) string { return "?" + strconv.Itoa(n) },
+		bulk:  64,
+		again: func(err error) bool {
+			e, ok := errors.AsType[*sqlite.Error](err)
+			if !ok {
+				return false
+			}
+			// The low byte is the primary code, the rest says more.
+			switch e.Code() & 0xff {
+			case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+				return true
+			}
+			return false
+		},
+		unique: func(err error) string {
+			e, ok := errors.AsType[*sqlite.Error](err)
+			if !ok {
+				return ""
+			}
+			switch e.Code() {
+			case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
+				return e.Error()
+			}
+			return ""
+		},
+	}
+}
+
+func postgresDialect() dialect {
+	return dialect{
+		name:      "postgres",
+		goose:     goose.DialectPostgres,
+		forUpdate: " FOR UPDATE",
+		param:     func(n int) string { return "$" + strconv.Itoa(n) },
+		bulk:      128,
+		again: func(err error) bool {
+			e, ok := errors.AsType[*pgconn.PgError](err)
+			// Serialization failure, deadlock.
+			return ok && (e.Code == "40001" || e.Code == "40P01")
+		},
+		unique: func(err error) string {
+			e, ok := errors.AsType[*pgconn.PgError](err)
+			if !ok || e.Code != "23505" {
+				return ""
+			}
+			return e.ConstraintName
+		},
+	}
+}

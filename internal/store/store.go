@@ -1,0 +1,146 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite" // the "sqlite" driver
+)
+
+// DB is an open database. It is safe for concurrent use.
+type DB struct {
+	// w is the writers' pool and r the readers'. SQLite has one writer at a
+	// time: a pool of one connection queues writers in Go, where waiting is
+	// fair and ends with the context, instead of in SQLite's busy loop. On
+	// PostgreSQL both are the same pool.
+	w, r *sql.DB
+	d    dialect
+	bulk bulkSQL
+}
+
+// Options tune Open. The zero value works.
+type Options struct {
+	// MaxConns bounds the connections to PostgreSQL, or the readers of SQLite.
+	// Default 16 and 4.
+	MaxConns int
+}
+
+// Open opens the database at url and brings its tables up to date. url is
+// "sqlite:" and a file path, a "postgres://" or "postgresql://" URL, or a
+// PostgreSQL keyword string such as "host=/run/postgresql dbname=penstock".
+// Close the DB when done.
+func Open(ctx context.Context, url string, o Options) (*DB, error) {
+	var db *DB
+	var err error
+	switch path, isFile := strings.CutPrefix(url, "sqlite:"); {
+	case isFile:
+		db, err = openSQLite(path, o)
+	case strings.HasPrefix(url, "postgres://"), strings.HasPrefix(url, "postgresql://"), strings.Contains(url, "host="):
+		db, err = openPostgres(url, o)
+	default:
+		// The URL may hold a password, so it is not repeated here.
+		err = errors.New("the database URL is of no known kind: use sqlite:/path/to/file.db or postgres://user@host/database")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := db.migrate(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+func openSQLite(path string, o Options) (*DB, error) {
+	if path == "" || path == ":memory:" {
+		return nil, fmt.Errorf("database URL sqlite:%s names no file: use sqlite:/path/to/file.db", path)
+	}
+	if dir := filepath.Dir(path); dir != "." {
+		if _, err := os.Stat(dir); err != nil {
+			return nil, fmt.Errorf("open database %s: create its directory first: %w", path, err)
+		}
+	}
+	// SQLite would make a file that everybody on the machine can read.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+
+	file := "file:" + (&url.URL{Path: path}).EscapedPath()
+	// Pragmas stand in the DSN because every connection of a pool needs them.
+	// synchronous is FULL, not NORMAL: once rows are booked their journal is
+	// deleted, so a commit must survive a power cut. It costs one fsync a batch.
+	const pragmas = "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=foreign_keys(1)"
+	w, err := sql.Open("sqlite", file+pragmas+"&_pragma=synchronous(FULL)&_txlock=immediate")
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", path, err)
+	}
+	w.SetMaxOpenConns(1)
+	r, err := sql.Open("sqlite", file+pragmas+"&_pragma=query_only(1)")
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), w.Close())
+	}
+	n := o.MaxConns
+	if n <= 0 {
+		n = 4
+	}
+	r.SetMaxOpenConns(n)
+	r.SetMaxIdleConns(n)
+	return newDB(w, r, sqliteDialect()), nil
+}
+
+func openPostgres(dsn string, o Options) (*DB, error) {
+	cfg, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		// The parser's error quotes the URL, in which the password may be
+		// misplaced where no redaction finds it.
+		return nil, errors.New("the PostgreSQL URL cannot be read: use postgres://user:password@host:5432/database, with %-escapes for special characters in the password")
+	}
+	if cfg.RuntimeParams["application_name"] == "" {
+		cfg.RuntimeParams["application_name"] = "penstock"
+	}
+	pool := stdlib.OpenDB(*cfg)
+	n := o.MaxConns
+	if n <= 0 {
+		n = 16
+	}
+	pool.SetMaxOpenConns(n)
+	pool.SetMaxIdleConns(n)
+	pool.SetConnMaxIdleTime(5 * time.Minute)
+	return newDB(pool, pool, postgresDialect()), nil
+}
+
+func newDB(w, r *sql.DB, d dialect) *DB {
+	return &DB{w: w, r: r, d: d, bulk: newBulkSQL(d)}
+}
+
+// Close waits for running statements and closes the database.
+func (db *DB) Close() error {
+	err := db.w.Close()
+	if db.r != db.w {
+		err = errors.Join(err, db.r.Close())
+	}
+	return err
+}
+
+// Ping reports whether the database answers.
+func (db *DB) Ping(ctx context.Context) error {
+	if err := db.r.PingContext(ctx); err != nil {
+		return fmt.Errorf("ping %s: %w", db.d.name, err)
+	}
+	return nil
+}
+
+// Dialect returns "sqlite" or "postgres".
+func (db *DB) Dialect() string { return db.d.name }

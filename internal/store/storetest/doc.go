@@ -1,0 +1,3 @@
+// Package storetest is the contract of package store: one suite that has to
+// pass on every engine.
+package storetest

@@ -1,0 +1,208 @@
+package storetest
+
+import (
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	_ "github.com/jackc/pgx/v5/stdlib" // the "pgx" driver, to make databases with
+
+	"penstock/internal/gateway"
+	"penstock/internal/spend"
+	"penstock/internal/store"
+)
+
+// Run runs the suite. open returns an empty database each time, closed and
+// removed at the end of the test it is given.
+func Run(t *testing.T, open func(testing.TB) *store.DB) {
+	for _, c := range []struct {
+		name string
+		run  func(*testing.T, *store.DB)
+	}{
+		{"keys come back as written", keysRoundTrip},
+		{"users come back as written", usersRoundTrip},
+		{"teams come back as written", teamsRoundTrip},
+		{"what is not there is ErrNotFound", notFound},
+		{"what is taken is ErrConflict", conflicts},
+		{"an update that fails changes nothing", updateFails},
+		{"eight updaters of one key lose nothing", updateTogether},
+		{"updates and bookings of one key lose nothing", updateWhileBooking},
+		{"deleted keys are gone", deleteKeys},
+		{"a deleted team takes its keys along", deleteTeams},
+		{"a deleted user takes its keys along", deleteUsers},
+		{"lists filter, sort and page", listKeys},
+		{"users and teams are listed", listOthers},
+		{"everything streams until told to stop", streamAll},
+		{"hostile texts are kept or refused, never a failure", hostileTexts},
+		{"hostile texts in the ledger are booked", hostileRows},
+		{"ledger rows come back as written", callsRoundTrip},
+		{"ledger pages follow each other", callsPages},
+		{"ledger rows are filtered", callsFilter},
+		{"booking again adds nothing", bookTwice},
+		{"two bookers of the same rows add each cost once", bookTogether},
+		{"bookers of different rows wait for nobody", bookApart},
+		{"late rows stay out of new budget windows", bookWindows},
+		{"a batch adds up to what its rows do one by one", bookOneByOne},
+		{"everyone who is charged is charged", bookScopes},
+		{"days are summed up", bookDays},
+		{"a booking that fails books nothing", bookFails},
+		{"settings are kept", settings},
+		{"changes are numbered without gaps", changes},
+		{"changes of many writers arrive in order", changesTogether},
+		{"changes that are gone are said to be", changesLost},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.run(t, open(t))
+		})
+	}
+}
+
+// SQLite opens an empty database in a file.
+func SQLite(tb testing.TB) *store.DB {
+	tb.Helper()
+	return openURL(tb, "sqlite:"+filepath.Join(tb.TempDir(), "penstock.db"))
+}
+
+// Postgres opens an empty database on the server that TEST_POSTGRES_DSN names
+// (a URL or keywords, of a user who may create databases).
+func Postgres(tb testing.TB) *store.DB {
+	tb.Helper()
+	return openURL(tb, PostgresURL(tb))
+}
+
+// PostgresURL makes a database and returns its URL. Without TEST_POSTGRES_DSN
+// the test is skipped, or fails where CI=true says that it must run.
+func PostgresURL(tb testing.TB) string {
+	tb.Helper()
+	dsn := os.Getenv("TEST_POSTGRES_DSN")
+	if dsn == "" {
+		const what = "TEST_POSTGRES_DSN names no PostgreSQL server, so the store is not tested on one"
+		if os.Getenv("CI") == "true" {
+			tb.Fatal(what)
+		}
+		tb.Skip(what)
+	}
+	server, err := sql.Open("pgx", dsn)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	name := "penstock_test_" + strings.ToLower(rand.Text())
+	if _, err := server.ExecContext(tb.Context(), "CREATE DATABASE "+name); err != nil {
+		tb.Fatal(errors.Join(err, server.Close()))
+	}
+	tb.Cleanup(func() {
+		// The test's context is over by now.
+		if _, err := server.Exec("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
+			tb.Error(err)
+		}
+		if err := server.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	if !strings.Contains(dsn, "://") {
+		return dsn + " dbname=" + name
+	}
+	u, err := url.Parse(dsn)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	u.Path = "/" + name
+	return u.String()
+}
+
+func openURL(tb testing.TB, url string) *store.DB {
+	tb.Helper()
+	db, err := store.Open(tb.Context(), url, store.Options{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return db
+}
+
+// day0 is when everything in these tests begins.
+var day0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func at(seconds int) time.Time { return day0.Add(time.Duration(seconds) * time.Second) }
+
+func hash(n int) string { return fmt.Sprintf("%064x", n) }
+
+func pointer[T any](v T) *T { return &v }
+
+// Row returns ledger row number n of a series: nine keys, five users, three
+// teams, a cost of 1,000 nano-USD and the number.
+func Row(n int) spend.Row {
+	return spend.Row{
+		CallID: fmt.Sprintf("call-%06d", n), ResponseID: fmt.Sprintf("chatcmpl-%06d", n),
+		KeyHash: hash(n % 9), UserID: fmt.Sprintf("user-%d", n%5), TeamID: fmt.Sprintf("team-%d", n%3),
+		Operation: gateway.Chat, Route: "/v1/chat/completions", Group: "small", Model: "gpt-4o-mini", Provider: "openai",
+		Deployment: "0b1e5a", ClientIP: "192.0.2.7",
+		Usage: gateway.Usage{Prompt: 100, Completion: int64(n % 50)},
+		Cost:  gateway.NanoUSD(1000 + n), Priced: true, Price: "2026-03-01",
+		Start: at(n), FirstByte: at(n).Add(300 * time.Millisecond), End: at(n + 1),
+	}
+}
+
+func rows(from, to int) []spend.Row {
+	var out []spend.Row
+	for n := from; n < to; n++ {
+		out = append(out, Row(n))
+	}
+	return out
+}
+
+func costs(rs []spend.Row) (sum gateway.NanoUSD) {
+	for _, r := range rs {
+		sum += r.Cost
+	}
+	return sum
+}
+
+// must fails the test on an error.
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// got fails the test on the error of a call with a result.
+func got[T any](v T, err error) func(*testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		must(t, err)
+		return v
+	}
+}
+
+// same compares, taking nil and empty lists for one.
+func same(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
+		t.Errorf("%s (-want +got):\n%s", what, clip(d))
+	}
+}
+
+func clip(s string) string { return s[:min(len(s), 4000)] }
+
+// book books rows and wants n of them to be new.
+func book(t *testing.T, db *store.DB, rs []spend.Row, n int) {
+	t.Helper()
+	if booked := got(db.Book(t.Context(), rs))(t); booked != n {
+		t.Errorf("%d of %d rows booked, want %d", booked, len(rs), n)
+	}
+}
