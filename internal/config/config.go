@@ -22,7 +22,27 @@ type Config struct {
 
 	// env is a function and not a map so that no way of printing a Config can
 	// show what is in the environment.
-	env func(string) (string, bool)
+	env  func(string) (string, bool)
+	opts Options
+}
+
+// ForModel returns d as it serves model. Only the catch-all "*" needs it: its
+// provider, key and address depend on the model a client has named, which has
+// to be written provider/model or be known by name. ok is false if nothing
+// tells the provider, or it has no adapter.
+func (c *Config) ForModel(d *gateway.Deployment, model string) (served *gateway.Deployment, ok bool) {
+	if d.Provider != "" {
+		return d, true
+	}
+	provider, upstream, ok := c.opts.Provider(model, "", "")
+	if !ok || !c.opts.adapter(provider) {
+		return nil, false
+	}
+	one := *d
+	one.Provider, one.Upstream = provider, upstream
+	one.APIKey = gateway.Secret(firstSet(c.env, c.opts.EnvKey(provider)))
+	one.BaseURL = firstSet(c.env, c.opts.EnvBase(provider))
+	return &one, true
 }
 
 // Env looks name up in the file's environment_variables, then in the process

@@ -96,18 +96,51 @@ func (l *loader) deployment(n *node) {
 		l.bad(n, "needs litellm_params, at least {model: provider/model}")
 		return
 	}
-	merged := l.mergedParams(params)
 	if dr.info != nil {
 		l.modelInfo(dr)
 	}
-	l.params(dr, merged)
-	if dr.model == "" && l.clean(before) {
-		l.bad(params, "needs a model, written provider/model, for example openai/gpt-4o")
-	}
-	if !l.clean(before) {
+	merged := l.mergedParams(params)
+	if l.leftOut(dr, n, merged) {
 		return
 	}
-	l.place(dr, n, merged)
+	l.params(dr, merged)
+	if dr.model == "" && merged.get("model").isNull() {
+		l.bad(params, "needs a model, written provider/model, for example openai/gpt-4o")
+	}
+	if l.clean(before) {
+		l.finishDeployment(dr, n, merged)
+	}
+}
+
+// leftOut reports whether a deployment cannot be served here. It comes before
+// its parameters are read: a variable that only such a deployment needs may be
+// unset.
+func (l *loader) leftOut(dr *draft, n, merged *node) bool {
+	peek := func(name string) string {
+		if v := merged.get(name); v != nil && v.shape == scalar {
+			if r, ok := l.resolve(v); ok {
+				return strings.TrimSpace(r.text)
+			}
+		}
+		return ""
+	}
+	env, _ := l.lookup("LITELLM_ENVIRONMENT")
+	provider, _, ok := l.o.Provider(peek("model"), peek("custom_llm_provider"), "")
+	switch {
+	case dr.skip != "":
+	case len(dr.environs) > 0 && !slices.Contains(dr.environs, env):
+		dr.skip = fmt.Sprintf("LITELLM_ENVIRONMENT is %q and not in supported_environments", env)
+	case !merged.get("mock_response").isNull():
+		// Calling the provider after all would cost money.
+		dr.skip = "mock_response is not honoured here; use the mock provider"
+	case ok && provider != "" && l.o.vendor(provider) && !l.o.adapter(provider):
+		dr.skip = fmt.Sprintf("there is no adapter for the provider %q yet", provider)
+	}
+	if dr.skip == "" {
+		return false
+	}
+	l.ignore(n, "left out: "+dr.skip)
+	return true
 }
 
 func (l *loader) clean(before int) bool { return len(l.problems) == before }
@@ -147,56 +180,25 @@ func (l *loader) mergedParams(own *node) *node {
 	return &out
 }
 
-// place resolves the provider and adds the deployment, one for each organization.
-func (l *loader) place(dr *draft, n, merged *node) {
+// finishDeployment resolves the provider and adds the deployment, one for each
+// organization.
+func (l *loader) finishDeployment(dr *draft, n, merged *node) {
 	d := &dr.d
-	modelNode := merged.get("model")
-	provider, upstream, ok := l.o.Provider(dr.model, dr.custom, d.BaseURL)
-	switch {
-	case !ok:
-		prefix, _, slash := strings.Cut(dr.model, "/")
-		if s := nearest(prefix, slices.Concat(vendors, l.o.Known)); slash && s != "" {
-			l.bad(modelNode, "there is no provider %q, did you mean %q?", prefix, s)
-			return
-		}
-		l.bad(modelNode, "cannot tell the provider of %q; write provider/%s, for example openai/%s for a server that speaks OpenAI's format",
-			dr.model, dr.model, dr.model)
-		return
-	case dr.custom != "" && !l.o.vendor(dr.custom):
-		at := merged.get("custom_llm_provider")
-		if s := nearest(dr.custom, slices.Concat(vendors, l.o.Known)); s != "" {
-			l.bad(at, "there is no provider %q, did you mean %q?", dr.custom, s)
-		} else {
-			l.bad(at, "there is no provider %q", dr.custom)
-		}
-		return
-	case dr.skip != "":
-		l.ignore(n, "left out: "+dr.skip)
-		return
-	case l.o.Known != nil && provider != "" && !slices.Contains(l.o.Known, provider):
-		l.ignore(n, fmt.Sprintf("left out: there is no adapter for the provider %q yet", provider))
+	if !l.resolveProvider(dr, n, merged) {
 		return
 	}
-	d.Provider, d.Upstream = provider, upstream
-	if len(dr.environs) > 0 {
-		if env, _ := l.lookup("LITELLM_ENVIRONMENT"); !slices.Contains(dr.environs, env) {
-			return
-		}
-	}
-	if provider != "" {
-		if d.APIKey == "" {
-			d.APIKey = gateway.Secret(l.firstSet(l.o.EnvKey(provider)))
-		}
-		if d.BaseURL == "" {
-			d.BaseURL = l.firstSet(l.o.EnvBase(provider))
-		}
+	if d.Provider != "" {
+		l.fromVendorEnv(d, merged)
 	}
 	if len(d.Prices) == 0 {
 		d.Prices = nil
 	}
 	l.addParams(dr)
 	given := d.ID
-	for _, org := range append(dr.orgs, "")[:max(1, len(dr.orgs))] {
+	if len(dr.orgs) == 0 {
+		dr.orgs = []string{""}
+	}
+	for _, org := range dr.orgs {
 		one := *d
 		one.Organization = org
 		switch {
@@ -206,6 +208,51 @@ func (l *loader) place(dr *draft, n, merged *node) {
 			one.ID = given + "-" + org
 		}
 		l.add(one, dr, n)
+	}
+}
+
+func (l *loader) resolveProvider(dr *draft, n, merged *node) bool {
+	names := slices.Concat(vendors, l.o.Known)
+	noProvider := func(at *node, name string) {
+		if s := nearest(name, names); s != "" {
+			l.bad(at, "there is no provider %q, did you mean %q?", name, s)
+			return
+		}
+		l.bad(at, "there is no provider %q", name)
+	}
+	provider, upstream, ok := l.o.Provider(dr.model, dr.custom, dr.d.BaseURL)
+	prefix, _, slash := strings.Cut(dr.model, "/")
+	switch {
+	case dr.custom != "" && !l.o.vendor(dr.custom):
+		noProvider(merged.get("custom_llm_provider"), dr.custom)
+	case !ok && slash && nearest(prefix, names) != "":
+		noProvider(merged.get("model"), prefix)
+	case !ok:
+		l.bad(merged.get("model"), "cannot tell the provider of %q; write it before the name, for example openai/%s for a server that speaks OpenAI's format",
+			dr.model, dr.model)
+	case provider != "" && !l.o.adapter(provider): // told by api_base
+		l.ignore(n, fmt.Sprintf("left out: there is no adapter for the provider %q yet", provider))
+	default:
+		dr.d.Provider, dr.d.Upstream = provider, upstream
+		return true
+	}
+	return false
+}
+
+// fromVendorEnv looks up what the file leaves to the vendor's variables. Their
+// key goes to the vendor's own host or to one the operator chose, both of
+// which are fine; a host from a client's request never meets it.
+func (l *loader) fromVendorEnv(d *gateway.Deployment, merged *node) {
+	if d.BaseURL == "" {
+		d.BaseURL = firstSet(l.lookup, l.o.EnvBase(d.Provider))
+	}
+	if d.APIKey != "" {
+		return
+	}
+	names := l.o.EnvKey(d.Provider)
+	d.APIKey = gateway.Secret(firstSet(l.lookup, names))
+	if d.APIKey == "" && d.BaseURL == "" && len(names) > 0 && len(d.ClientCredentials) == 0 {
+		l.warn(merged, "has no api_key, and %s is not set", strings.Join(names, " or "))
 	}
 }
 

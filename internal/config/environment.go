@@ -3,6 +3,8 @@ package config
 import (
 	"net"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"penstock/internal/gateway"
@@ -102,25 +104,22 @@ var starters = []struct {
 
 func (l *loader) fromEnv() {
 	for _, s := range starters {
-		for _, name := range append(l.o.EnvKey(s.provider), s.vars...) {
-			v, ok := l.lookup(name)
-			if !ok || v == "" {
-				continue
-			}
-			l.cfg.Models = append(l.cfg.Models, gateway.Deployment{
-				ID: "env-" + s.provider, Group: s.provider + "/*", Provider: s.provider, Upstream: "*",
-				APIKey: gateway.Secret(v), BaseURL: l.firstSet(l.o.EnvBase(s.provider)), Mode: "",
-			})
-			break
+		k := firstSet(l.lookup, slices.Concat(l.o.EnvKey(s.provider), s.vars))
+		if k == "" || !l.o.adapter(s.provider) {
+			continue
 		}
+		l.cfg.Models = append(l.cfg.Models, gateway.Deployment{
+			ID: "env-" + s.provider, Group: s.provider + "/*", Provider: s.provider, Upstream: "*",
+			APIKey: gateway.Secret(k), BaseURL: firstSet(l.lookup, l.o.EnvBase(s.provider)),
+		})
 	}
 }
 
 // firstSet returns the first of the variables that is set, "" if none is.
-func (l *loader) firstSet(names []string) string {
+func firstSet(env func(string) (string, bool), names []string) string {
 	for _, name := range names {
-		if v, ok := l.lookup(name); ok && v != "" {
-			return v
+		if v, ok := env(name); ok && v != "" {
+			return strings.TrimSpace(v)
 		}
 	}
 	return ""

@@ -21,7 +21,7 @@ func (l *loader) generalKeys() []key {
 		bind("proxy_config_reload_interval_seconds", seconds(), &s.ConfigPoll),
 		bind("data_dir", text(), &s.DataDir),
 		bind("journal_fsync", fsync(), &s.JournalFsync),
-		use("max_request_size_mb", number(0), func(l *loader, mb float64) {
+		use("max_request_size_mb", number(), func(l *loader, mb float64) {
 			if mb > 0 {
 				s.MaxRequestBytes = int64(min(mb, 1<<20) * (1 << 20))
 			}
@@ -55,10 +55,12 @@ func (l *loader) generalKeys() []key {
 		"database_disable_prepared_statements", "user_api_key_cache_max_size", "max_in_flight_requests_per_worker",
 		"max_queued_requests_per_worker", "admission_queue_timeout_seconds", "proxy_batch_polling_interval",
 		"disable_budget_reservation", "disable_responses_id_security")...)
+	ks = append(ks, later(unchecked, "enforced_params", "allowed_routes", "public_routes", "admin_only_routes", "allowed_ips", "max_response_size_mb",
+		"enforce_fallback_model_access", "service_account_settings", "disable_custom_api_keys", "role_permissions", "default_team_disabled")...)
 	return append(ks, later(notYet, "database_connection_pool_limit", "database_connection_timeout", "supported_db_objects",
-		"completion_model", "embedding_model", "image_generation_model", "moderation_model", "enforced_params",
-		"allowed_routes", "public_routes", "admin_only_routes", "allowed_ips", "use_x_forwarded_for",
-		"trusted_proxy_ranges", "max_response_size_mb", "infer_model_from_keys", "background_health_checks",
+		"completion_model", "embedding_model", "image_generation_model", "moderation_model",
+		"use_x_forwarded_for",
+		"trusted_proxy_ranges", "infer_model_from_keys", "background_health_checks",
 		"health_check_interval", "health_check_concurrency", "health_check_details", "use_shared_health_check",
 		"enable_health_check_routing", "health_check_staleness_threshold", "health_check_ignore_transient_errors",
 		"background_health_check_model_groups", "health_check_skip_disabled_background_models",
@@ -68,12 +70,12 @@ func (l *loader) generalKeys() []key {
 		"pass_through_endpoints", "pass_through_request_timeout", "forward_openai_org_id",
 		"forward_llm_provider_auth_headers", "use_client_credentials_pass_through_routes", "missing_session_id",
 		"expose_fallback_errors_to_caller", "dangerously_allow_mock_testing_request_params",
-		"include_call_id_in_error_body", "enforce_fallback_model_access", "key_management_system",
+		"include_call_id_in_error_body", "key_management_system",
 		"key_management_settings", "coordination_redis", "fail_closed_rate_limit_enforcement",
 		"fail_closed_budget_enforcement", "token_rate_limit_type", "apply_user_budget_to_team_keys",
-		"enable_jwt_auth", "litellm_jwtauth", "enable_oauth2_auth", "role_permissions", "ui_access_mode",
-		"disable_custom_api_keys", "disable_auto_add_proxy_admin_to_teams", "encryption_algorithm",
-		"default_team_disabled", "service_account_settings", "enable_drain_endpoint", "drain_endpoint_token",
+		"enable_jwt_auth", "litellm_jwtauth", "enable_oauth2_auth", "ui_access_mode",
+		"disable_auto_add_proxy_admin_to_teams", "encryption_algorithm",
+		"enable_drain_endpoint", "drain_endpoint_token",
 		"allow_public_health_readiness_details")...)
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"errors"
 	"io/fs"
 	"path/filepath"
@@ -21,6 +22,7 @@ func (l *loader) files(path string, at *node) *node {
 		l.bad(at, "cannot read %s: %s", path, unreadable(err))
 		return nil
 	}
+	l.report.sums[path] = sha256.Sum256(data)
 	root, ps := parse(path, data)
 	if root == nil {
 		l.problems = append(l.problems, ps...)

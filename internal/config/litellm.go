@@ -9,10 +9,11 @@ import (
 )
 
 const (
-	notYet  = "not honoured here yet"
-	python  = "needs Python code inside the gateway; send calls to a webhook with the callback generic_api instead"
-	notHere = "has no meaning here"
-	paid    = "not needed: nothing here asks for a licence"
+	notYet    = "not honoured here yet"
+	unchecked = "not honoured here yet: nothing is refused because of it"
+	python    = "needs Python code inside the gateway; send calls to a webhook with the callback generic_api instead"
+	notHere   = "has no meaning here"
+	paid      = "not needed: nothing here asks for a licence"
 )
 
 // file maps LiteLLM's sections onto the Config. The order is that of
@@ -43,7 +44,8 @@ func sectionKeys() []key {
 		custom("callback_settings", "a mapping of callbacks to their options", done),
 		custom("include", "a list of files", done),
 	}
-	return append(ks, later(notYet, "guardrails", "prompts", "policies", "policy_attachments", "mcp_servers", "mcp_tools",
+	ks = append(ks, later(unchecked, "guardrails", "policies", "policy_attachments")...)
+	return append(ks, later(notYet, "prompts", "mcp_servers", "mcp_tools",
 		"mcp_aliases", "agents", "agent_list", "vector_store_registry", "search_tools", "sandbox_tools",
 		"assistant_settings", "files_settings", "finetune_settings", "default_vertex_config", "worker_registry")...)
 }
@@ -107,16 +109,19 @@ func (l *loader) litellmKeys() []key {
 		bind("require_auth_for_metrics_endpoint", boolean(), &s.RequireMetricsAuth),
 	}
 	ks = append(ks, later(python, "custom_provider_map", "post_call_rules", "pre_call_rules")...)
+	ks = append(ks, later(unchecked, "guardrails", "key_generation_settings", "key_alias_pattern", "tag_budget_config",
+		"max_end_user_budget", "max_end_user_budget_id", "validate_end_user_id_in_db", "user_url_validation",
+		"max_internal_user_budget", "internal_user_budget_duration")...)
 	ks = append(ks, later(notHere, "enable_preview_features", "aiohttp_trust_env", "enable_redis_auth_cache",
 		"route_all_chat_openai_to_responses")...)
 	return append(ks, later(notYet, "modify_params", "num_retries_per_request", "service_callback", "service_callbacks",
 		"audit_log_callbacks", "store_audit_logs", "cache", "cache_params", "redact_messages_in_exceptions",
 		"log_raw_request_response", "standard_logging_payload_excluded_fields", "global_disable_no_log_param",
 		"langfuse_enable_update_trace_keys", "default_team_settings", "default_internal_user_params",
-		"default_team_params", "max_internal_user_budget", "internal_user_budget_duration", "max_end_user_budget",
-		"max_end_user_budget_id", "validate_end_user_id_in_db", "budget_exceeded_throttle_percentage",
-		"budget_rollover", "key_generation_settings", "key_alias_pattern", "model_group_settings",
-		"public_model_groups", "priority_reservation", "priority_reservation_settings", "tag_budget_config",
+		"default_team_params",
+		"budget_exceeded_throttle_percentage",
+		"budget_rollover", "model_group_settings",
+		"public_model_groups", "priority_reservation", "priority_reservation_settings",
 		"overwrite_user_with_key_hash", "disable_add_user_agent_to_request_tags",
 		"add_user_information_to_llm_headers", "forward_traceparent_to_llm_provider", "ssl_verify",
 		"ssl_certificate", "force_ipv4", "enable_json_schema_validation", "disable_end_user_cost_tracking",
@@ -127,8 +132,8 @@ func (l *loader) litellmKeys() []key {
 		"custom_prometheus_tags", "s3_callback_params", "gcs_callback_params", "datadog_params",
 		"aws_sqs_callback_params", "cold_storage_custom_logger", "include_cost_in_streaming_usage",
 		"expose_router_debug_in_errors", "sse_keepalive_ping_interval_seconds", "anthropic_sse_ping_interval_seconds",
-		"disable_streaming_logging", "skip_system_message_in_guardrail", "user_url_validation",
-		"request_correlation_in_logs", "responses", "cost_discount_config", "cost_margin_config", "guardrails",
+		"disable_streaming_logging", "skip_system_message_in_guardrail",
+		"request_correlation_in_logs", "responses", "cost_discount_config", "cost_margin_config",
 		"use_chat_completions_url_for_anthropic_messages", "enable_loadbalancing_on_batch_endpoints",
 		"image_generation_model")...)
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"slices"
@@ -26,7 +27,7 @@ type loader struct {
 func newLoader(o Options) *loader {
 	l := &loader{
 		o:      o.withDefaults(),
-		report: &Report{},
+		report: &Report{sums: map[string][sha256.Size]byte{}},
 		told:   map[string]bool{},
 		creds:  map[string]*node{},
 		ids:    map[string]string{},
@@ -44,6 +45,7 @@ func newLoader(o Options) *loader {
 		},
 		Logging: Logging{Level: "info"},
 		env:     l.lookup,
+		opts:    l.o,
 	}
 	return l
 }

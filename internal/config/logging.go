@@ -132,7 +132,7 @@ func (l *loader) webhook(d *Destination, own, at *node) bool {
 		bind("log_format", choice("json_array", "ndjson", "single"), &format),
 	}, later(notYet, "message_logging", "turn_off_message_logging", "batch_size", "flush_interval")...))
 	if endpoint == "" {
-		endpoint = l.firstSet([]string{"GENERIC_LOGGER_ENDPOINT"})
+		endpoint = firstSet(l.lookup, []string{"GENERIC_LOGGER_ENDPOINT"})
 	}
 	if endpoint == "" {
 		if l.clean(before) {
@@ -147,7 +147,7 @@ func (l *loader) webhook(d *Destination, own, at *node) bool {
 			pairs = append(pairs, k+"="+headers[k])
 		}
 		d.Settings["headers"] = strings.Join(pairs, ",")
-	} else if h := l.firstSet([]string{"GENERIC_LOGGER_HEADERS"}); h != "" {
+	} else if h := firstSet(l.lookup, []string{"GENERIC_LOGGER_HEADERS"}); h != "" {
 		d.Settings["headers"] = h
 	}
 	if len(events) > 0 {
@@ -199,7 +199,7 @@ func (l *loader) langfuse(d *Destination, own, at *node) bool {
 		}
 	}
 	for _, v := range langfuseVars {
-		if s := l.firstSet(v.vars); s != "" {
+		if s := firstSet(l.lookup, v.vars); s != "" {
 			d.Settings[v.setting] = s
 		}
 	}

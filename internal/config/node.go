@@ -52,6 +52,9 @@ func (n *node) get(name string) *node {
 	return nil
 }
 
+// isNull reports whether n is missing or null.
+func (n *node) isNull() bool { return n == nil || n.shape == null }
+
 // empty reports whether the value asks for nothing, so that it does no harm
 // when the setting is not honoured.
 func (n *node) empty() bool {
@@ -86,7 +89,7 @@ type tree struct {
 func parse(file string, data []byte) (*node, []Problem) {
 	var doc yaml.Node
 	if err := yaml.Load(data, &doc); err != nil {
-		return nil, yamlProblems(file, err)
+		return nil, yamlProblems(file, data, err)
 	}
 	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
 		return nil, []Problem{{File: file, What: emptyFile}}
@@ -104,33 +107,34 @@ func parse(file string, data []byte) (*node, []Problem) {
 	return root, nil
 }
 
-const emptyFile = "the file is empty; write at least a model_list, for example:\n" +
-	"  model_list:\n" +
-	"    - model_name: gpt-4o\n" +
-	"      litellm_params: {model: openai/gpt-4o, api_key: os.environ/OPENAI_API_KEY}"
+const emptyFile = "the file is empty; write at least a model_list, for example " +
+	"model_list: [{model_name: gpt-4o, litellm_params: {model: openai/gpt-4o, api_key: os.environ/OPENAI_API_KEY}}]"
 
-func yamlProblems(file string, err error) []Problem {
+func yamlProblems(file string, data []byte, err error) []Problem {
 	// LoadErrors first: errors.As for a LoadError would unwrap it to its first.
 	if many, ok := errors.AsType[*yaml.LoadErrors](err); ok {
 		var ps []Problem
 		for _, e := range many.Errors {
-			ps = append(ps, yamlProblem(file, e))
+			ps = append(ps, yamlProblem(file, data, e))
 		}
 		return ps
 	}
 	if one, ok := errors.AsType[*yaml.LoadError](err); ok {
-		return []Problem{yamlProblem(file, one)}
+		return []Problem{yamlProblem(file, data, one)}
 	}
 	return []Problem{{File: file, What: "not YAML: " + err.Error()}}
 }
 
-func yamlProblem(file string, e *yaml.LoadError) Problem {
+func yamlProblem(file string, data []byte, e *yaml.LoadError) Problem {
 	what := strings.TrimPrefix(e.Message, "yaml: ")
 	switch {
 	case strings.Contains(what, "no documents in stream"):
 		return Problem{File: file, What: emptyFile}
 	case strings.Contains(what, "expected single document"):
 		return Problem{File: file, What: "want one YAML document, got several; remove the line ---"}
+	}
+	if lines := strings.Split(string(data), "\n"); e.Mark.Line > 0 && e.Mark.Line <= len(lines) && strings.HasPrefix(strings.TrimLeft(lines[e.Mark.Line-1], " "), "\t") {
+		return Problem{File: file, Line: e.Mark.Line, What: "not YAML: indented with a tab; use spaces"}
 	}
 	// An unclosed bracket or quote is reported at the end of the file; where
 	// it was opened is what the reader has to find.

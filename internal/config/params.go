@@ -19,7 +19,7 @@ func paramKeys(dr *draft) []key {
 		bind("organization", words(), &dr.orgs),
 		bind("rpm", count[int64](), &d.RPM),
 		bind("tpm", count[int64](), &d.TPM),
-		bind("weight", number(0), &d.Weight),
+		bind("weight", number(), &d.Weight),
 		bind("order", whole[int](-1<<20, 1<<20), &d.Order),
 		bind("max_parallel_requests", count[int64](), &d.MaxParallel),
 		bind("timeout", seconds(), &d.Timeout),
@@ -36,16 +36,17 @@ func paramKeys(dr *draft) []key {
 		custom("litellm_credential_name", "the name of a credential", func(*loader, *node) {}), // read by mergedParams
 		maybe("max_budget", money(), &dr.budget.Budget),
 		bind("budget_duration", span(), &dr.budget.BudgetDuration),
-		custom("mock_response", "any value", func(*loader, *node) { dr.skip = "mock_response is not honoured here; use the mock provider" }),
+		custom("mock_response", "any value", func(*loader, *node) {}), // read by leftOut
 	}
 	ks = append(ks, later("no provider here takes it yet", "azure_ad_token", "tenant_id", "client_id", "client_secret",
 		"azure_scope", "azure_username", "azure_password", "vertex_project", "vertex_location", "vertex_credentials",
 		"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_region_name", "aws_session_name",
 		"aws_profile_name", "aws_role_name", "aws_web_identity_token", "aws_sts_endpoint", "aws_external_id",
 		"aws_bedrock_runtime_endpoint", "watsonx_region_name")...)
+	ks = append(ks, later(unchecked, "guardrails")...)
 	ks = append(ks, later("give one price per token instead", "tiered_pricing")...)
 	return append(ks, later(notYet, "itpm", "otpm", "tags", "tag_regex", "region_name", "max_retries",
-		"timeout_by_service_tier", "stream_timeout_by_service_tier", "silent_model", "guardrails",
+		"timeout_by_service_tier", "stream_timeout_by_service_tier", "silent_model",
 		"default_api_key_tpm_limit", "default_api_key_rpm_limit", "keepalive_seconds",
 		"allow_client_keepalive_override", "use_in_pass_through", "use_litellm_proxy", "use_chat_completions_api",
 		"merge_reasoning_content_in_choices", "cache_control_injection_points", "max_file_size_mb",
@@ -120,6 +121,7 @@ func clientCredentials(l *loader, d *gateway.Deployment, n *node) {
 // infoKeys is model_info. Other keys are shown by /model/info and do nothing.
 func infoKeys(dr *draft) []key {
 	d := &dr.d
+	shown := func(*loader, *node) {} // only listed
 	ks := []key{
 		bind("id", text(), &d.ID),
 		bind("base_model", text(), &d.BaseModel),
@@ -137,8 +139,13 @@ func infoKeys(dr *draft) []key {
 		}),
 		// Serving it would show one team's model to all of them.
 		custom("team_id", "text", func(*loader, *node) { dr.skip = "models of one team are not honoured here yet" }),
+		custom("max_tokens", "a whole number", shown),
+		custom("max_input_tokens", "a whole number", shown),
+		custom("max_output_tokens", "a whole number", shown),
+		custom("db_model", "true or false", shown),
+		custom("tier", "text", shown),
 	}
-	return append(ks, later(notYet, "access_windows", "discoverable", "allowed_fails", "allowed_fails_policy",
+	return append(ks, later(notYet, "team_public_model_name", "access_windows", "discoverable", "allowed_fails", "allowed_fails_policy",
 		"enable_tag_filtering", "disable_background_health_check", "health_check_model", "health_check_timeout",
 		"health_check_max_tokens", "health_check_max_tokens_reasoning", "health_check_max_tokens_non_reasoning",
 		"health_check_voice", "health_check_params", "health_check_reasoning_effort",

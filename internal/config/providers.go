@@ -116,6 +116,11 @@ func (o Options) vendor(name string) bool {
 	return slices.Contains(o.Known, name) || slices.Contains(vendors, name)
 }
 
+// adapter reports whether deployments of the provider can be served.
+func (o Options) adapter(provider string) bool {
+	return o.Known == nil || slices.Contains(o.Known, provider)
+}
+
 // endpointProvider compares the parsed host and whole path segments. A search
 // for the text would send a key from the environment to
 // https://evil.example/?x=api.groq.com/openai/v1.

@@ -51,32 +51,22 @@ func truth(s string) (v, ok bool) {
 
 func whole[T ~int | ~int64](low, high int64) reader[T] {
 	kind := "a whole number"
-	switch {
-	case high < math.MaxInt64:
+	if high < math.MaxInt64 {
 		kind += fmt.Sprintf(" from %d to %d", low, high)
-	case low > math.MinInt64:
-		kind += fmt.Sprintf(" of at least %d", low)
 	}
 	return one(kind, func(s string) (T, bool) {
 		v, ok := integer(s)
-		return T(v), ok && v >= low && v <= high
+		return T(v), ok && v >= low && v <= high && int64(T(v)) == v
 	})
 }
 
 // count is a whole number that is not negative.
-func count[T ~int | ~int64]() reader[T] {
-	r := whole[T](0, math.MaxInt32)
-	if T(math.MaxInt32)+1 > 0 { // T is 64 bits wide
-		r = whole[T](0, math.MaxInt64)
-	}
-	r.kind = "a whole number"
-	return r
-}
+func count[T ~int | ~int64]() reader[T] { return whole[T](0, math.MaxInt64) }
 
 // integer reads an int as YAML 1.1 and 1.2 write it, and a float without a
 // fraction.
 func integer(s string) (int64, bool) {
-	if v, err := strconv.ParseInt(s, 0, 64); err == nil && !strings.HasPrefix(s, "0_") {
+	if v, err := strconv.ParseInt(s, 0, 64); err == nil {
 		return v, true
 	}
 	d, ok := parseDecimal(s)
@@ -87,13 +77,13 @@ func integer(s string) (int64, bool) {
 	return v, ok && exact
 }
 
-func number(low float64) reader[float64] {
-	return one("a number", func(s string) (float64, bool) {
+func number() reader[float64] {
+	return one("a number that is not negative", func(s string) (float64, bool) {
 		if _, ok := parseDecimal(s); !ok { // leaves out inf, nan and hexadecimal floats
 			return 0, false
 		}
 		v, err := strconv.ParseFloat(strings.ReplaceAll(s, "_", ""), 64)
-		return v, err == nil && v >= low
+		return v, err == nil && v >= 0
 	})
 }
 
@@ -132,8 +122,7 @@ func price() reader[string] {
 }
 
 func text() reader[string] {
-	r := one("text", func(s string) (string, bool) { return s, true })
-	return r
+	return one("text", func(s string) (string, bool) { return s, true })
 }
 
 func secret() reader[gateway.Secret] {
@@ -150,10 +139,15 @@ func choice(names ...string) reader[string] {
 // "30d", "1mo".
 func span() reader[string] {
 	return one(`a duration like "30s", "12h", "30d" or "1mo"`, func(s string) (string, bool) {
+		if same, ok := spanWords[s]; ok {
+			return same, true
+		}
 		_, ok := spanLength(s)
 		return s, ok
 	})
 }
+
+var spanWords = map[string]string{"hourly": "1h", "daily": "24h", "weekly": "7d", "monthly": "30d"}
 
 // spanLength returns how long a span is, a month being 30 days.
 func spanLength(s string) (time.Duration, bool) {
@@ -173,9 +167,7 @@ func spanLength(s string) (time.Duration, bool) {
 }
 
 // length is a span where only how long it is matters.
-func length() reader[time.Duration] {
-	return one(span().kind, spanLength)
-}
+func length() reader[time.Duration] { return one(span().kind, spanLength) }
 
 // words is a list of texts; one text alone is a list of one.
 func words() reader[[]string] {

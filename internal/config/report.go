@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,6 +17,10 @@ type Report struct {
 	// Warnings are for people, one sentence each, and start with file:line
 	// where they are about a place.
 	Warnings []string
+
+	// sums are the contents of Files as they were read; a file that could not
+	// be read has none.
+	sums map[string][sha256.Size]byte
 }
 
 // Ignored is a setting without effect.

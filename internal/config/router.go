@@ -14,7 +14,7 @@ func (l *loader) routerKeys() []key {
 	r := &l.cfg.Router
 	ks := []key{
 		bind("routing_strategy", choice("simple-shuffle", "least-busy", "usage-based-routing", "usage-based-routing-v2",
-			"latency-based-routing", "cost-based-routing", "provider-budget-routing"), &r.Strategy),
+			"latency-based-routing", "cost-based-routing", "provider-budget-routing", "lar1"), &r.Strategy),
 		bind("routing_strategy_args", params(), &r.StrategyArgs),
 		bind("redis_url", secret(), &l.redis.url),
 		use("redis_host", text(), func(l *loader, host string) {
