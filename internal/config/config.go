@@ -65,6 +65,9 @@ func (c Config) String() string {
 // GoString implements fmt.GoStringer, for %#v.
 func (c Config) GoString() string { return c.String() }
 
+// MarshalText implements encoding.TextMarshaler, for JSON logs.
+func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
 // Router is how calls are spread, repeated and sent elsewhere.
 type Router struct {
 	Strategy string // "simple-shuffle" unless set

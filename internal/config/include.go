@@ -8,6 +8,9 @@ import (
 	"slices"
 )
 
+// maxFiles bounds how many files one configuration may have.
+const maxFiles = 100
+
 // files reads path and what it includes into one tree, nil if that is
 // impossible. at is the include that names path, nil for the main file. As in
 // LiteLLM, lists are extended by an included file and everything else is
@@ -23,7 +26,7 @@ func (l *loader) files(path string, at *node) *node {
 		return nil
 	}
 	l.report.sums[path] = sha256.Sum256(data)
-	root, ps := parse(path, data)
+	root, ps := parse(path, data, &l.nodes)
 	if root == nil {
 		l.problems = append(l.problems, ps...)
 		return nil
@@ -54,6 +57,11 @@ func (l *loader) include(root, at *node, name string) {
 	}
 	if slices.Contains(l.report.Files, path) {
 		return // each file once, which also ends cycles
+	}
+	// A cycle through a symlink has a new name at each turn.
+	if len(l.report.Files) >= maxFiles {
+		l.bad(at, "more than %d files; is there a cycle of includes?", maxFiles)
+		return
 	}
 	if part := l.files(path, at); part != nil {
 		l.merge(root, part)

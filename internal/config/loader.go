@@ -15,6 +15,7 @@ type loader struct {
 	cfg      *Config
 	report   *Report
 	problems []Problem
+	nodes    int               // values read so far
 	vars     map[string]string // environment_variables of the file
 	told     map[string]bool   // unset variables and ignored keys already reported, by place
 	redis    redisParts

@@ -80,13 +80,14 @@ const (
 // tree turns the YAML of one file into nodes.
 type tree struct {
 	file     string
-	nodes    int
+	nodes    *int
 	problems []Problem
 	open     map[*yaml.Node]bool // anchors being expanded, against cycles
 }
 
-// parse reads one file. The node is nil if there are problems.
-func parse(file string, data []byte) (*node, []Problem) {
+// parse reads one file. The node is nil if there are problems. nodes counts the
+// values of all files of a configuration.
+func parse(file string, data []byte, nodes *int) (*node, []Problem) {
 	var doc yaml.Node
 	if err := yaml.Load(data, &doc); err != nil {
 		return nil, yamlProblems(file, data, err)
@@ -94,7 +95,7 @@ func parse(file string, data []byte) (*node, []Problem) {
 	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
 		return nil, []Problem{{File: file, What: emptyFile}}
 	}
-	t := &tree{file: file, open: map[*yaml.Node]bool{}}
+	t := &tree{file: file, nodes: nodes, open: map[*yaml.Node]bool{}}
 	root := t.build(doc.Content[0], "", 0)
 	switch {
 	case len(t.problems) > 0:
@@ -153,11 +154,15 @@ func (t *tree) bad(line int, path, what string) {
 
 func (t *tree) build(y *yaml.Node, path string, depth int) *node {
 	n := &node{file: t.file, line: y.Line, path: path}
-	t.nodes++
-	if t.nodes > maxNodes || depth > maxDepth {
-		if t.nodes <= maxNodes+1 || depth == maxDepth+1 {
-			t.bad(y.Line, path, fmt.Sprintf("want at most %d values and %d levels, anchors expanded", maxNodes, maxDepth))
+	*t.nodes++
+	switch {
+	case *t.nodes > maxNodes:
+		if *t.nodes == maxNodes+1 { // said once is enough
+			t.bad(y.Line, path, fmt.Sprintf("want at most %d values, anchors expanded", maxNodes))
 		}
+		return n
+	case depth > maxDepth:
+		t.bad(y.Line, path, fmt.Sprintf("want at most %d levels", maxDepth))
 		return n
 	}
 	switch y.Kind {
@@ -202,7 +207,7 @@ func (t *tree) enter(y *yaml.Node) (leave func()) {
 func (t *tree) members(n *node, y *yaml.Node, depth int) {
 	var merged []field
 	lines := map[string]int{}
-	for i := 0; i+1 < len(y.Content) && t.nodes <= maxNodes; i += 2 {
+	for i := 0; i+1 < len(y.Content) && *t.nodes <= maxNodes; i += 2 {
 		k, v := y.Content[i], y.Content[i+1]
 		if k.Kind == yaml.AliasNode {
 			k = k.Alias
