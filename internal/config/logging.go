@@ -144,6 +144,11 @@ func (l *loader) webhook(d *Destination, own, at *node) bool {
 	if len(headers) > 0 {
 		var pairs []string
 		for _, k := range slices.Sorted(maps.Keys(headers)) {
+			if strings.Contains(k+headers[k], ",") {
+				// The list has LiteLLM's form, which cannot quote.
+				l.bad(at, "the header %s of %s has a comma in it, which cannot be passed on", k, d.Name)
+				return false
+			}
 			pairs = append(pairs, k+"="+headers[k])
 		}
 		d.Settings["headers"] = strings.Join(pairs, ",")
