@@ -58,22 +58,24 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // Call is one client request in flight. Package api builds it; after package
 // relay has started it never changes, and any goroutine may read it.
 type Call struct {
-	ID        string // the x-litellm-call-id the client sees
-	Op        Operation
-	Dialect   Dialect // what the client speaks
-	Route     string  // the path the client called, e.g. "/v1/chat/completions"
-	Model     string  // the model the client named
-	Group     string  // the public model group it stands for after aliases
-	Stream    bool
-	Body      []byte // request JSON as received; valid until the call has ended
-	Principal Principal
-	Ask       Ask
-	EndUser   string   // the customer the client named, "" if none
-	Tags      []string // request tags
-	Session   string   // session or trace id the client sent, "" if none
-	ClientIP  string
-	UserAgent string
-	Start     time.Time
+	ID      string // the x-litellm-call-id the client sees
+	Op      Operation
+	Dialect Dialect // what the client speaks
+	Route   string  // the path the client called, e.g. "/v1/chat/completions"
+	Model   string  // the model the client named
+	Group   string  // the public model group it stands for after aliases
+	Stream  bool
+	// WantsUsage says that the client asked for usage at the end of a stream.
+	WantsUsage bool
+	Body       []byte // request JSON as received; valid until the call has ended
+	Principal  Principal
+	Ask        Ask
+	EndUser    string   // the customer the client named, "" if none
+	Tags       []string // request tags
+	Session    string   // session or trace id the client sent, "" if none
+	ClientIP   string
+	UserAgent  string
+	Start      time.Time
 
 	// What the client overrides for this call only; nil or zero where it does not.
 	Retries          *int

@@ -1,0 +1,354 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"penstock/internal/canon"
+	"penstock/internal/gateway"
+	"penstock/internal/provider"
+	"penstock/internal/router"
+	"penstock/internal/wire"
+)
+
+// chat makes one attempt: translate if need be, send, and copy the answer to
+// the client.
+func (l *line) chat(ctx context.Context, t router.Target) error {
+	p, ok := l.r.Providers[t.Provider].(provider.Chat)
+	if !ok {
+		return gateway.Invalidf("model", "provider %q of model '%s' has no chat", t.Provider, l.c.Model)
+	}
+	pc := l.call(t)
+	through := p.Dialect() == l.c.Dialect
+	var up *provider.Request
+	var err error
+	if through {
+		up, err = p.Pass(t.Deployment, pc)
+	} else {
+		if pc.MaxTokens == 0 && l.c.Ask.MaxOutput == 0 && p.Dialect() == gateway.Anthropic {
+			// Anthropic wants a cap always: the model's own is no cap at all.
+			pc.MaxTokens = l.s.Prices.Book().MaxOutput(t.Provider, t.Model)
+		}
+		up, err = l.translate(p, t, pc)
+	}
+	if err != nil {
+		return err
+	}
+
+	wait := t.Timeout
+	if l.c.Stream {
+		wait = t.Idle
+	}
+	w := newWatch(ctx, wait)
+	defer w.stop()
+	res, err := l.send(w, p, t, up)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+
+	var a answer
+	if through {
+		a = &passing{tap: l.d.tap(wire.TapOptions{Model: l.c.Model, HideUsage: l.hidesUsage()}), d: l.d}
+	} else {
+		a = &translating{p: p, dec: p.Events(), enc: l.d.encoder(canon.EncodeOptions{
+			Model: l.c.Model, Created: l.c.Start.Unix(), FallbackID: "chatcmpl-" + l.c.ID, IncludeUsage: l.canon.IncludeUsage,
+		})}
+	}
+	if !l.c.Stream {
+		return l.whole(w, t, res, pc, a)
+	}
+	if strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") {
+		// Some vendors report an error with status 200 and no stream at all.
+		body, _ := io.ReadAll(io.LimitReader(res.Body, maxRefusal))
+		return p.Refusal(http.StatusBadGateway, res.Header, body)
+	}
+	return l.stream(ctx, w, t, res, pc, a)
+}
+
+// call returns the call as the adapter of t sees it.
+func (l *line) call(t router.Target) *provider.Call {
+	l.capped = l.affordable()
+	return &provider.Call{
+		Call: l.c, In: l.in, Upstream: t.Model, MaxTokens: l.capped,
+		DropParams: l.s.DropParams || t.DropParams || l.c.DropParams,
+	}
+}
+
+func (l *line) translate(p provider.Chat, t router.Target, pc *provider.Call) (*provider.Request, error) {
+	if l.d.request == nil {
+		return nil, gateway.Invalidf("model", "model '%s' is served by %s, which does not speak the %s format of this endpoint yet; call /v1/chat/completions instead",
+			l.c.Model, t.Provider, l.c.Dialect)
+	}
+	if l.canon == nil {
+		r, err := l.d.request(l.in)
+		if err != nil {
+			return nil, err
+		}
+		l.canon = r
+	}
+	return p.Translate(t.Deployment, pc, l.canon)
+}
+
+// hidesUsage reports whether usage in a stream was asked for by us alone.
+func (l *line) hidesUsage() bool { return l.c.Stream && !l.c.WantsUsage }
+
+// answer reads a vendor's answer and turns it into the client's.
+type answer interface {
+	// whole turns a whole answer into what the client gets.
+	whole(body []byte) ([]byte, error)
+	// event turns one streamed event into what the client gets, possibly
+	// nothing, and reports whether the client's stream ends with it. The bytes
+	// are valid until the next call.
+	event(wire.Event) (out []byte, last bool, err error)
+	// end returns what still has to be sent when the vendor's stream is over.
+	end() []byte
+	// seen returns what the answer has told so far.
+	seen() *wire.Seen
+}
+
+// passing is an answer in the client's own dialect.
+type passing struct {
+	tap    wire.Tap
+	d      dialect
+	closed bool
+}
+
+func (a *passing) whole(body []byte) ([]byte, error) { return a.tap.Whole(body) }
+func (a *passing) seen() *wire.Seen                  { return a.tap.Seen() }
+
+func (a *passing) event(ev wire.Event) ([]byte, bool, error) {
+	out, err := a.tap.Event(ev)
+	last := a.d.last(ev)
+	a.closed = a.closed || last
+	return out, last, err
+}
+
+func (a *passing) end() []byte {
+	if a.closed {
+		return nil
+	}
+	return a.d.end // some vendors forget it, and clients wait for it
+}
+
+// translating is an answer in another dialect than the client's.
+type translating struct {
+	p    provider.Chat
+	dec  canon.Decoder
+	enc  canon.Encoder
+	evs  []canon.Event
+	out  []byte
+	told wire.Seen
+}
+
+func (a *translating) whole(body []byte) ([]byte, error) {
+	evs, err := a.p.Answer(body)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.note(evs); err != nil {
+		return nil, err
+	}
+	a.told.Done = true
+	return a.enc.Whole(nil, evs), nil
+}
+
+func (a *translating) event(ev wire.Event) ([]byte, bool, error) {
+	a.out = a.out[:0]
+	if len(ev.Data) == 0 {
+		return nil, false, nil
+	}
+	var err error
+	if a.evs, err = a.dec.Decode(ev.Name, ev.Data, a.evs[:0]); err != nil {
+		return nil, false, err
+	}
+	err = a.note(a.evs)
+	for i := range a.evs {
+		if a.evs[i].Kind != canon.EvError {
+			a.out = a.enc.Event(a.out, &a.evs[i])
+		}
+	}
+	a.told.Done = a.dec.Done()
+	return a.out, false, err
+}
+
+func (a *translating) end() []byte      { return a.enc.End(a.out[:0]) }
+func (a *translating) seen() *wire.Seen { return &a.told }
+
+// note remembers what the events tell, and returns the error among them.
+func (a *translating) note(evs []canon.Event) error {
+	for i := range evs {
+		switch ev := &evs[i]; ev.Kind {
+		case canon.EvStart:
+			a.told.ID, a.told.Model = ev.ID, ev.Model
+		case canon.EvText, canon.EvReasoning, canon.EvRefusal, canon.EvToolArgs:
+			a.told.TextBytes += len(ev.Text)
+		case canon.EvFinish:
+			a.told.Finish = string(ev.Finish)
+		case canon.EvUsage:
+			a.told.Usage, a.told.HasUsage = ev.Usage, true
+		case canon.EvError:
+			if ev.Err == nil {
+				return &gateway.Error{Kind: gateway.UpstreamFailed, Message: "the provider reported an error in its answer"}
+			}
+			return ev.Err
+		}
+	}
+	return nil
+}
+
+// whole copies an answer that is one document.
+func (l *line) whole(w *watch, t router.Target, res *http.Response, pc *provider.Call, a answer) error {
+	start := time.Now()
+	body, err := readAnswer(res)
+	l.vendor += time.Since(start)
+	if err != nil {
+		return l.cut(w, t, err)
+	}
+	shown, err := a.whole(body)
+	if err != nil {
+		return err
+	}
+	l.deliver(t, res, pc, a.seen(), shown)
+	return nil
+}
+
+// deliver books an answer that is one document, and then shows it.
+func (l *line) deliver(t router.Target, res *http.Response, pc *provider.Call, told *wire.Seen, shown []byte) {
+	l.answered = seen{Seen: *told, target: t}
+	l.first = time.Now()
+	if l.keep {
+		l.output = clip(shown)
+	}
+	l.settle(nil)
+	h := l.head(t, res, pc)
+	h.Length, h.Cost, h.Priced = len(shown), l.row.Cost, l.row.Priced
+	l.out.Begin(h)
+	// A client that has left cannot be told, and the answer is on the books.
+	if _, err := l.out.Write(shown); err == nil {
+		_ = l.out.Flush()
+	}
+}
+
+func (l *line) head(t router.Target, res *http.Response, pc *provider.Call) *Head {
+	return &Head{
+		Stream: l.c.Stream, Target: t, Group: l.c.Group, Retries: l.outcome.Retries, Fallbacks: l.outcome.Fallbacks,
+		Duration: time.Since(l.c.Start), Upstream: l.vendor, Vendor: res.Header, Dropped: pc.Dropped, Capped: l.capped, Hold: &l.hold,
+	}
+}
+
+// stream copies an answer event by event.
+func (l *line) stream(ctx context.Context, w *watch, t router.Target, res *http.Response, pc *provider.Call, a answer) error {
+	events := wire.NewEvents(res.Body, maxEvent)
+	var journaled time.Time
+	// fail says how a stream that has begun ends badly: what was streamed counts.
+	fail := func(err error) error {
+		l.answered = seen{Seen: *a.seen(), target: t}
+		if l.first.IsZero() {
+			return err
+		}
+		return fmt.Errorf("%w: %w", router.ErrCommitted, err)
+	}
+	for {
+		ev, err := events.Next()
+		now := time.Now()
+		if err != nil {
+			if errors.Is(err, io.EOF) && a.seen().Done {
+				break
+			}
+			return fail(l.cut(w, t, err))
+		}
+		w.progress(now)
+		out, last, err := a.event(ev)
+		if err != nil {
+			return fail(err)
+		}
+		if len(out) == 0 || l.first.IsZero() && len(ev.Data) == 0 {
+			continue
+		}
+		if l.first.IsZero() {
+			l.first, journaled = now, now
+			l.vendor = now.Sub(l.c.Start)
+			l.out.Begin(l.head(t, res, pc))
+		}
+		if l.keep {
+			l.output = clip(append(l.output, out...))
+		}
+		if last {
+			l.answered = seen{Seen: *a.seen(), target: t}
+			l.settle(nil)
+		}
+		if _, err := l.out.Write(out); err != nil {
+			return fail(&gateway.Error{Kind: gateway.Canceled, Message: "client closed the stream", Err: err})
+		}
+		if last || !events.Buffered() {
+			if err := l.out.Flush(); err != nil {
+				return fail(&gateway.Error{Kind: gateway.Canceled, Message: "client closed the stream", Err: err})
+			}
+		}
+		if now.Sub(journaled) > progressEvery {
+			journaled = now
+			l.answered = seen{Seen: *a.seen(), target: t}
+			l.progress(now)
+		}
+	}
+	if l.first.IsZero() {
+		// The stream was complete and empty; the client still gets its head.
+		l.first = time.Now()
+		l.out.Begin(l.head(t, res, pc))
+	}
+	if !l.settled {
+		l.answered = seen{Seen: *a.seen(), target: t}
+		l.settle(nil)
+	}
+	if end := a.end(); len(end) > 0 {
+		if _, err := l.out.Write(end); err == nil {
+			_ = l.out.Flush()
+		}
+	}
+	return nil
+}
+
+// progressEvery is how often a running stream is journaled: what a crash may
+// leave unbilled of it.
+const progressEvery = 2 * time.Second
+
+// cut says why an answer ended before its end.
+func (l *line) cut(w *watch, t router.Target, err error) *gateway.Error {
+	if w.ctx.Err() != nil || isTimeout(err) {
+		return l.broken(w, t, err)
+	}
+	if errors.Is(err, wire.ErrTooLong) || errors.Is(err, errTooLarge) {
+		return &gateway.Error{Kind: gateway.UpstreamFailed, Message: fmt.Sprintf("the answer of %s is larger than the gateway takes (deployment %s)", t.Provider, t.ID), Err: err}
+	}
+	return &gateway.Error{Kind: gateway.UpstreamCut, Message: fmt.Sprintf("the answer of %s was cut short (deployment %s)", t.Provider, t.ID), Err: err}
+}
+
+var errTooLarge = fmt.Errorf("answer over %d bytes", maxAnswer)
+
+// readAnswer reads a whole body.
+func readAnswer(res *http.Response) ([]byte, error) {
+	if n := res.ContentLength; n >= 0 {
+		if n > maxAnswer {
+			return nil, errTooLarge
+		}
+		body := make([]byte, n)
+		_, err := io.ReadFull(res.Body, body)
+		return body, err
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	if err == nil && len(body) > maxAnswer {
+		err = errTooLarge
+	}
+	return body, err
+}
+
+// maxContent bounds what a logging destination gets of a prompt or an answer.
+const maxContent = 256 << 10
+
+func clip(b []byte) []byte { return b[:min(len(b), maxContent)] }

@@ -1,0 +1,169 @@
+package relay
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"penstock/internal/gateway"
+	"penstock/internal/limit"
+	"penstock/internal/price"
+	"penstock/internal/router"
+	"penstock/internal/token"
+)
+
+// Prices finds the price of a deployment's model: the deployment's own, or
+// else the book's. It never changes, but remembers what it has looked up.
+type Prices struct {
+	book  *price.Book
+	rates sync.Map // rateKey -> *price.Rate, nil if there is no price
+	n     atomic.Int64
+	dear  sync.Map // model name -> *quote
+}
+
+// maxRemembered bounds what Prices remembers: with wildcards, model names are
+// the clients' to choose.
+const maxRemembered = 10_000
+
+type rateKey struct{ deployment, model string }
+
+// quote is the dearest a model name can come to.
+type quote struct {
+	rates     []*price.Rate // distinct
+	unpriced  string        // a deployment without a price, "" if all have one
+	maxOutput int64         // the most output tokens, 0 if not known
+	model     string        // for learning how long answers are
+}
+
+// NewPrices returns prices over the book.
+func NewPrices(book *price.Book) *Prices { return &Prices{book: book} }
+
+// Book returns the published prices.
+func (p *Prices) Book() *price.Book { return p.book }
+
+// Rate returns the price of the deployment's model, nil if none is known.
+func (p *Prices) Rate(d *gateway.Deployment, model string) *price.Rate {
+	key := rateKey{d.ID, model}
+	if v, ok := p.rates.Load(key); ok {
+		return v.(*price.Rate)
+	}
+	name := model
+	if d.BaseModel != "" {
+		name = d.BaseModel
+	}
+	rate, _ := p.book.Lookup(d.Provider, name)
+	if len(d.Prices) > 0 {
+		// The configuration was checked when it was loaded.
+		if own, err := price.Override(rate, d.Prices); err == nil {
+			rate = own
+		}
+	}
+	if p.n.Add(1) < maxRemembered {
+		p.rates.Store(key, rate)
+	}
+	return rate
+}
+
+func (p *Prices) quote(t *router.Table, name string) *quote {
+	if v, ok := p.dear.Load(name); ok {
+		return v.(*quote)
+	}
+	q := &quote{model: name}
+	for _, target := range t.Serving(name) {
+		rate := p.Rate(target.Deployment, target.Model)
+		if rate == nil {
+			q.unpriced = target.ID
+			continue
+		}
+		known := false
+		for _, r := range q.rates {
+			known = known || r == rate
+		}
+		if !known {
+			q.rates = append(q.rates, rate.AtTier(""))
+		}
+		model := target.Model
+		if target.BaseModel != "" {
+			model = target.BaseModel
+		}
+		q.maxOutput = max(q.maxOutput, p.book.MaxOutput(target.Provider, model))
+	}
+	if p.n.Add(1) < maxRemembered {
+		p.dear.Store(name, q)
+	}
+	return q
+}
+
+// quote works out what the call may come to. It is an error if nobody serves
+// the model, or if it has no price and somebody who pays has a budget.
+func (l *line) quote() error {
+	c := l.c
+	if !l.s.Table.Knows(c.Group) {
+		return l.s.Table.Unknown(path(c), c.Model)
+	}
+	q := l.s.Prices.quote(l.s.Table, c.Group)
+	if q.unpriced != "" && budgeted(c, l.s.Global) {
+		return &gateway.Error{
+			Kind: gateway.Forbidden, Type: "model_cost_map_missing", Param: "model",
+			Message: fmt.Sprintf("The model '%s' has no known price (deployment %s), and this key has a budget, so the call cannot be counted. "+
+				"Set input_cost_per_token and output_cost_per_token for it in the configuration; 0 makes it free.", c.Model, q.unpriced),
+		}
+	}
+
+	choices := max(c.Ask.Choices, 1)
+	in := c.Ask.Input
+	least, want, worst := int64(1), int64(0), int64(0)
+	switch {
+	case c.Op == gateway.Embed:
+		least = 0
+	case c.Ask.MaxOutput > 0:
+		// The client's own cap is kept, so it is what must be affordable.
+		least, want, worst = c.Ask.MaxOutput, c.Ask.MaxOutput, c.Ask.MaxOutput
+	default:
+		worst = q.maxOutput
+		if worst == 0 {
+			worst = maxUnknownOutput
+		}
+		want = min(l.r.Outputs.Expect(q.model), worst)
+		least = min(16, want) // an answer shorter than this is of no use to anybody
+	}
+	l.size.Tokens = token.Likely(l.in.Text, 1) + want*choices
+	for _, rate := range q.rates {
+		l.size.Money = limit.Range{
+			Least: max(l.size.Money.Least, int64(rate.Bound(in, least*choices))),
+			Want:  max(l.size.Money.Want, int64(rate.Bound(in, want*choices))),
+			Worst: max(l.size.Money.Worst, int64(rate.Bound(in, worst*choices))),
+		}
+		if l.rate == nil || rate.Bound(in, worst*choices) > l.rate.Bound(in, worst*choices) {
+			l.rate = rate
+		}
+	}
+	return nil
+}
+
+// affordable returns the max_tokens that the reservation pays for, 0 if the
+// call needs no cap.
+func (l *line) affordable() int64 {
+	if !l.hold.Capped || l.c.Ask.MaxOutput > 0 || l.c.Op == gateway.Embed || l.rate == nil {
+		return 0
+	}
+	return max(l.rate.Affordable(gateway.NanoUSD(l.hold.Money), l.c.Ask.Input)/max(l.c.Ask.Choices, 1), 1)
+}
+
+// budgeted reports whether money is limited for anybody the call is charged to.
+func budgeted(c *gateway.Call, g *limit.Global) bool {
+	p := &c.Principal
+	return p.Key != nil && p.Key.Limits.Budget != nil || p.User != nil && p.User.Limits.Budget != nil && p.Team == nil ||
+		p.Team != nil && p.Team.Limits.Budget != nil || g != nil && g.Limits.Budget != nil
+}
+
+// path returns the endpoint's path as LiteLLM names it in messages.
+func path(c *gateway.Call) string {
+	switch {
+	case c.Dialect == gateway.Anthropic:
+		return "/v1/messages"
+	case c.Op == gateway.Embed:
+		return "/embeddings"
+	}
+	return "/chat/completions"
+}

@@ -1,0 +1,207 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"penstock/internal/canon"
+	"penstock/internal/gateway"
+	"penstock/internal/limit"
+	"penstock/internal/price"
+	"penstock/internal/provider"
+	"penstock/internal/router"
+	"penstock/internal/spend"
+	"penstock/internal/token"
+	"penstock/internal/wire"
+)
+
+// Journal remembers calls until they are booked. *spend.Journal implements it.
+type Journal interface {
+	Begin(*spend.Row) error
+	Progress(*spend.Row) error
+	End(*spend.Row) error
+}
+
+// Exporter hands records to logging destinations, without waiting.
+type Exporter interface {
+	Emit(*gateway.Record)
+	// Wants reports whether there is any destination.
+	Wants() bool
+	// WantsContent reports whether some destination wants prompts and answers.
+	WantsContent() bool
+}
+
+// Snapshot is the part of the configuration that calls are carried with. A
+// call keeps the one it began with.
+type Snapshot struct {
+	Table  *router.Table
+	Prices *Prices
+	Global *limit.Global // nil without limits on the whole gateway
+	Client *http.Client
+	// DropParams leaves out parameters that a vendor lacks, instead of refusing the call.
+	DropParams bool
+	Exporter   Exporter
+}
+
+// Sink is where an answer goes. Package api implements it over an
+// http.ResponseWriter.
+type Sink interface {
+	// Begin sends the head of the answer, once, before anything else.
+	Begin(*Head)
+	// Write sends bytes of the body; they may stay in a buffer until Flush.
+	Write([]byte) (int, error)
+	Flush() error
+}
+
+// Head is what is known of an answer before its first byte.
+type Head struct {
+	Stream bool
+	Length int // of the body in bytes, if not Stream
+	Target router.Target
+	Group  string
+	// Retries and Fallbacks count what it took.
+	Retries, Fallbacks int
+	MaxRetries         int
+	// Cost and Spend are known before the first byte only if not Stream.
+	Cost, KeySpend gateway.NanoUSD
+	Priced         bool
+	Duration       time.Duration // until now
+	Upstream       time.Duration // of that, waiting for the provider
+	Vendor         http.Header   // the provider's own headers
+	Dropped        []string
+	Capped         int64 // max_tokens that the gateway set for the budget's sake, 0 if it did not
+	Hold           *limit.Hold
+}
+
+// Relay carries calls. All fields are needed; it is safe for concurrent use.
+type Relay struct {
+	Limits    *limit.Limiter
+	Counters  *limit.Memory
+	Journal   Journal
+	Unbooked  func(spend.Row) // takes a row that the journal could not
+	Providers provider.Set
+	Outputs   *token.Outputs
+	Snapshot  func() *Snapshot
+	Metrics   *Metrics
+	Log       *slog.Logger
+	Clock     router.Clock
+
+	pool sync.Pool // *line
+}
+
+// maxRequestTokens is the output reserved at the most for a model whose limit
+// is not known.
+const maxUnknownOutput = 32 << 10
+
+// line is one call on its way. It is used again for another call when this one
+// has ended.
+type line struct {
+	r    *Relay
+	s    *Snapshot
+	c    *gateway.Call
+	in   *wire.Object
+	out  Sink
+	d    dialect
+	rate *price.Rate // the dearest that may apply; nil if no price is known
+
+	hold    limit.Hold
+	size    limit.Size
+	row     spend.Row
+	outcome router.Outcome
+	canon   *canon.Request // of a call that is translated; decoded once
+
+	answered seen // what the answer told
+	first    time.Time
+	settled  bool
+	vendor   time.Duration // spent waiting for providers
+	capped   int64
+	output   []byte // of the answer, if some destination wants it
+	keep     bool
+}
+
+// seen is what is known of an answer.
+type seen struct {
+	wire.Seen
+	target router.Target
+}
+
+// Chat carries the chat call c, whose body is in, and answers into out. An
+// error before Begin is for the caller to show; after that it wraps
+// router.ErrCommitted and is for the caller to send in the stream.
+func (r *Relay) Chat(ctx context.Context, c *gateway.Call, in *wire.Object, out Sink) error {
+	return r.carry(ctx, c, in, out, (*line).chat)
+}
+
+// Embed carries the embedding call c.
+func (r *Relay) Embed(ctx context.Context, c *gateway.Call, in *wire.Object, out Sink) error {
+	return r.carry(ctx, c, in, out, (*line).embed)
+}
+
+func (r *Relay) carry(ctx context.Context, c *gateway.Call, in *wire.Object, out Sink, try func(*line, context.Context, router.Target) error) error {
+	l := r.line()
+	defer r.free(l)
+	l.r, l.s, l.c, l.in, l.out, l.d = r, r.Snapshot(), c, in, out, dialects[c.Dialect]
+	l.keep = l.s.Exporter.WantsContent()
+
+	// 1. What it may come to, at the dearest deployment that may answer.
+	if err := l.quote(); err != nil {
+		return l.refused(err)
+	}
+	// 2. Room under every limit, all or nothing.
+	if err := r.Limits.Reserve(&l.hold, &c.Principal, l.s.Global, &l.size); err != nil {
+		return l.refused(err)
+	}
+	// 3. What is owed if we die now.
+	l.open()
+	if err := r.Journal.Begin(&l.row); err != nil {
+		r.Limits.Release(&l.hold)
+		return l.refused(&gateway.Error{
+			Kind: gateway.Unavailable, Status: http.StatusServiceUnavailable, Type: "service_unavailable", RetryAfter: 5 * time.Second,
+			Message: "The gateway cannot record spend right now, so it does not start calls. Try again shortly.", Err: err,
+		})
+	}
+	r.Metrics.inFlight.Inc()
+	defer r.Metrics.inFlight.Dec()
+
+	// 4. One deployment after another, until one answers.
+	err := l.s.Table.Do(ctx, c, r.Clock, &l.outcome, func(ctx context.Context, t router.Target) error {
+		return try(l, ctx, t)
+	})
+	// 5. On the books, whatever became of it; an answered call is already.
+	if !l.settled {
+		l.settle(l.failure(ctx, err))
+	}
+	l.report(gateway.AsError(err))
+	if err != nil && !l.first.IsZero() && !errors.Is(err, router.ErrCommitted) {
+		err = errors.Join(router.ErrCommitted, err)
+	}
+	return err
+}
+
+func (r *Relay) line() *line {
+	if l, ok := r.pool.Get().(*line); ok {
+		return l
+	}
+	return &line{}
+}
+
+// free makes l ready for another call. What outlives the call has been copied.
+func (r *Relay) free(l *line) {
+	l.hold.Reset()
+	l.r, l.s, l.c, l.in, l.out, l.d, l.rate, l.canon, l.output = nil, nil, nil, nil, nil, dialect{}, nil, nil, nil
+	l.size, l.row, l.outcome, l.answered = limit.Size{}, spend.Row{}, router.Outcome{}, seen{}
+	l.first, l.settled, l.vendor, l.capped, l.keep = time.Time{}, false, 0, 0, false
+	r.pool.Put(l)
+}
+
+// failure returns what to show for a call that has no answer to the end.
+func (l *line) failure(ctx context.Context, err error) *gateway.Error {
+	if ctx.Err() != nil {
+		return &gateway.Error{Kind: gateway.Canceled, Message: "the client closed the request before it had the whole answer", Err: err}
+	}
+	return gateway.AsError(err)
+}

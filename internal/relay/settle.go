@@ -1,0 +1,152 @@
+package relay
+
+import (
+	"slices"
+	"time"
+
+	"penstock/internal/gateway"
+	"penstock/internal/limit"
+	"penstock/internal/price"
+	"penstock/internal/spend"
+	"penstock/internal/token"
+)
+
+// open fills in what the ledger knows of the call before it runs. Should the
+// process die, the call is booked at its counted input.
+func (l *line) open() {
+	c := l.c
+	p := &c.Principal
+	l.row = spend.Row{
+		CallID: c.ID, KeyHash: p.KeyHash(), UserID: p.UserID(), TeamID: p.TeamID(), OrgID: p.OrganizationID(),
+		EndUser: c.EndUser, Tags: c.Tags, Operation: c.Op, Route: c.Route, Group: c.Model, Session: c.Session, ClientIP: c.ClientIP,
+		Stream: c.Stream, Start: c.Start,
+		KeyWindow: l.hold.WindowStart(limit.KeyScope), UserWindow: l.hold.WindowStart(limit.UserScope),
+		TeamWindow: l.hold.WindowStart(limit.TeamScope), GlobalWindow: l.hold.WindowStart(limit.GlobalScope),
+	}
+	l.row.Usage = l.counted()
+	if l.rate != nil {
+		l.row.Cost, l.row.Priced, l.row.Price = l.rate.Cost(l.row.Usage), true, l.s.Prices.Book().Version()
+	}
+}
+
+// counted returns what the call used as far as we can count: its input, and
+// what has gone by of its answer.
+func (l *line) counted() gateway.Usage {
+	u := gateway.Usage{Prompt: token.Likely(l.in.Text, 1), Estimated: true}
+	if l.answered.TextBytes > 0 {
+		u.Completion = token.Counted(l.answered.TextBytes)
+	}
+	return u
+}
+
+// close fills in the row with how the call went so far.
+func (l *line) close(e *gateway.Error, now time.Time) {
+	row := &l.row
+	t := l.outcome.Target
+	if l.answered.target.Deployment != nil {
+		t = l.answered.target
+	}
+	row.End, row.FirstByte = now, l.first
+	row.Retries, row.Fallbacks = l.outcome.Retries, l.outcome.Fallbacks
+	row.ResponseID, row.Finish = l.answered.ID, l.answered.Finish
+
+	switch {
+	case l.answered.HasUsage:
+		row.Usage = l.answered.Usage
+	case e == nil, !l.first.IsZero(), e.Kind == gateway.Canceled && t.Deployment != nil:
+		// No count came: the vendor sends none, or the answer was not seen to
+		// its end. A client that leaves has still had the prompt read.
+		row.Usage = l.counted()
+	default:
+		row.Usage = gateway.Usage{}
+	}
+	row.Cost, row.Priced, row.Price = 0, false, ""
+	if t.Deployment != nil {
+		row.Model, row.Provider, row.Deployment = t.Model, t.Provider, t.ID
+		var rate *price.Rate
+		if rate = l.s.Prices.Rate(t.Deployment, t.Model); rate == nil && l.answered.Model != "" && l.answered.Model != l.c.Model {
+			// The vendor may name the model more exactly than the deployment does.
+			rate = l.s.Prices.Rate(t.Deployment, l.answered.Model)
+		}
+		if rate != nil {
+			row.Cost, row.Priced, row.Price = rate.Cost(row.Usage), true, l.s.Prices.Book().Version()
+		}
+	}
+	row.Failed, row.Kind, row.Error, row.Interrupted = false, 0, "", false
+	if e != nil {
+		row.Failed, row.Kind, row.Error = true, e.Kind, e.Message[:min(len(e.Message), 500)]
+		row.Interrupted = !l.first.IsZero() || e.Kind == gateway.Canceled
+	}
+}
+
+// settle puts the call on the books and gives back what it did not use. It is
+// done before the client has the last byte of its answer.
+func (l *line) settle(e *gateway.Error) {
+	l.settled = true
+	l.close(e, time.Now())
+	if err := l.r.Journal.End(&l.row); err != nil {
+		// Kept in memory instead, and said: the answer has been given.
+		row := l.row
+		row.Tags = slices.Clone(row.Tags)
+		l.r.Unbooked(row)
+		l.r.Log.Error("call not journaled; its spend is in memory until it is booked", "call", l.c.ID, "err", err)
+	}
+	used := &l.row.Usage
+	a := limit.Actual{Tokens: used.Total() - used.CacheRead, Money: l.row.Cost}
+	if l.outcome.Target.Deployment != nil {
+		a.Requests = 1
+	}
+	l.r.Limits.Settle(&l.hold, &a)
+	if e == nil && l.c.Op == gateway.Chat && used.Completion > 0 {
+		l.r.Outputs.Observe(l.c.Group, used.Completion/max(l.c.Ask.Choices, 1))
+	}
+	if o := l.hold.Overshoot; o > 0 {
+		l.r.Metrics.overshoot.Add(float64(o) / 1e9)
+		l.r.Log.Warn("a call cost more than it could have by its bound", "call", l.c.ID, "model", l.row.Model, "over_usd", gateway.NanoUSD(o).String())
+	}
+}
+
+// progress journals a stream that is still running.
+func (l *line) progress(now time.Time) {
+	l.close(nil, now)
+	if err := l.r.Journal.Progress(&l.row); err != nil {
+		l.r.Log.Warn("progress of a stream not journaled", "call", l.c.ID, "err", err)
+	}
+}
+
+// refused ends a call that was not admitted: it is logged, not charged.
+func (l *line) refused(err error) error {
+	e := gateway.AsError(err)
+	l.report(e)
+	return e
+}
+
+// report tells metrics, logs and logging destinations how the call ended. The
+// client has its answer.
+func (l *line) report(e *gateway.Error) {
+	now := time.Now()
+	l.r.Metrics.observe(l, e, now)
+	if e != nil && e.Kind != gateway.Canceled {
+		l.r.Log.Info("call failed", "call", l.c.ID, "key", l.c.Principal.KeyAlias(), "model", l.c.Model, "kind", e.Kind.String(),
+			"message", e.Message, "attempts", len(l.outcome.Attempts), "err", e.Err)
+	}
+	if !l.s.Exporter.Wants() {
+		return
+	}
+	rec := &gateway.Record{
+		Call: *l.c, Attempts: slices.Clone(l.outcome.Attempts), Retries: l.outcome.Retries, Fallbacks: l.outcome.Fallbacks,
+		Usage: l.row.Usage, Cost: l.row.Cost, Priced: l.row.Priced, Price: l.row.Price, ResponseID: l.row.ResponseID, Upstream: l.row.Model,
+		Finish: l.row.Finish, FirstByte: l.first, End: now, Err: e, Interrupted: l.row.Interrupted, Output: l.output,
+	}
+	if d := l.outcome.Target.Deployment; d != nil {
+		rec.Deployment = d
+	}
+	if !l.settled {
+		rec.Usage, rec.Cost, rec.Priced = gateway.Usage{}, 0, false
+	}
+	if l.keep {
+		rec.Input = clip(l.c.Body)
+	}
+	rec.Call.Body = nil
+	l.s.Exporter.Emit(rec)
+}
