@@ -54,7 +54,7 @@ func NewDirectory() *Directory {
 // PutKey adds the key or replaces what was known of it. The key must not
 // change afterwards. A hash that is not one is ignored: no key can have it.
 func (d *Directory) PutKey(k *gateway.Key) {
-	if sum, ok := parseSum(k.Hash); ok {
+	if sum, ok := ParseSum(k.Hash); ok {
 		sh := &d.keys[sum[0]&(shards-1)]
 		sh.mu.Lock()
 		sh.m[sum] = k
@@ -64,7 +64,7 @@ func (d *Directory) PutKey(k *gateway.Key) {
 
 // DeleteKey forgets the key with this hash.
 func (d *Directory) DeleteKey(hash string) {
-	if sum, ok := parseSum(hash); ok {
+	if sum, ok := ParseSum(hash); ok {
 		sh := &d.keys[sum[0]&(shards-1)]
 		sh.mu.Lock()
 		delete(sh.m, sum)
@@ -131,7 +131,8 @@ func (e *entities[T]) get(id string) *T {
 	return e.m[id]
 }
 
-func parseSum(hash string) (sum Sum, ok bool) {
+// ParseSum reads a key's hash; false if it is none.
+func ParseSum(hash string) (sum Sum, ok bool) {
 	if len(hash) != 2*len(sum) {
 		return sum, false
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	_ "embed"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -193,4 +194,21 @@ func parseCount(text string) (int64, error) {
 		return 0, nil
 	}
 	return strconv.ParseInt(text, 10, 64)
+}
+
+// Keys returns the names of the models that have the prefix, in order. With ""
+// these are thousands.
+func (b *Book) Keys(prefix string) []string {
+	var out []string
+	i, _ := slices.BinarySearchFunc(b.lines, prefix, func(at uint32, p string) int { return strings.Compare(b.key(at), p) })
+	for ; i < len(b.lines) && strings.HasPrefix(b.key(b.lines[i]), prefix); i++ {
+		out = append(out, b.key(b.lines[i]))
+	}
+	return out
+}
+
+// key returns the name in the line at an offset.
+func (b *Book) key(at uint32) string {
+	line := b.text[at:]
+	return line[:strings.IndexByte(line, '\t')]
 }

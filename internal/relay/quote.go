@@ -2,6 +2,7 @@ package relay
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -166,4 +167,34 @@ func path(c *gateway.Call) string {
 		return "/embeddings"
 	}
 	return "/chat/completions"
+}
+
+// Known returns the models behind a wildcard name that the price book knows:
+// chat and embedding models of the provider in front of the star.
+func (p *Prices) Known(wildcard string) []string {
+	prefix, _, _ := strings.Cut(wildcard, "*")
+	vendor, _, ok := strings.Cut(prefix, "/")
+	if !ok {
+		return nil // everything there is would be thousands
+	}
+	var out []string
+	for _, key := range p.book.Keys(prefix) {
+		if m, ok := p.book.Model(vendor, key); ok && (m.Mode == "chat" || m.Mode == "embedding") {
+			out = append(out, key)
+		}
+	}
+	for _, bare := range bareNames[vendor] {
+		for _, key := range p.book.Keys(bare) {
+			if m, ok := p.book.Model(vendor, key); ok && m.Provider == vendor && (m.Mode == "chat" || m.Mode == "embedding") && strings.HasPrefix(vendor+"/"+key, prefix) {
+				out = append(out, vendor+"/"+key)
+			}
+		}
+	}
+	return out
+}
+
+// bareNames are how the models begin that the book lists without their provider.
+var bareNames = map[string][]string{
+	"openai":    {"chatgpt-", "gpt-", "o1", "o3", "o4", "text-embedding-3", "text-embedding-ada"},
+	"anthropic": {"claude-"},
 }

@@ -35,6 +35,13 @@ type Settings struct {
 	// AllowedFails, if set, cools a deployment after more failures than that in
 	// the cooldown time, instead of by the rules of failed.
 	AllowedFails *int
+
+	// Qualify returns the name of a model with its provider in front, "" if the
+	// provider is not known. Nil knows none.
+	Qualify func(model string) string
+	// ForModel returns the deployment as it serves the model. Only a catch-all
+	// whose provider depends on the model needs it; ok is false if it cannot.
+	ForModel func(d *gateway.Deployment, model string) (served *gateway.Deployment, ok bool)
 }
 
 // Alias is another name for a group.
@@ -47,6 +54,9 @@ func (s Settings) withDefaults() Settings {
 	s.MaxFallback = cmp.Or(s.MaxFallback, 5)
 	s.Timeout = cmp.Or(s.Timeout, 10*time.Minute)
 	s.StreamIdle = cmp.Or(s.StreamIdle, s.Timeout)
+	if s.Qualify == nil {
+		s.Qualify = func(string) string { return "" }
+	}
 	return s
 }
 
@@ -60,7 +70,6 @@ type Table struct {
 	byModel   map[string]*group // "provider/model" of deployments, as a name of last resort
 	wildcards []*group          // most specific first
 	states    map[string]*state // by deployment ID; shared with earlier tables
-	qualify   func(model string) string
 }
 
 // group is the deployments that share a public model name.
@@ -92,12 +101,10 @@ type state struct {
 
 // New returns the table of the deployments. earlier, if not nil, is the table
 // it replaces: deployments that are in both keep what was known of them.
-// qualify returns the name of a model with its provider in front, "" if the
-// provider is not known.
-func New(deployments []gateway.Deployment, s Settings, qualify func(model string) string, earlier *Table) *Table {
+func New(deployments []gateway.Deployment, s Settings, earlier *Table) *Table {
 	t := &Table{
 		set: s.withDefaults(), groups: map[string]*group{}, byID: map[string]*member{}, byModel: map[string]*group{},
-		states: map[string]*state{}, qualify: qualify,
+		states: map[string]*state{},
 	}
 	for i := range deployments {
 		d := &deployments[i]
@@ -199,7 +206,7 @@ func (t *Table) find(name string) (found, bool) {
 		if f, ok := t.wildcard(name, name); ok {
 			return f, true
 		}
-		if full := t.qualify(name); full != "" && full != name {
+		if full := t.set.Qualify(name); full != "" && full != name {
 			if f, ok := t.wildcard(full, name); ok {
 				return f, true
 			}
@@ -213,11 +220,36 @@ func (t *Table) find(name string) (found, bool) {
 
 func (t *Table) wildcard(name, asked string) (found, bool) {
 	for _, g := range t.wildcards {
-		if fill, ok := match(g.name, name); ok {
-			return found{name: asked, members: g.members, fill: fill}, true
+		fill, ok := match(g.name, name)
+		if !ok {
+			continue
+		}
+		if members := t.served(g.members, asked); len(members) > 0 {
+			return found{name: asked, members: members, fill: fill}, true
 		}
 	}
 	return found{}, false
+}
+
+// served returns the members that can serve the model. A catch-all becomes the
+// deployment of the provider that the name points to.
+func (t *Table) served(members []*member, model string) []*member {
+	if !slices.ContainsFunc(members, func(m *member) bool { return m.Provider == "" }) {
+		return members
+	}
+	var out []*member
+	for _, m := range members {
+		if m.Provider != "" {
+			out = append(out, m)
+		} else if t.set.ForModel != nil {
+			if d, ok := t.set.ForModel(m.Deployment, model); ok {
+				served := *m
+				served.Deployment = d
+				out = append(out, &served)
+			}
+		}
+	}
+	return out
 }
 
 // match matches name against a pattern of literal text and stars, and returns
@@ -376,7 +408,7 @@ func (t *Table) Qualified(model string) string {
 		}
 		return g.members[0].Provider + "/" + model
 	}
-	return t.qualify(model)
+	return t.set.Qualify(model)
 }
 
 // Names returns the public model names, wildcards included, in the order of

@@ -537,3 +537,24 @@ func Valid(v []byte) bool {
 	s.space()
 	return s.value(0) == nil && s.end() == nil
 }
+
+// Element returns the first value of a list's inside ("1, 2" of [1, 2]) and
+// what follows it; nil at the end. The list has been checked to be valid JSON.
+func Element(inside []byte) (el, rest []byte, err error) {
+	var t Text
+	s := scanner{b: inside, text: &t}
+	s.space()
+	if s.i == len(inside) {
+		return nil, nil, nil
+	}
+	start := s.i
+	if err := s.value(1); err != nil {
+		return nil, nil, err
+	}
+	el = inside[start:s.i]
+	s.space()
+	if s.peek() == ',' {
+		s.i++
+	}
+	return el, inside[s.i:], nil
+}

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"fmt"
+
+	"penstock/internal/app"
+	"penstock/internal/config"
+)
+
+type checkCmd struct {
+	File string `arg:"" help:"Configuration file." placeholder:"FILE"`
+}
+
+// Run checks the file.
+func (c *checkCmd) Run() error {
+	cfg, report, err := config.Load(app.ConfigOptions(c.File, nil))
+	if err != nil {
+		return err
+	}
+	for _, i := range report.Ignored {
+		fmt.Printf("%s:%d: %s: not honoured: %s\n", i.File, i.Line, i.Key, i.Why)
+	}
+	for _, w := range report.Warnings {
+		fmt.Println(w)
+	}
+	fmt.Printf("%s is valid: %d deployments, %d settings not honoured, %d warnings\n", c.File, len(cfg.Models), len(report.Ignored), len(report.Warnings))
+	return nil
+}

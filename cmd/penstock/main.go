@@ -1,0 +1,45 @@
+// Command penstock is an LLM gateway: one OpenAI-compatible endpoint in front
+// of many model providers.
+package main
+
+import (
+	"fmt"
+	"os"
+	_ "time/tzdata" // budgets follow time zones, and small images have none
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// cli is the whole command line.
+type cli struct {
+	Serve   serveCmd   `cmd:"" default:"withargs" help:"Serve the gateway."`
+	Check   checkCmd   `cmd:"" help:"Check a configuration file, and say what of it is not honoured."`
+	Mock    mockCmd    `cmd:"" help:"Serve a scriptable provider that needs no account."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+func main() {
+	var c cli
+	k := kong.Parse(&c, kong.Name("penstock"), kong.UsageOnError(), kong.Description(`An LLM gateway: one OpenAI-compatible endpoint in front of every model provider.
+
+Examples:
+  penstock serve                             what the environment has keys for, and a built-in mock
+  penstock serve --config config.yaml        a LiteLLM config.yaml
+  penstock check config.yaml                 every mistake in it, and what is not honoured
+  penstock mock --port 8090                  a provider to test against`))
+	if err := k.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "penstock:", err)
+		os.Exit(1)
+	}
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run() error {
+	fmt.Println("penstock", version)
+	return nil
+}

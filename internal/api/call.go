@@ -1,0 +1,312 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"penstock/internal/auth"
+	"penstock/internal/gateway"
+	"penstock/internal/token"
+	"penstock/internal/wire"
+)
+
+// refusedMembers are what a client may not set: where the gateway connects to,
+// with whose credentials, and at what price.
+var refusedMembers = [...]string{
+	"api_base", "base_url", "api_key", "model_list", "user_config", "azure_ad_token", "vertex_credentials", "vertex_ai_credentials",
+	"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_role_name", "aws_web_identity_token", "aws_sts_endpoint",
+	"aws_bedrock_runtime_endpoint", "s3_endpoint_url", "sagemaker_base_url", "deployment_url", "langfuse_host", "langfuse_secret_key",
+	"input_cost_per_token", "output_cost_per_token", "use_ssl",
+}
+
+// call builds the Call of a request from the members of its body.
+func (q *request) call(op gateway.Operation, in *wire.Object, body []byte) (*gateway.Call, error) {
+	for _, name := range refusedMembers {
+		if in.Find(name) != nil {
+			return nil, &gateway.Error{
+				Kind: gateway.Unauthenticated, Type: "auth_error", Param: "None",
+				Message: fmt.Sprintf("Authentication Error, Rejected Request: %s is not allowed in request body.", name),
+			}
+		}
+	}
+	model, ok := in.String("model")
+	if !ok {
+		if m := q.r.PathValue("model"); m != "" && in.Find("model") == nil {
+			return nil, gateway.Invalidf("model", "Missing required parameter: 'model'. Say in the body which model you want, as well as in the path.")
+		}
+		if in.Find("model") != nil {
+			return nil, &gateway.Error{Kind: gateway.Invalid, Type: "bad_request_error", Param: "model", Message: "'model' must be a string."}
+		}
+		return nil, gateway.Invalidf("model", "Missing required parameter: 'model'.")
+	}
+	c := &gateway.Call{
+		ID: q.id, Op: op, Dialect: q.dialect, Route: q.r.URL.Path, Model: model, Body: body, Principal: q.principal, Start: q.start,
+		ClientIP: clientIP(q.r.RemoteAddr), UserAgent: q.r.Header.Get("User-Agent"),
+	}
+	c.Ask = gateway.Ask{Input: token.Input(in.Text, 1), Choices: 1}
+	if err := q.sizes(c, in); err != nil {
+		return nil, err
+	}
+	if err := q.overrides(c, in); err != nil {
+		return nil, err
+	}
+	if err := q.about(c, in); err != nil {
+		return nil, err
+	}
+	c.Group = q.alias(model)
+	if err := auth.Allowed(&q.principal, model, q.s.Table); err != nil {
+		return nil, err
+	}
+	for _, f := range c.Fallbacks {
+		if err := auth.Allowed(&q.principal, f, q.s.Table); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// alias returns the group a model name stands for: by the key's own names, then
+// the team's, then everybody's.
+func (q *request) alias(model string) string {
+	p := &q.principal
+	if p.Key != nil && p.Key.Aliases[model] != "" {
+		model = p.Key.Aliases[model]
+	}
+	if p.Team != nil && p.Team.ModelAliases[model] != "" {
+		model = p.Team.ModelAliases[model]
+	}
+	if to := q.s.ModelAliases[model]; to != "" {
+		model = to
+	}
+	return q.s.Table.Group(model)
+}
+
+// sizes reads how large the answer may be, and whether it is streamed.
+func (q *request) sizes(c *gateway.Call, in *wire.Object) error {
+	for _, name := range [...]string{"max_tokens", "max_completion_tokens"} {
+		if !in.Has(name) {
+			continue
+		}
+		n, ok := in.Int(name)
+		if !ok || n < 1 {
+			return gateway.Invalidf(name, "'%s' must be a whole number of at least 1, got %s", name, clip(string(in.Get(name)), 40))
+		}
+		c.Ask.MaxOutput = n // the second wins, as with OpenAI
+	}
+	if in.Has("n") {
+		n, ok := in.Int("n")
+		if !ok || n < 1 || n > 128 {
+			return gateway.Invalidf("n", "'n' must be a whole number from 1 to 128, got %s", clip(string(in.Get("n")), 40))
+		}
+		c.Ask.Choices = n
+	}
+	if in.Has("stream") {
+		v, ok := in.Bool("stream")
+		if !ok {
+			return gateway.Invalidf("stream", "'stream' must be true or false, got %s", clip(string(in.Get("stream")), 40))
+		}
+		c.Stream = v
+	}
+	if in.Has("stream_options") {
+		var o wire.Object
+		if err := o.Parse(in.Get("stream_options")); err != nil {
+			return gateway.Invalidf("stream_options", "'stream_options' must be an object: %v", err)
+		}
+		c.WantsUsage, _ = o.Bool("include_usage")
+	}
+	return nil
+}
+
+// overrides reads what the client wants to be different for this call.
+func (q *request) overrides(c *gateway.Call, in *wire.Object) error {
+	h := q.r.Header
+	if v := h.Get("X-Litellm-Num-Retries"); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 0 || n > 50 {
+			return gateway.Invalidf("x-litellm-num-retries", "want a whole number from 0 to 50, got %q", clip(v, 40))
+		}
+		c.Retries = &n
+	}
+	if in.Has("num_retries") {
+		n, ok := in.Int("num_retries")
+		if !ok || n < 0 || n > 50 {
+			return gateway.Invalidf("num_retries", "'num_retries' must be a whole number from 0 to 50, got %s", clip(string(in.Get("num_retries")), 40))
+		}
+		v := int(n)
+		c.Retries = &v
+	}
+	for _, t := range [...]struct {
+		header, member string
+		to             *time.Duration
+	}{
+		{"X-Litellm-Timeout", "timeout", &c.Timeout},
+		{"X-Litellm-Stream-Timeout", "stream_timeout", &c.StreamTimeout},
+	} {
+		name, v := strings.ToLower(t.header), h.Get(t.header)
+		if in.Has(t.member) {
+			name, v = t.member, string(in.Get(t.member))
+		}
+		if v == "" {
+			continue
+		}
+		s, err := strconv.ParseFloat(v, 64)
+		if err != nil || !(s > 0) || s > 86400 {
+			return gateway.Invalidf(name, "'%s' must be a number of seconds above 0 and up to 86400, got %s", name, clip(v, 40))
+		}
+		*t.to = time.Duration(s * float64(time.Second))
+	}
+	if in.Has("fallbacks") {
+		list, err := stringList(in.Get("fallbacks"))
+		if err != nil {
+			return gateway.Invalidf("fallbacks", "'fallbacks' must be a list of model names: %v", err)
+		}
+		c.Fallbacks = list
+	}
+	c.DisableFallbacks, _ = in.Bool("disable_fallbacks")
+	c.DropParams, _ = in.Bool("drop_params")
+	return nil
+}
+
+// about reads who the call is for and what it belongs to.
+func (q *request) about(c *gateway.Call, in *wire.Object) error {
+	h := q.r.Header
+	c.EndUser = first(h.Get("X-Litellm-Customer-Id"), h.Get("X-Litellm-End-User-Id"))
+	if c.EndUser == "" && q.s.UserHeader != "" {
+		c.EndUser = h.Get(q.s.UserHeader)
+	}
+	if c.EndUser == "" {
+		c.EndUser, _ = in.String("user")
+	}
+	if q.s.RequireUser && !in.Has("user") {
+		return &gateway.Error{Kind: gateway.Unauthenticated, Type: "auth_error", Param: "user", Message: "Authentication Error, 'user' param not passed in. 'enforce_user_param'=True"}
+	}
+	c.Session = first(h.Get("X-Litellm-Trace-Id"), h.Get("X-Litellm-Session-Id"), h.Get("X-Session-Id"), h.Get("X-Litellm-Call-Id"))
+	if v := h.Get("X-Litellm-Tags"); v != "" {
+		for _, tag := range strings.Split(v, ",") {
+			c.Tags = addTag(c.Tags, strings.TrimSpace(tag))
+		}
+	}
+	if in.Has("tags") {
+		list, err := stringList(in.Get("tags"))
+		if err != nil {
+			return gateway.Invalidf("tags", "'tags' must be a list of strings: %v", err)
+		}
+		for _, tag := range list {
+			c.Tags = addTag(c.Tags, tag)
+		}
+	}
+	for _, name := range [...]string{"metadata", "litellm_metadata"} {
+		if !in.Has(name) {
+			continue
+		}
+		var m wire.Object
+		if err := m.Parse(in.Get(name)); err != nil {
+			return gateway.Invalidf(name, "Invalid type for '%s': expected an object: %v", name, err)
+		}
+		if m.Has("tags") {
+			if q.s.RejectTags {
+				return &gateway.Error{Kind: gateway.Invalid, Type: "bad_request_error", Param: name + ".tags", Message: "tags from clients are not taken here (general_settings.reject_clientside_metadata_tags)"}
+			}
+			list, err := stringList(m.Get("tags"))
+			if err != nil {
+				return gateway.Invalidf(name+".tags", "'%s.tags' must be a list of strings: %v", name, err)
+			}
+			for _, tag := range list {
+				c.Tags = addTag(c.Tags, tag)
+			}
+		}
+		if c.Metadata == nil {
+			c.Metadata = append([]byte(nil), in.Get(name)...) // it outlives the body
+		}
+		if c.EndUser == "" {
+			c.EndUser, _ = m.String("user_id")
+		}
+		if c.Session == "" {
+			id, _ := m.String("session_id")
+			c.Session = id
+		}
+	}
+	if k := q.principal.Key; k != nil {
+		for _, tag := range k.Tags {
+			c.Tags = addTag(c.Tags, tag)
+		}
+	}
+	c.EndUser, c.Session, c.UserAgent = clip(c.EndUser, 256), clip(c.Session, 256), clip(c.UserAgent, 256)
+	return nil
+}
+
+const maxTags = 64
+
+func addTag(tags []string, tag string) []string {
+	tag = clip(tag, 128)
+	if tag == "" || len(tags) >= maxTags {
+		return tags
+	}
+	for _, t := range tags {
+		if t == tag {
+			return tags
+		}
+	}
+	return append(tags, tag)
+}
+
+// stringList reads a JSON array of strings, with at most maxTags in it. Objects
+// with a model member count as its name, as in LiteLLM's fallbacks.
+func stringList(v []byte) ([]string, error) {
+	// The array's elements become members of an object, so that one parser does both.
+	if len(v) < 2 || v[0] != '[' {
+		return nil, errors.New("want a list")
+	}
+	out := []string{}
+	for rest := v[1 : len(v)-1]; ; {
+		el, more, err := wire.Element(rest)
+		if err != nil {
+			return nil, err
+		}
+		if el == nil {
+			return out, nil
+		}
+		s, ok := wire.Unquote(el)
+		if !ok {
+			var o wire.Object
+			if o.Parse(el) != nil {
+				return nil, fmt.Errorf("want strings, got %s", clip(string(el), 40))
+			}
+			if s, ok = o.String("model"); !ok {
+				return nil, fmt.Errorf("want strings, got %s", clip(string(el), 40))
+			}
+		}
+		if out = append(out, s); len(out) > maxTags {
+			return nil, fmt.Errorf("at most %d entries", maxTags)
+		}
+		rest = more
+	}
+}
+
+func first(vs ...string) string {
+	for _, v := range vs {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+func clientIP(remote string) string {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		return remote
+	}
+	return host
+}
+
+func size(n int64) string {
+	if n >= 1<<20 {
+		return strconv.FormatInt(n>>20, 10) + " MB"
+	}
+	return strconv.FormatInt(n, 10) + " bytes"
+}

@@ -1,0 +1,130 @@
+package api
+
+import (
+	"math"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+
+	"penstock/internal/gateway"
+	"penstock/internal/wire"
+	"penstock/internal/wire/anthropic"
+)
+
+// statuses says how each kind looks to a client. No other place knows.
+var statuses = map[gateway.Kind]struct {
+	status int
+	typ    string
+}{
+	gateway.Internal:         {500, "internal_server_error"},
+	gateway.Invalid:          {400, "invalid_request_error"},
+	gateway.Unauthenticated:  {401, "auth_error"},
+	gateway.Forbidden:        {403, "permission_error"},
+	gateway.NotFound:         {404, "not_found_error"},
+	gateway.TooLarge:         {413, "invalid_request_error"},
+	gateway.Exceeded:         {429, "throttling_error"},
+	gateway.BudgetExceeded:   {422, "budget_exceeded"},
+	gateway.Blocked:          {400, "invalid_request_error"},
+	gateway.Unavailable:      {429, "rate_limit_error"},
+	gateway.UpstreamLimited:  {429, "throttling_error"},
+	gateway.UpstreamFailed:   {502, "internal_server_error"},
+	gateway.UpstreamTimeout:  {408, "timeout_error"},
+	gateway.UpstreamAuth:     {401, "authentication_error"},
+	gateway.UpstreamNotFound: {404, "not_found_error"},
+	gateway.UpstreamRefused:  {400, "invalid_request_error"},
+	gateway.ContextWindow:    {400, "invalid_request_error"},
+	gateway.ContentPolicy:    {400, "invalid_request_error"},
+	gateway.UpstreamCut:      {502, "internal_server_error"},
+	gateway.Canceled:         {499, "canceled"},
+}
+
+// Status returns the HTTP status of an error. budget is the status of an
+// exceeded budget, which can be configured; 0 is the default.
+func Status(e *gateway.Error, budget int) int {
+	switch {
+	case e.Kind == gateway.BudgetExceeded && budget != 0:
+		return budget
+	case e.Status >= 400 && e.Status < 600 && e.Kind != gateway.UpstreamAuth:
+		return e.Status
+	}
+	return statuses[e.Kind].status
+}
+
+// WriteError answers with an OpenAI error object.
+func WriteError(w http.ResponseWriter, err error, budget int) {
+	e := gateway.AsError(err)
+	status := Status(e, budget)
+	headError(w.Header(), e)
+	w.WriteHeader(status)
+	_, _ = w.Write(appendError(nil, e, status)) // the client may be gone, and nobody is left to tell
+}
+
+func headError(h http.Header, e *gateway.Error) {
+	if e.RetryAfter > 0 {
+		set(h, "Retry-After", strconv.FormatFloat(math.Ceil(e.RetryAfter.Seconds()), 'f', 0, 64))
+	}
+	for name, v := range e.Headers {
+		h[http.CanonicalHeaderKey(name)] = []string{v}
+	}
+	h["Content-Type"] = jsonType
+	delete(h, "Content-Length")
+}
+
+// appendError appends {"error":{…}}. Code is a string, as LiteLLM's clients expect.
+func appendError(dst []byte, e *gateway.Error, status int) []byte {
+	typ, code := e.Type, e.Code
+	if typ == "" {
+		typ = statuses[e.Kind].typ
+	}
+	if code == "" {
+		code = strconv.Itoa(status)
+	}
+	dst = append(dst, `{"error":{"message":`...)
+	dst = wire.AppendString(dst, e.Message)
+	dst = append(dst, `,"type":`...)
+	dst = wire.AppendString(dst, typ)
+	dst = append(dst, `,"param":`...)
+	if e.Param == "" {
+		dst = append(dst, "null"...)
+	} else {
+		dst = wire.AppendString(dst, e.Param)
+	}
+	dst = append(dst, `,"code":`...)
+	dst = wire.AppendString(dst, code)
+	return append(dst, "}}"...)
+}
+
+// fail answers q with the error, in the client's dialect.
+func (a *API) fail(q *request, err error) {
+	e := gateway.AsError(err)
+	if e.Kind == gateway.Internal {
+		a.Log.Error("request failed", "call", q.id, "path", q.r.URL.Path, "err", err)
+	}
+	set(q.w.Header(), "X-Litellm-Version", a.Version)
+	set(q.w.Header(), "X-Litellm-Response-Cost", "0")
+	if q.dialect != gateway.Anthropic {
+		WriteError(q.w, e, q.s.BudgetExceededStatus)
+		return
+	}
+	status := Status(e, q.s.BudgetExceededStatus)
+	headError(q.w.Header(), e)
+	q.w.WriteHeader(status)
+	_, _ = q.w.Write(anthropic.AppendError(nil, e, status))
+}
+
+// failStream tells a client in the middle of its stream.
+func (a *API) failStream(q *request, out *sink, err error) {
+	e := gateway.AsError(err)
+	status := Status(e, q.s.BudgetExceededStatus)
+	var b []byte
+	if q.dialect == gateway.Anthropic {
+		b = anthropic.AppendErrorEvent(nil, e, status)
+	} else {
+		b = append(appendError([]byte("data: "), e, status), "\n\n"...)
+	}
+	if _, err := out.Write(b); err == nil {
+		_ = out.Flush()
+	}
+}
+
+func stack() string { return clip(string(debug.Stack()), 8<<10) }

@@ -1,0 +1,165 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"penstock/internal/auth"
+	"penstock/internal/gateway"
+	"penstock/internal/relay"
+)
+
+// Options are what the API is built from. All fields are needed unless said.
+type Options struct {
+	Auth     *auth.Authenticator
+	Relay    *relay.Relay
+	Snapshot func() *Snapshot
+	// Ready reports whether calls can be served; its error says why not.
+	Ready   func(context.Context) error
+	Metrics http.Handler
+	Version string
+	Log     *slog.Logger
+}
+
+// Snapshot is the part of the configuration that the doors need.
+type Snapshot struct {
+	*relay.Snapshot
+	MaxBody              int64 // bytes of a request
+	BudgetExceededStatus int
+	MetricsAuth          bool
+	UserHeader           string // names the end user, "" if none
+	RequireUser          bool
+	RejectTags           bool
+	ModelAliases         map[string]string
+}
+
+// API serves clients.
+type API struct {
+	Options
+	names names
+}
+
+// New returns the API.
+func New(o Options) *API { return &API{Options: o, names: names{m: map[string]string{}}} }
+
+// Route is one endpoint.
+type Route struct {
+	Method, Pattern string
+	Handler         http.Handler
+}
+
+// Routes is the whole API as a list.
+func (a *API) Routes() []Route {
+	chat := a.authed(a.chat)
+	embed := a.authed(a.embed)
+	models := a.authed(a.models)
+	model := a.authed(a.model)
+	alive := http.HandlerFunc(a.alive)
+	return []Route{
+		{"POST", "/v1/chat/completions", chat},
+		{"POST", "/chat/completions", chat},
+		{"POST", "/openai/deployments/{model}/chat/completions", chat},
+		{"POST", "/engines/{model}/chat/completions", chat},
+		{"POST", "/v1/embeddings", embed},
+		{"POST", "/embeddings", embed},
+		{"POST", "/openai/deployments/{model}/embeddings", embed},
+		{"POST", "/engines/{model}/embeddings", embed},
+		{"POST", "/v1/messages", a.authed(a.messages)},
+		{"GET", "/v1/models", models},
+		{"GET", "/models", models},
+		{"GET", "/v1/models/{model...}", model},
+		{"GET", "/models/{model...}", model},
+		{"GET", "/health", a.authed(a.health)},
+		{"GET", "/health/liveliness", alive},
+		{"GET", "/health/liveness", alive},
+		{"GET", "/health/readiness", http.HandlerFunc(a.readiness)},
+		{"GET", "/metrics", a.metrics()},
+	}
+}
+
+// request is one request at the door.
+type request struct {
+	w         http.ResponseWriter
+	r         *http.Request
+	s         *Snapshot
+	id        string
+	start     time.Time
+	principal gateway.Principal
+	dialect   gateway.Dialect // of errors
+}
+
+// authed returns a handler that lets only known keys in.
+func (a *API) authed(next func(*request)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := &request{w: w, r: r, s: a.Snapshot(), id: newID(), start: time.Now(), dialect: gateway.OpenAI}
+		if r.URL.Path == "/v1/messages" {
+			q.dialect = gateway.Anthropic
+		}
+		set(w.Header(), "X-Litellm-Call-Id", q.id)
+		p, err := a.Auth.Authenticate(r.Header)
+		if err == nil {
+			err = auth.Route(&p, r.URL.Path)
+		}
+		if err != nil {
+			a.fail(q, err)
+			return
+		}
+		q.principal = p
+		next(q)
+	})
+}
+
+func (a *API) metrics() http.Handler {
+	guarded := a.authed(func(q *request) { a.Metrics.ServeHTTP(q.w, q.r) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.Snapshot().MetricsAuth {
+			guarded.ServeHTTP(w, r)
+			return
+		}
+		a.Metrics.ServeHTTP(w, r)
+	})
+}
+
+// Guard wraps the whole surface: security headers, and an answer even if a
+// handler has a bug.
+func Guard(next http.Handler, log *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h["X-Content-Type-Options"] = nosniff
+		h["X-Frame-Options"] = deny
+		h["Content-Security-Policy"] = noFrames
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if v == http.ErrAbortHandler {
+				panic(v)
+			}
+			log.Error("a handler panicked", "path", r.URL.Path, "panic", v, "stack", stack())
+			// If the answer has begun this does nothing but end it.
+			WriteError(w, &gateway.Error{Kind: gateway.Internal, Message: "internal error"}, 0)
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+var (
+	nosniff  = []string{"nosniff"}
+	deny     = []string{"DENY"}
+	noFrames = []string{"frame-ancestors 'none'"}
+)
+
+// NotFound answers for paths that are no endpoint.
+func NotFound(w http.ResponseWriter, r *http.Request) {
+	WriteError(w, &gateway.Error{Kind: gateway.NotFound, Message: "no endpoint " + r.Method + " " + clip(r.URL.Path, 200) + "; see the README for the endpoints there are"}, 0)
+}
+
+func clip(s string, n int) string { return s[:min(len(s), n)] }
+
+// Managed returns a management handler behind the same door as calls.
+func (a *API) Managed(next func(http.ResponseWriter, *http.Request, gateway.Principal)) http.Handler {
+	return a.authed(func(q *request) { next(q.w, q.r, q.principal) })
+}

@@ -1,0 +1,160 @@
+package api
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"penstock/internal/relay"
+)
+
+// sink writes answers to a client. Headers go out with the first byte, so that
+// until then a failed provider can be replaced or reported with a status.
+type sink struct {
+	a     *API
+	q     *request
+	rc    *http.ResponseController
+	began bool
+}
+
+var _ relay.Sink = (*sink)(nil)
+
+var (
+	jsonType   = []string{"application/json"}
+	streamType = []string{"text/event-stream; charset=utf-8"}
+	noCache    = []string{"no-cache"}
+	no         = []string{"no"}
+)
+
+// set sets a header whose name is canonical already.
+func set(h http.Header, name, value string) {
+	if value != "" {
+		h[name] = []string{value}
+	}
+}
+
+// Begin implements relay.Sink.
+func (s *sink) Begin(head *relay.Head) {
+	s.began = true
+	h := s.q.w.Header()
+	s.a.names.copy(h, head.Vendor)
+	if head.Stream {
+		h["Content-Type"], h["Cache-Control"], h["X-Accel-Buffering"] = streamType, noCache, no
+	} else {
+		h["Content-Type"] = jsonType
+		set(h, "Content-Length", strconv.Itoa(head.Length))
+		if head.Priced {
+			set(h, "X-Litellm-Response-Cost", head.Cost.String())
+		}
+	}
+	d := head.Target
+	set(h, "X-Litellm-Model-Id", d.ID)
+	set(h, "X-Litellm-Model-Name", clean(d.Provider+"/"+d.Model))
+	set(h, "X-Litellm-Model-Group", clean(head.Group))
+	if base, _, _ := strings.Cut(d.BaseURL, "?"); base != "" {
+		set(h, "X-Litellm-Model-Api-Base", base)
+	}
+	set(h, "X-Litellm-Version", s.a.Version)
+	set(h, "X-Litellm-Attempted-Retries", strconv.Itoa(head.Retries))
+	set(h, "X-Litellm-Attempted-Fallbacks", strconv.Itoa(head.Fallbacks))
+	set(h, "X-Litellm-Response-Duration-Ms", strconv.FormatInt(head.Duration.Milliseconds(), 10))
+	set(h, "X-Litellm-Overhead-Duration-Ms", strconv.FormatFloat(float64((head.Duration-head.Upstream).Microseconds())/1000, 'f', 3, 64))
+	if len(head.Dropped) > 0 {
+		set(h, "X-Penstock-Dropped-Params", clean(strings.Join(head.Dropped, ",")))
+	}
+	if head.Capped > 0 {
+		set(h, "X-Penstock-Max-Tokens", strconv.FormatInt(head.Capped, 10))
+	}
+	if k := s.q.principal.Key; k != nil {
+		if k.Limits.Budget != nil {
+			set(h, "X-Litellm-Key-Max-Budget", k.Limits.Budget.String())
+		}
+		if k.Limits.TPM != nil {
+			set(h, "X-Litellm-Key-Tpm-Limit", strconv.FormatInt(*k.Limits.TPM, 10))
+		}
+		if k.Limits.RPM != nil {
+			set(h, "X-Litellm-Key-Rpm-Limit", strconv.FormatInt(*k.Limits.RPM, 10))
+		}
+		head.Hold.AppendHeaders(func(name, value string) { h[http.CanonicalHeaderKey(name)] = []string{value} })
+	}
+	s.q.w.WriteHeader(http.StatusOK)
+}
+
+// Write implements relay.Sink.
+func (s *sink) Write(p []byte) (int, error) { return s.q.w.Write(p) }
+
+// Flush implements relay.Sink.
+func (s *sink) Flush() error { return s.rc.Flush() }
+
+// never are provider headers that say something about the provider's
+// connection or to a browser, not about the answer.
+var never = map[string]bool{
+	"Set-Cookie": true, "Connection": true, "Transfer-Encoding": true, "Content-Encoding": true, "Content-Length": true,
+	"Keep-Alive": true, "Trailer": true, "Upgrade": true, "Proxy-Authenticate": true, "Alt-Svc": true, "Strict-Transport-Security": true,
+	"Access-Control-Allow-Origin": true, "Access-Control-Allow-Credentials": true, "Access-Control-Expose-Headers": true,
+}
+
+// names remembers "Llm_provider-…" names, so that they are not joined again
+// for every answer. Providers have a few dozen.
+type names struct {
+	mu sync.RWMutex
+	m  map[string]string
+}
+
+func (n *names) of(name string) string {
+	n.mu.RLock()
+	out, ok := n.m[name]
+	n.mu.RUnlock()
+	if ok {
+		return out
+	}
+	out = "Llm_provider-" + name
+	n.mu.Lock()
+	if len(n.m) < 1000 { // an upstream that invents names must not fill our memory
+		n.m[name] = out
+	}
+	n.mu.Unlock()
+	return out
+}
+
+// copy copies the provider's headers: its rate limits under their own names,
+// and everything under llm_provider-.
+func (n *names) copy(h, from http.Header) {
+	for name, v := range from {
+		if never[name] {
+			continue
+		}
+		h[n.of(name)] = v
+		if strings.HasPrefix(name, "X-Ratelimit-") {
+			h[name] = v
+		}
+	}
+}
+
+// clean keeps text that clients chose from breaking a header.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, clip(s, 500))
+}
+
+// newID returns a random UUID.
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	var out [36]byte
+	hex.Encode(out[:8], b[:4])
+	hex.Encode(out[9:13], b[4:6])
+	hex.Encode(out[14:18], b[6:8])
+	hex.Encode(out[19:23], b[8:10])
+	hex.Encode(out[24:], b[10:])
+	out[8], out[13], out[18], out[23] = '-', '-', '-', '-'
+	return string(out[:])
+}

@@ -1,0 +1,387 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"penstock/internal/admin"
+	"penstock/internal/api"
+	"penstock/internal/auth"
+	"penstock/internal/config"
+	"penstock/internal/gateway"
+	"penstock/internal/limit"
+	"penstock/internal/price"
+	"penstock/internal/provider/all"
+	"penstock/internal/relay"
+	"penstock/internal/router"
+	"penstock/internal/spend"
+	"penstock/internal/store"
+	"penstock/internal/token"
+)
+
+// Options are what a process is told on its command line. Zero values are
+// left to the configuration and its defaults.
+type Options struct {
+	Config  string // file; "" serves what the environment has keys for, and the mock
+	Host    string
+	Port    int
+	DataDir string
+	Env     func(string) (string, bool) // nil is the process environment
+	Version string
+	Log     *slog.Logger
+	// Say tells a person something once: a new master key, where to call.
+	Say func(format string, args ...any)
+}
+
+// App is a gateway. Its fields are grouped by how they change.
+type App struct {
+	o   Options
+	log *slog.Logger
+
+	// Made once.
+	store     *store.DB
+	journal   *spend.Journal
+	booker    *spend.Booker
+	directory *auth.Directory
+	counters  *limit.Memory
+	calendar  limit.Calendar
+	relay     *relay.Relay
+	registry  *prometheus.Registry
+	exports   *exports
+	client    *http.Client
+	mock      *mockServer
+	server    *http.Server
+	listener  net.Listener
+	seq       int64 // of the last change seen in the store; only the poller touches it
+
+	// Replaced by a reload.
+	snapshot atomic.Pointer[api.Snapshot]
+	loaded   atomic.Pointer[loaded]
+	reloadMu sync.Mutex // one reload at a time
+
+	undo []step // what has been started, to be stopped in reverse
+}
+
+// loaded is a configuration and what was said about it.
+type loaded struct {
+	config *config.Config
+	report *config.Report
+}
+
+// step undoes one thing that New or Run started.
+type step struct {
+	name string
+	stop func(context.Context) error
+}
+
+// New builds the gateway and opens its listener. Close it, or Run it.
+func New(ctx context.Context, o Options) (*App, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Say == nil {
+		o.Say = func(string, ...any) {}
+	}
+	if o.Env == nil {
+		o.Env = os.LookupEnv
+	}
+	a := &App{o: o, log: o.Log, registry: prometheus.NewRegistry(), directory: auth.NewDirectory()}
+	if err := a.build(ctx); err != nil {
+		return nil, errors.Join(err, a.Close(ctx))
+	}
+	return a, nil
+}
+
+func (a *App) onStop(name string, stop func(context.Context) error) {
+	a.undo = append(a.undo, step{name, stop})
+}
+
+// build starts everything, in the order of its needs; each step that starts
+// something registers its undoing in the next line.
+func (a *App) build(ctx context.Context) error {
+	l, err := a.load()
+	if err != nil {
+		return err
+	}
+	s := &l.config.Server
+	dir := s.DataDir
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the data directory: %w", err)
+	}
+
+	url := s.DatabaseURL.Reveal()
+	if url == "" {
+		url = "sqlite:" + filepath.Join(dir, "penstock.db")
+	}
+	if a.store, err = store.Open(ctx, url, store.Options{}); err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	a.onStop("database", func(context.Context) error { return a.store.Close() })
+
+	sync := spend.SyncGrouped
+	switch f := s.JournalFsync; {
+	case f.Always:
+		sync = spend.SyncAlways
+	case f.Every == 0:
+		sync = spend.SyncOff
+	}
+	if a.journal, err = spend.OpenJournal(filepath.Join(dir, "journal"), spend.Options{Sync: sync}, a.log); err != nil {
+		return err
+	}
+	a.onStop("journal", func(context.Context) error { return a.journal.Close() })
+	if err := a.recover(ctx); err != nil {
+		return err
+	}
+	a.booker = spend.NewBooker(a.journal, a.store, a.log)
+	a.onStop("booker", a.booker.Close)
+
+	a.calendar = limit.Calendar{Zone: s.Timezone, Reset: s.BudgetResetTime}
+	a.counters = limit.NewMemory(a.calendar)
+	if err := a.loadDirectory(ctx); err != nil {
+		return err
+	}
+	master, err := a.masterKey(ctx, s)
+	if err != nil {
+		return err
+	}
+
+	a.client = newClient()
+	a.onStop("connections", func(context.Context) error { a.client.CloseIdleConnections(); return nil })
+	a.exports = newExports(a.log)
+	a.onStop("logging destinations", a.exports.close)
+	if err := a.apply(ctx, l); err != nil {
+		return err
+	}
+
+	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), a.gauges())
+	providers := all.Providers()
+	a.relay = &relay.Relay{
+		Limits: limit.New(a.counters, time.Now), Counters: a.counters, Journal: a.journal, Unbooked: a.booker.Add,
+		Providers: providers, Outputs: token.NewOutputs(nil), Snapshot: func() *relay.Snapshot { return a.snapshot.Load().Snapshot },
+		Metrics: relay.NewMetrics(a.registry), Log: a.log, Clock: router.RealClock(),
+	}
+	authn := &auth.Authenticator{Directory: a.directory, Master: master, Header: s.KeyHeader, Now: time.Now}
+	handler := a.handler(authn)
+
+	host, port := s.Host, s.Port
+	if a.o.Host != "" {
+		host = a.o.Host
+	}
+	if a.o.Port != 0 {
+		port = a.o.Port
+	}
+	if a.listener, err = net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(max(port, 0)))); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	a.server = &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 3 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+	a.onStop("server", func(context.Context) error { return a.server.Close() })
+	return nil
+}
+
+// handler mounts every door.
+func (a *App) handler(authn *auth.Authenticator) http.Handler {
+	mux := http.NewServeMux()
+	doors := api.New(api.Options{
+		Auth: authn, Relay: a.relay, Snapshot: func() *api.Snapshot { return a.snapshot.Load() }, Ready: a.store.Ping,
+		Metrics: promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}), Version: a.o.Version, Log: a.log,
+	})
+	for _, r := range doors.Routes() {
+		mux.Handle(r.Method+" "+r.Pattern, r.Handler)
+	}
+	management := admin.New(admin.Options{
+		Store: a.store, Changed: a.changed, Flush: a.booker.Flush, LiveSpend: a.liveSpend, Calendar: a.calendar, Models: a.models,
+		Budget: a.loaded.Load().config.Server.Global.Budget, Rules: a.loaded.Load().config.Keys, Now: time.Now, Log: a.log,
+	})
+	for _, r := range management.Routes() {
+		mux.Handle(r.Method+" "+r.Pattern, doors.Managed(r.Handler))
+	}
+	mux.HandleFunc("/", api.NotFound)
+	return api.Guard(mux, a.log)
+}
+
+// recover books what an earlier process left behind.
+func (a *App) recover(ctx context.Context) error {
+	start, said := time.Now(), time.Now()
+	total := 0
+	err := a.journal.Recover(ctx, a.store, func(rows int) {
+		total = rows
+		if time.Since(said) > 2*time.Second {
+			said = time.Now()
+			a.o.Say("booking calls that the last process left: %d so far", rows)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("book what the last process left: %w", err)
+	}
+	if total > 0 {
+		a.log.Info("booked what the last process left", "calls", total, "took", time.Since(start).Round(time.Millisecond).String())
+	}
+	return nil
+}
+
+// masterKeySetting is where the sum of a master key that we made is kept.
+const masterKeySetting = "master_key_sha256"
+
+// masterKey returns the sum of the master key: the configured one, or the one
+// made at the first start, which is shown that once.
+func (a *App) masterKey(ctx context.Context, s *config.Server) (auth.Sum, error) {
+	var sum auth.Sum
+	hash := ""
+	if key := s.MasterKey.Reveal(); key != "" {
+		hash = auth.Hash(key)
+	} else {
+		var err error
+		hash, err = a.store.Setting(ctx, masterKeySetting)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			var b [24]byte
+			_, _ = rand.Read(b[:]) // never fails
+			key := "sk-" + base64.RawURLEncoding.EncodeToString(b[:])
+			hash = auth.Hash(key)
+			if err := a.store.SetSetting(ctx, masterKeySetting, hash); err != nil {
+				return sum, fmt.Errorf("keep the new master key: %w", err)
+			}
+			a.o.Say("master key (shown this once, stored hashed): %s", key)
+		case err != nil:
+			return sum, fmt.Errorf("read the master key: %w", err)
+		}
+	}
+	if _, err := hex.Decode(sum[:], []byte(hash)); err != nil {
+		return sum, fmt.Errorf("the stored master key is damaged; set LITELLM_MASTER_KEY: %w", err)
+	}
+	return sum, nil
+}
+
+// newClient returns the client for all providers. Go's defaults keep two
+// connections per host, which costs a handshake for nearly every call.
+func newClient() *http.Client {
+	return &http.Client{
+		// A redirect would send the prompt and the key to an address that
+		// nobody configured.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			Proxy:               http.ProxyFromEnvironment,
+			DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+			TLSHandshakeTimeout: 10 * time.Second, MaxIdleConns: 0, MaxIdleConnsPerHost: 1024, IdleConnTimeout: 90 * time.Second,
+			DisableCompression: true, ExpectContinueTimeout: time.Second, MaxResponseHeaderBytes: 256 << 10,
+			WriteBufferSize: 16 << 10, ReadBufferSize: 16 << 10,
+		},
+	}
+}
+
+// Addr returns where the gateway listens.
+func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// Run serves until ctx ends, and then stops: no new calls, open ones are
+// finished within the drain time, everything is booked. hup asks for a reload.
+func (a *App) Run(ctx context.Context, hup <-chan os.Signal) error {
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	a.start(background, &wg, hup)
+
+	served := make(chan error, 1)
+	wg.Go(func() { served <- a.server.Serve(a.listener) })
+	select {
+	case err := <-served:
+		return errors.Join(fmt.Errorf("serve: %w", err), a.Close(context.WithoutCancel(ctx)))
+	case <-ctx.Done():
+	}
+	drain := a.loaded.Load().config.Server.DrainTimeout
+	a.log.Info("stopping: no new calls, open ones may end", "within", drain.String())
+	dctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	defer cancel()
+	if err := a.server.Shutdown(dctx); err != nil {
+		a.log.Warn("calls were still open when the drain time ended; they are cut and booked as far as they came", "err", err)
+	}
+	stop()
+	cctx, cancel2 := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel2()
+	return a.Close(cctx)
+}
+
+// Close stops what is running, in the reverse order of its start.
+func (a *App) Close(ctx context.Context) error {
+	var errs error
+	for i := len(a.undo) - 1; i >= 0; i-- {
+		if err := a.undo[i].stop(ctx); err != nil {
+			errs = errors.Join(errs, fmt.Errorf("stop %s: %w", a.undo[i].name, err))
+		}
+	}
+	a.undo = nil
+	return errs
+}
+
+// liveSpend is what the counters know, which is ahead of the books.
+func (a *App) liveSpend(entity, id string) (gateway.NanoUSD, bool) {
+	var scope limit.ScopeKind
+	var l *gateway.Limits
+	switch entity {
+	case admin.KeyEntity:
+		scope = limit.KeyScope
+		if sum, ok := auth.ParseSum(id); ok {
+			if k := a.directory.Key(&sum); k != nil {
+				l = &k.Limits
+			}
+		}
+	case admin.UserEntity:
+		scope = limit.UserScope
+		if u := a.directory.User(id); u != nil {
+			l = &u.Limits
+		}
+	case admin.TeamEntity:
+		scope = limit.TeamScope
+		if t := a.directory.Team(id); t != nil {
+			l = &t.Limits
+		}
+	}
+	if l == nil {
+		return 0, false
+	}
+	w, err := limit.ParseWindow(l.BudgetDuration)
+	if err != nil {
+		return 0, false
+	}
+	n, _, ok := a.counters.Spent(limit.Scope{Kind: scope, ID: id}, w, time.Now())
+	return gateway.NanoUSD(n), ok
+}
+
+// models is what /model/info shows.
+func (a *App) models() []admin.Model {
+	s := a.snapshot.Load()
+	var out []admin.Model
+	for _, d := range s.Table.Deployments() {
+		name := d.Upstream
+		if d.BaseModel != "" {
+			name = d.BaseModel
+		}
+		m, _ := s.Prices.Book().Model(d.Provider, name)
+		out = append(out, admin.Model{Deployment: d, Price: m, Rate: s.Prices.Rate(d, d.Upstream)})
+	}
+	return out
+}
+
+// published is the price book that is built in.
+func published() *price.Book { return price.Published() }

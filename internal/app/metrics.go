@@ -1,0 +1,49 @@
+package app
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// gauges are what is read when somebody looks, not counted on the path.
+type gauges struct {
+	a                                       *App
+	journal, max, booked, failed, down, key *prometheus.Desc
+}
+
+func (a *App) gauges() prometheus.Collector {
+	d := func(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, help, nil, nil) }
+	return &gauges{
+		a: a, journal: d("penstock_journal_bytes", "Bytes of the spend journal that are not booked and removed yet."),
+		max:    d("penstock_journal_max_bytes", "Bytes at which the journal is full and calls are refused."),
+		booked: d("penstock_booked_total", "Rows booked in the database."), failed: d("penstock_booking_failures_total", "Tries to book that the database refused."),
+		down: d("penstock_booking_down", "1 if the last try to book failed."), key: d("penstock_keys", "Virtual keys known."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{g.journal, g.max, g.booked, g.failed, g.down, g.key} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (g *gauges) Collect(ch chan<- prometheus.Metric) {
+	s := g.a.booker.Stats()
+	down := 0.0
+	if s.Down {
+		down = 1
+	}
+	for _, m := range []struct {
+		d *prometheus.Desc
+		t prometheus.ValueType
+		v float64
+	}{
+		{g.journal, prometheus.GaugeValue, float64(g.a.journal.Size())},
+		{g.max, prometheus.GaugeValue, float64(g.a.journal.Max())},
+		{g.booked, prometheus.CounterValue, float64(s.Booked)},
+		{g.failed, prometheus.CounterValue, float64(s.Failed)},
+		{g.down, prometheus.GaugeValue, down},
+		{g.key, prometheus.GaugeValue, float64(g.a.directory.Keys())},
+	} {
+		ch <- prometheus.MustNewConstMetric(m.d, m.t, m.v)
+	}
+}

@@ -1,0 +1,212 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"penstock/internal/api"
+	"penstock/internal/config"
+	"penstock/internal/gateway"
+	"penstock/internal/limit"
+	"penstock/internal/provider/all"
+	"penstock/internal/relay"
+	"penstock/internal/router"
+)
+
+// changePoll is how often changes of other replicas are looked for. A key that
+// was blocked elsewhere is dead here within a second.
+const changePoll = 500 * time.Millisecond
+
+// ConfigOptions returns how a configuration file is read, for the commands
+// that only check one.
+func ConfigOptions(path string, env func(string) (string, bool)) config.Options {
+	vars := all.Environment()
+	return config.Options{
+		Path: path, Env: env, Known: slices.Sorted(maps.Keys(all.Providers())), DataDir: "penstock-data",
+		EnvKey:  func(p string) []string { return vars[p].Key },
+		EnvBase: func(p string) []string { return vars[p].Base },
+		PriceProvider: func(model string) string {
+			if m, ok := published().Model("", model); ok {
+				return m.Provider
+			}
+			return ""
+		},
+	}
+}
+
+// load reads the configuration.
+func (a *App) load() (*loaded, error) {
+	o := ConfigOptions(a.o.Config, a.o.Env)
+	if a.o.DataDir != "" {
+		o.DataDir = a.o.DataDir
+	}
+	c, report, err := config.Load(o)
+	if err != nil {
+		return nil, err
+	}
+	if a.o.DataDir != "" {
+		c.Server.DataDir = a.o.DataDir
+	}
+	if a.o.Config == "" {
+		c.Models = append(c.Models, mockDeployment())
+	}
+	return &loaded{c, report}, nil
+}
+
+// mockDeployment is the model that answers without any account.
+func mockDeployment() gateway.Deployment {
+	return gateway.Deployment{
+		ID: "built-in-mock", Group: "mock", Provider: "mock", Upstream: "mock",
+		Prices: map[string]string{"input_cost_per_token": "0.000001", "output_cost_per_token": "0.000002"},
+	}
+}
+
+// apply makes l the configuration of calls that start from now on. If anything
+// in it cannot be built, nothing has changed.
+func (a *App) apply(ctx context.Context, l *loaded) error {
+	c := l.config
+	models := slices.Clone(c.Models)
+	for i := range models {
+		if d := &models[i]; d.Provider == "mock" && d.BaseURL == "" {
+			if a.mock == nil {
+				m, err := startMock()
+				if err != nil {
+					return err
+				}
+				a.mock = m
+				a.onStop("mock", m.close)
+			}
+			d.BaseURL = a.mock.url
+		}
+	}
+	var earlier *router.Table
+	if s := a.snapshot.Load(); s != nil {
+		earlier = s.Table
+	}
+	options := ConfigOptions("", nil)
+	r := &c.Router
+	aliases := map[string]router.Alias{}
+	for name, t := range r.Aliases {
+		aliases[name] = router.Alias{Group: t.Model, Hidden: t.Hidden}
+	}
+	table := router.New(models, router.Settings{
+		Retries: r.NumRetries, MaxFallback: r.MaxFallbacks, Timeout: r.Timeout, StreamIdle: r.StreamTimeout, RetryAfter: r.RetryAfter,
+		Fallbacks: r.Fallbacks, DefaultFallbacks: r.DefaultFallbacks, ContextWindow: r.ContextWindowFallbacks, ContentPolicy: r.ContentPolicyFallbacks,
+		Aliases: aliases, Cooldown: r.CooldownTime, DisableCooldowns: r.DisableCooldowns, AllowedFails: r.AllowedFails,
+		Qualify: func(model string) string {
+			if p, up, ok := options.Provider(model, "", ""); ok {
+				return p + "/" + up
+			}
+			return ""
+		},
+		ForModel: c.ForModel,
+	}, earlier)
+
+	destinations, err := a.exports.build(c.Logging)
+	if err != nil {
+		return err
+	}
+	var global *limit.Global
+	if g := c.Server.Global; g.RPM != nil || g.TPM != nil || g.Parallel != nil || g.Budget != nil {
+		spent, err := a.store.Total(ctx, "global", "")
+		if err != nil {
+			return fmt.Errorf("read what the gateway has spent: %w", err)
+		}
+		global = &limit.Global{Limits: g, Spend: spent}
+	}
+	s := &api.Snapshot{
+		Snapshot: &relay.Snapshot{
+			Table: table, Prices: relay.NewPrices(published()), Global: global, Client: a.client,
+			DropParams: c.Server.DropParams, Exporter: destinations,
+		},
+		MaxBody: c.Server.MaxRequestBytes, BudgetExceededStatus: c.Server.BudgetExceededStatus, MetricsAuth: c.Server.RequireMetricsAuth,
+		UserHeader: c.Server.UserHeader, RequireUser: c.Server.EnforceUserParam, RejectTags: c.Server.RejectClientTags, ModelAliases: c.Server.ModelAliases,
+	}
+	a.snapshot.Store(s)
+	a.loaded.Store(l)
+	a.exports.swap(destinations)
+	a.tell(l.report)
+	return nil
+}
+
+// tell says what of the configuration is not honoured, in one warning.
+func (a *App) tell(r *config.Report) {
+	if len(r.Ignored) > 0 {
+		var keys []string
+		for _, i := range r.Ignored {
+			keys = append(keys, i.Key)
+		}
+		a.log.Warn("the configuration has settings that are not honoured yet; `penstock check` says why", "settings", strings.Join(keys, ", "))
+	}
+	for _, w := range r.Warnings {
+		a.log.Warn("configuration: " + w)
+	}
+}
+
+// Reload reads the configuration again. On an error everything stays as it is.
+func (a *App) Reload(ctx context.Context) (*config.Report, error) {
+	a.reloadMu.Lock()
+	defer a.reloadMu.Unlock()
+	l, err := a.load()
+	if err == nil {
+		err = a.apply(ctx, l)
+	}
+	if err != nil {
+		a.log.Error("configuration not reloaded; the one before stays in force", "err", err)
+		return nil, err
+	}
+	was, is := &a.loaded.Load().config.Server, &l.config.Server
+	if was.Port != is.Port || was.Host != is.Host || was.DatabaseURL != is.DatabaseURL {
+		a.log.Warn("host, port and database change only with a restart")
+	}
+	a.log.Info("configuration reloaded", "models", len(l.config.Models))
+	return l.report, nil
+}
+
+// start runs what goes on beside the calls, until ctx ends.
+func (a *App) start(ctx context.Context, wg *sync.WaitGroup, hup <-chan os.Signal) {
+	wg.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hup:
+				_, _ = a.Reload(ctx) // it has said what is wrong
+			}
+		}
+	})
+	if a.o.Config != "" {
+		wg.Go(func() {
+			err := config.Watch(ctx, a.loaded.Load().report, func() *config.Report {
+				report, err := a.Reload(ctx)
+				if err != nil {
+					return nil
+				}
+				return report
+			})
+			if err != nil && ctx.Err() == nil {
+				a.log.Warn("the configuration file is not watched; send SIGHUP to reload it", "err", err)
+			}
+		})
+	}
+	if a.store.Dialect() == "postgres" {
+		wg.Go(func() {
+			tick := time.NewTicker(changePoll)
+			defer tick.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-tick.C:
+					a.follow(ctx)
+				}
+			}
+		})
+	}
+}
