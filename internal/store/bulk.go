@@ -67,6 +67,12 @@ func (b bulkSQL) values(head, tail string, casts []string, n int) string {
 // each runs a statement over rows in pieces, in order, and hands the result
 // rows of each piece to yield, which may be nil for a statement without any.
 func (b bulkSQL) each(ctx context.Context, tx *sql.Tx, head, tail string, casts []string, rows [][]any, yield func(*sql.Rows) error) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	if b.d.bulk == 1 {
+		return b.prepared(ctx, tx, b.values(head, tail, casts, 1), rows, yield)
+	}
 	for len(rows) > 0 {
 		n := b.d.bulk
 		for n > len(rows) {
@@ -81,15 +87,38 @@ func (b bulkSQL) each(ctx context.Context, tx *sql.Tx, head, tail string, casts 
 			}
 			continue
 		}
-		if err := results(ctx, tx, query, args, yield); err != nil {
+		rs, err := tx.QueryContext(ctx, query, args...)
+		if err := results(rs, err, yield); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func results(ctx context.Context, tx *sql.Tx, query string, args []any, yield func(*sql.Rows) error) error {
-	rs, err := tx.QueryContext(ctx, query, args...)
+// prepared runs a statement once for each row.
+func (b bulkSQL) prepared(ctx context.Context, tx *sql.Tx, query string, rows [][]any, yield func(*sql.Rows) error) error {
+	stmt, err := tx.PrepareContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	for _, args := range rows {
+		if yield == nil {
+			if _, err := stmt.ExecContext(ctx, args...); err != nil {
+				return err
+			}
+			continue
+		}
+		rs, err := stmt.QueryContext(ctx, args...)
+		if err := results(rs, err, yield); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// results takes what a query returned.
+func results(rs *sql.Rows, err error, yield func(*sql.Rows) error) error {
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,11 @@ type dialect struct {
 	// SQLite takes $1 too, but looks every such name up in a list, which is
 	// quadratic in a statement with thousands of them; ?1 is not.
 	param func(n int) string
-	// bulk is how many rows one INSERT carries at most.
+	// bulk is how many rows one INSERT carries at most, a power of two. On
+	// PostgreSQL many rows save round trips. SQLite has none to save and finds
+	// its parameters slower the more there are: booking 500 rows took 87 ms in
+	// pieces of 64, 58 in pieces of 32, and 11 with one row prepared once,
+	// which is what 1 means.
 	bulk int
 	// again reports whether a transaction failed only for meeting another one.
 	again func(error) bool
@@ -35,7 +39,7 @@ func sqliteDialect() dialect {
 		name:  "sqlite",
 		goose: goose.DialectSQLite3,
 		param: func(n int) string { return "?" + strconv.Itoa(n) },
-		bulk:  64,
+		bulk:  1,
 		again: func(err error) bool {
 			e, ok := errors.AsType[*sqlite.Error](err)
 			if !ok {

@@ -144,18 +144,40 @@ func kindOf(v []byte) string {
 // elements walks over the values of a JSON array that is known to be valid.
 func elements(v []byte) iter.Seq2[int, []byte] {
 	return func(yield func(int, []byte) bool) {
-		i := blank(v, 1)
-		for n := 0; i < len(v) && v[i] != ']'; n++ {
-			end := valueEnd(v, i)
-			if !yield(n, v[i:end]) {
+		l := itemsOf(v)
+		for n := 0; l.next(); n++ {
+			if !yield(n, l.val) {
 				return
-			}
-			i = blank(v, end)
-			if i < len(v) && v[i] == ',' {
-				i = blank(v, i+1)
 			}
 		}
 	}
+}
+
+// items walks over the values of a JSON array that is known to be valid. It
+// does not allocate.
+type items struct {
+	b   []byte
+	i   int
+	at  int // offset of val in the array
+	val []byte
+}
+
+func itemsOf(v []byte) items {
+	if len(v) == 0 || v[0] != '[' {
+		return items{}
+	}
+	return items{b: v, i: blank(v, 1)}
+}
+
+func (l *items) next() bool {
+	b := l.b
+	if l.i >= len(b) || b[l.i] == ']' {
+		return false
+	}
+	end := valueEnd(b, l.i)
+	l.at, l.val = l.i, b[l.i:end]
+	l.i = after(b, end)
+	return true
 }
 
 // fields walks over the members of a JSON object that is known to be valid.
@@ -163,7 +185,9 @@ func elements(v []byte) iter.Seq2[int, []byte] {
 // the names we look for are never written with any.
 type fields struct {
 	b    []byte
-	i    int
+	i    int // offset of the next member, or of the closing brace
+	key  int // offset of the name's opening quote in the object
+	at   int // offset of val in the object
 	name []byte
 	val  []byte
 }
@@ -180,18 +204,23 @@ func (f *fields) next() bool {
 	if f.i >= len(b) || b[f.i] != '"' {
 		return false
 	}
+	f.key = f.i
 	end := stringEnd(b, f.i)
 	f.name = b[f.i+1 : end-1]
-	i := blank(b, end)
-	i = blank(b, i+1) // the colon
-	end = valueEnd(b, i)
-	f.val = b[i:end]
-	i = blank(b, end)
+	f.at = blank(b, blank(b, end)+1) // after the colon
+	end = valueEnd(b, f.at)
+	f.val = b[f.at:end]
+	f.i = after(b, end)
+	return true
+}
+
+// after returns the offset of what follows the value that ends at i.
+func after(b []byte, i int) int {
+	i = blank(b, i)
 	if i < len(b) && b[i] == ',' {
 		i = blank(b, i+1)
 	}
-	f.i = i
-	return true
+	return i
 }
 
 func blank(b []byte, i int) int {

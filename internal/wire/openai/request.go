@@ -212,8 +212,8 @@ func (d *decoder) stream() error {
 	return nil
 }
 
-// known are the members that have a field of canon.Request.
-func known(name string) bool {
+// Known reports whether the top-level member name has a field of canon.Request.
+func Known(name string) bool {
 	switch name {
 	case "model", "messages", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call",
 		"max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "stop", "n", "seed",
@@ -239,7 +239,7 @@ func (d *decoder) extra() error {
 		}
 	}
 	for _, m := range d.o.Members {
-		if !known(m.Name) {
+		if !Known(m.Name) {
 			add(d.o, m)
 		}
 	}
@@ -247,7 +247,7 @@ func (d *decoder) extra() error {
 		return nil
 	}
 	for _, m := range body.Members {
-		if known(m.Name) {
+		if Known(m.Name) {
 			return gateway.Invalidf(body.at(m.Name), "%s: set %s in the request itself, not in extra_body", body.at(m.Name), m.Name)
 		}
 		if !d.o.Has(m.Name) {

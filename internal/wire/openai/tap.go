@@ -193,13 +193,10 @@ func keep(to *string, v []byte) {
 // choices walks over the choices without allocating.
 func (t *Tap) choices(v []byte, text string) (empty, failed bool) {
 	empty = true
-	if len(v) == 0 || v[0] != '[' {
-		return empty, false
-	}
-	for i := blank(v, 1); i < len(v) && v[i] != ']'; {
-		end := valueEnd(v, i)
+	l := itemsOf(v)
+	for l.next() {
 		empty = false
-		f := fieldsOf(v[i:end])
+		f := fieldsOf(l.val)
 		for f.next() {
 			switch string(f.name) {
 			case text:
@@ -214,10 +211,6 @@ func (t *Tap) choices(v []byte, text string) (empty, failed bool) {
 					t.finish(f.val[1 : len(f.val)-1])
 				}
 			}
-		}
-		i = blank(v, end)
-		if i < len(v) && v[i] == ',' {
-			i = blank(v, i+1)
 		}
 	}
 	return empty, failed
@@ -263,16 +256,9 @@ func (t *Tap) count(v []byte) {
 }
 
 func (t *Tap) arguments(v []byte) {
-	if v[0] == '[' {
-		for i := blank(v, 1); i < len(v) && v[i] != ']'; {
-			end := valueEnd(v, i)
-			t.arguments(v[i:end])
-			i = blank(v, end)
-			if i < len(v) && v[i] == ',' {
-				i = blank(v, i+1)
-			}
-		}
-		return
+	l := itemsOf(v)
+	for l.next() {
+		t.arguments(l.val)
 	}
 	f := fieldsOf(v)
 	for f.next() {

@@ -1,0 +1,3 @@
+// Package gemini is the adapter of Google AI Studio: chat and embeddings of the
+// Gemini API at generativelanguage.googleapis.com.
+package gemini
