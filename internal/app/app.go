@@ -164,7 +164,7 @@ func (a *App) build(ctx context.Context) error {
 
 	a.client = newClient()
 	a.onStop("connections", func(context.Context) error { a.client.CloseIdleConnections(); return nil })
-	a.exports = newExports(a.log)
+	a.exports = newExports(a.log, &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()})
 	a.onStop("logging destinations", a.exports.close)
 	if err := a.apply(ctx, l); err != nil {
 		return err

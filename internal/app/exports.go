@@ -2,25 +2,89 @@ package app
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"net/http"
+	"sync"
+	"time"
 
 	"penstock/internal/config"
-	"penstock/internal/gateway"
-	"penstock/internal/relay"
+	"penstock/internal/export"
+	"penstock/internal/export/all"
 )
 
+// oldExports is how long the destinations of a configuration that was replaced
+// may take to deliver what they hold.
+const oldExports = 30 * time.Second
+
 // exports holds the logging destinations across reloads.
-type exports struct{ log *slog.Logger }
+type exports struct {
+	log    *slog.Logger
+	client *http.Client
 
-func newExports(log *slog.Logger) *exports { return &exports{log} }
+	mu      sync.Mutex
+	current *export.Exporter
+	closing sync.WaitGroup // exporters of earlier configurations
+}
 
-func (e *exports) build(config.Logging) (relay.Exporter, error) { return none{}, nil }
-func (e *exports) swap(relay.Exporter)                          {}
-func (e *exports) close(context.Context) error                  { return nil }
+func newExports(log *slog.Logger, client *http.Client) *exports {
+	return &exports{log: log, client: client}
+}
 
-// none is no destination at all.
-type none struct{}
+// build starts the destinations that a configuration names.
+func (e *exports) build(l config.Logging) (*export.Exporter, error) {
+	var targets []export.Target
+	var errs error
+	for _, d := range l.Destinations {
+		dest, err := all.New(d.Type, d.Name, d.Settings, e.client)
+		if err != nil {
+			errs = errors.Join(errs, err)
+			continue
+		}
+		targets = append(targets, export.Target{Destination: dest, OnSuccess: d.OnSuccess, OnFailure: d.OnFailure, Content: !l.RedactMessages})
+	}
+	if errs != nil {
+		return nil, fmt.Errorf("logging: %w", errs)
+	}
+	return export.New(export.Options{}, e.log, targets...), nil
+}
 
-func (none) Emit(*gateway.Record) {}
-func (none) Wants() bool          { return false }
-func (none) WantsContent() bool   { return false }
+// swap makes x the current destinations. Those before deliver what they hold.
+func (e *exports) swap(x *export.Exporter) {
+	e.mu.Lock()
+	old := e.current
+	e.current = x
+	e.mu.Unlock()
+	if old == nil {
+		return
+	}
+	e.closing.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), oldExports)
+		defer cancel()
+		if err := old.Close(ctx); err != nil {
+			e.log.Warn("records of the configuration before were lost", "err", err)
+		}
+	})
+}
+
+func (e *exports) stats() []export.Stats {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.current == nil {
+		return nil
+	}
+	return e.current.Stats()
+}
+
+func (e *exports) close(ctx context.Context) error {
+	e.mu.Lock()
+	x := e.current
+	e.current = nil
+	e.mu.Unlock()
+	defer e.closing.Wait()
+	if x == nil {
+		return nil
+	}
+	return x.Close(ctx)
+}

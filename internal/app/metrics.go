@@ -6,6 +6,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type gauges struct {
 	a                                       *App
 	journal, max, booked, failed, down, key *prometheus.Desc
+	exports                                 *prometheus.Desc
 }
 
 func (a *App) gauges() prometheus.Collector {
@@ -14,13 +15,14 @@ func (a *App) gauges() prometheus.Collector {
 		a: a, journal: d("penstock_journal_bytes", "Bytes of the spend journal that are not booked and removed yet."),
 		max:    d("penstock_journal_max_bytes", "Bytes at which the journal is full and calls are refused."),
 		booked: d("penstock_booked_total", "Rows booked in the database."), failed: d("penstock_booking_failures_total", "Tries to book that the database refused."),
-		down: d("penstock_booking_down", "1 if the last try to book failed."), key: d("penstock_keys", "Virtual keys known."),
+		exports: prometheus.NewDesc("penstock_export_records", "Records of a logging destination: queued now, and sent, dropped and failed tries so far.", []string{"destination", "state"}, nil),
+		down:    d("penstock_booking_down", "1 if the last try to book failed."), key: d("penstock_keys", "Virtual keys known."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.journal, g.max, g.booked, g.failed, g.down, g.key} {
+	for _, d := range []*prometheus.Desc{g.journal, g.max, g.booked, g.failed, g.down, g.key, g.exports} {
 		ch <- d
 	}
 }
@@ -45,5 +47,10 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		{g.key, prometheus.GaugeValue, float64(g.a.directory.Keys())},
 	} {
 		ch <- prometheus.MustNewConstMetric(m.d, m.t, m.v)
+	}
+	for _, s := range g.a.exports.stats() {
+		for state, n := range map[string]int64{"queued": s.Queued, "sent": s.Sent, "dropped": s.Dropped, "failed_tries": s.Failed} {
+			ch <- prometheus.MustNewConstMetric(g.exports, prometheus.GaugeValue, float64(n), s.Name, state)
+		}
 	}
 }

@@ -108,10 +108,6 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 		ForModel: c.ForModel,
 	}, earlier)
 
-	destinations, err := a.exports.build(c.Logging)
-	if err != nil {
-		return err
-	}
 	var global *limit.Global
 	if g := c.Server.Global; g.RPM != nil || g.TPM != nil || g.Parallel != nil || g.Budget != nil {
 		spent, err := a.store.Total(ctx, "global", "")
@@ -119,6 +115,11 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 			return fmt.Errorf("read what the gateway has spent: %w", err)
 		}
 		global = &limit.Global{Limits: g, Spend: spent}
+	}
+	// Last, because it starts something: from here on nothing can fail.
+	destinations, err := a.exports.build(c.Logging)
+	if err != nil {
+		return err
 	}
 	s := &api.Snapshot{
 		Snapshot: &relay.Snapshot{

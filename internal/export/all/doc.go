@@ -1,0 +1,2 @@
+// Package all lists every logging destination that is built into the binary.
+package all

@@ -1,0 +1,2 @@
+// Package webhook posts finished calls to a URL, in LiteLLM's payload.
+package webhook
