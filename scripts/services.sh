@@ -87,9 +87,10 @@ start_postgres() {
 		as_postgres "$bin/initdb" -D "$data" -U postgres --auth=trust -E UTF8 --locale=C.UTF-8 --no-sync >/dev/null
 	fi
 	# Nothing here has to survive a power cut, and without fsync tests are fast.
-	postgres_runs || as_postgres "$bin/pg_ctl" -D "$data" -w -t 60 -s -l "$data/log" -o "
-		-k $sockets -c listen_addresses='' -c max_connections=200 -c shared_buffers=64MB
-		-c fsync=off -c synchronous_commit=off -c full_page_writes=off" start >&2 || {
+	# pg_ctl hands the options to a shell: they must stay on one line.
+	options="-k $sockets -c listen_addresses='' -c max_connections=200 -c shared_buffers=64MB"
+	options="$options -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+	postgres_runs || as_postgres "$bin/pg_ctl" -D "$data" -w -t 60 -s -l "$data/log" -o "$options" start >&2 || {
 		say "PostgreSQL does not start:"
 		tail -n 20 "$data/log" >&2 || true
 		return 1
