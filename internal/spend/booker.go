@@ -216,6 +216,9 @@ func (b *Booker) run(ctx context.Context) {
 		if answer != nil && err == nil {
 			close(answer)
 		}
+		if stopping && err == nil && len(b.open) == 0 {
+			b.clear()
+		}
 		if stopping || ctx.Err() != nil {
 			return
 		}
@@ -280,6 +283,30 @@ func (b *Booker) lane(ctx context.Context, i int) error {
 			return err
 		}
 		*at = 0
+	}
+}
+
+// clear removes the files when all that is in them is booked and nothing runs
+// any more, so that the next start has nothing to read again.
+func (b *Booker) clear() {
+	for i, ln := range b.j.lanes {
+		for {
+			ln.mu.Lock()
+			if len(ln.files) == 0 || len(ln.files) == 1 && ln.files[0].size > b.at[i] {
+				ln.mu.Unlock()
+				break
+			}
+			f := ln.files[0]
+			ln.mu.Unlock()
+			if err := b.drop(i, f); err != nil {
+				b.log.Warn("a booked journal file stays; it is read again at the next start", "err", err)
+				break
+			}
+			b.at[i] = 0
+		}
+		ln.mu.Lock()
+		ln.dirty = false
+		ln.mu.Unlock()
 	}
 }
 

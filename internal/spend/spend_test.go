@@ -163,6 +163,25 @@ func TestBookerKeepsRowsWhileTheStoreIsDown(t *testing.T) {
 	}
 }
 
+func TestAGoodStopLeavesNothingToRead(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, Options{})
+	s := &books{}
+	b := NewBooker(j, s, quiet())
+	for i := range 20 {
+		r := row(fmt.Sprint(i), 1)
+		if err := errors.Join(j.Begin(r), j.End(r)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(b.Close(t.Context()), j.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*.journal")); len(left) != 0 || len(s.rows) != 20 {
+		t.Errorf("%d rows booked and files %v left, want 20 and none", len(s.rows), left)
+	}
+}
+
 // Files go when they are booked, but not with a call in them that is still
 // running: a crash must find it.
 func TestOpenCallsOutliveTheirFile(t *testing.T) {

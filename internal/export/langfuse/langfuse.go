@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -164,10 +163,11 @@ func (d *Destination) span(r *gateway.Record) *tracepb.Span {
 		add("langfuse.observation.status_message", r.Err.Message)
 		status = &tracepb.Status{Code: tracepb.Status_STATUS_CODE_ERROR, Message: valid(r.Err.Message)}
 	}
-	var id [8]byte
-	_, _ = rand.Read(id[:]) // never fails
+	// From the call's id: a batch that is sent again after a time-out must not
+	// show every call twice.
+	id := sha256.Sum256([]byte("span:" + c.ID))
 	return &tracepb.Span{
-		TraceId: traceID(or(str("trace_id"), str("existing_trace_id"), c.ID)), SpanId: id[:], Name: valid(name), Kind: tracepb.Span_SPAN_KIND_CLIENT,
+		TraceId: traceID(or(str("trace_id"), str("existing_trace_id"), c.ID)), SpanId: id[:8], Name: valid(name), Kind: tracepb.Span_SPAN_KIND_CLIENT,
 		StartTimeUnixNano: uint64(c.Start.UnixNano()), EndTimeUnixNano: uint64(r.End.UnixNano()), Attributes: a, Status: status,
 	}
 }
