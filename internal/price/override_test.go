@@ -18,24 +18,46 @@ func TestOverride(t *testing.T) {
 		u      gateway.Usage
 		want   gateway.NanoUSD
 	}{
-		{"a price of one's own without a public one", "",
-			map[string]string{"input_cost_per_token": "0.000002", "output_cost_per_token": "1e-5"}, u, 2_000_000 + 1_000_000},
-		{"one price changes, the others stay", public,
-			map[string]string{"input_cost_per_token": "3e-06"}, u, 1_500_000 + 50_000 + 200_000},
-		{"a long-prompt price changes alone", public,
+		{
+			"a price of one's own without a public one", "",
+			map[string]string{"input_cost_per_token": "0.000002", "output_cost_per_token": "1e-5"},
+			u, 2_000_000 + 1_000_000,
+		},
+		{
+			"one price changes, the others stay", public,
+			map[string]string{"input_cost_per_token": "3e-06"},
+			u, 1_500_000 + 50_000 + 200_000,
+		},
+		{
+			"a long-prompt price changes alone", public,
 			map[string]string{"input_cost_per_token_above_200k_tokens": "5e-06"},
-			gateway.Usage{Prompt: 200_001}, 1_000_005_000},
-		{"a tier's price changes alone", public,
+			gateway.Usage{Prompt: 200_001},
+			1_000_005_000,
+		},
+		{
+			"a tier's price changes alone", public,
 			map[string]string{"output_cost_per_token_priority": "8e-06"},
-			gateway.Usage{Completion: 100, Tier: "priority"}, 800_000},
-		{"a plain price takes the place of ranges", "input..1000=1e-06 output..1000=2e-06 input..2000=5e-06 output..2000=6e-06",
-			map[string]string{"input_cost_per_token": "1e-05"}, gateway.Usage{Prompt: 1500, Completion: 10}, 15_000_000 + 60_000},
-		{"zero for input and output leaves nothing to pay", public,
-			map[string]string{"input_cost_per_token": "0", "output_cost_per_token": "0.0"}, u, 0},
+			gateway.Usage{Completion: 100, Tier: "priority"},
+			800_000,
+		},
+		{
+			"a plain price takes the place of ranges", "input..1000=1e-06 output..1000=2e-06 input..2000=5e-06 output..2000=6e-06",
+			map[string]string{"input_cost_per_token": "1e-05"},
+			gateway.Usage{Prompt: 1500, Completion: 10},
+			15_000_000 + 60_000,
+		},
+		{
+			"zero for input and output leaves nothing to pay", public,
+			map[string]string{"input_cost_per_token": "0", "output_cost_per_token": "0.0"},
+			u, 0,
+		},
 		{"no fields change nothing", public, nil, u, 500_000 + 50_000 + 200_000},
-		{"a price finer than ours rounds up, not to nothing", "",
+		{
+			"a price finer than ours rounds up, not to nothing", "",
 			map[string]string{"input_cost_per_token": "1e-40", "output_cost_per_token": "0"},
-			gateway.Usage{Prompt: 500_000_000_000_000}, 1},
+			gateway.Usage{Prompt: 500_000_000_000_000},
+			1,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var base *price.Rate

@@ -35,49 +35,94 @@ func TestPublishedCosts(t *testing.T) {
 		u               gateway.Usage
 		want            string // dollars
 	}{
-		{"gpt-4o, a fifth of the prompt cached", "openai", "gpt-4o",
+		{
+			"gpt-4o, a fifth of the prompt cached", "openai", "gpt-4o",
 			// 800 x 2.5e-06 + 200 x 1.25e-06 + 100 x 1e-05
-			gateway.Usage{Prompt: 1000, CacheRead: 200, Completion: 100}, "0.00325"},
-		{"gpt-4o served with priority", "openai", "gpt-4o",
+			gateway.Usage{Prompt: 1000, CacheRead: 200, Completion: 100},
+			"0.00325",
+		},
+		{
+			"gpt-4o served with priority", "openai", "gpt-4o",
 			// 800 x 4.25e-06 + 200 x 2.125e-06 + 100 x 1.7e-05
-			gateway.Usage{Prompt: 1000, CacheRead: 200, Completion: 100, Tier: "priority"}, "0.005525"},
-		{"gpt-4o has no flex prices and takes the standard ones", "openai", "gpt-4o",
-			gateway.Usage{Prompt: 1000, CacheRead: 200, Completion: 100, Tier: "flex"}, "0.00325"},
-		{"claude with both kinds of cache write", "anthropic", "claude-sonnet-4-5",
+			gateway.Usage{Prompt: 1000, CacheRead: 200, Completion: 100, Tier: "priority"},
+			"0.005525",
+		},
+		{
+			"gpt-4o has no flex prices and takes the standard ones", "openai", "gpt-4o",
+			gateway.Usage{Prompt: 1000, CacheRead: 200, Completion: 100, Tier: "flex"},
+			"0.00325",
+		},
+		{
+			"claude with both kinds of cache write", "anthropic", "claude-sonnet-4-5",
 			// 100 x 3e-06 + 1000 x 3e-07 + 200 x 3.75e-06 + 300 x 6e-06 + 50 x 1.5e-05
-			gateway.Usage{Prompt: 1600, CacheRead: 1000, CacheWrite: 200, CacheWrite1h: 300, Completion: 50}, "0.0039"},
-		{"claude with web searches", "anthropic", "claude-sonnet-4-5",
+			gateway.Usage{Prompt: 1600, CacheRead: 1000, CacheWrite: 200, CacheWrite1h: 300, Completion: 50},
+			"0.0039",
+		},
+		{
+			"claude with web searches", "anthropic", "claude-sonnet-4-5",
 			// 2 x 0.01 + 10 x 3e-06 + 10 x 1.5e-05
-			gateway.Usage{Prompt: 10, Completion: 10, WebSearches: 2}, "0.02018"},
-		{"gemini at 200,000 tokens is short", "vertex_ai", "gemini-2.5-pro",
+			gateway.Usage{Prompt: 10, Completion: 10, WebSearches: 2},
+			"0.02018",
+		},
+		{
+			"gemini at 200,000 tokens is short", "vertex_ai", "gemini-2.5-pro",
 			// 200,000 x 1.25e-06 + 1000 x 1e-05
-			gateway.Usage{Prompt: 200_000, Completion: 1000}, "0.26"},
-		{"gemini one token later is long, all of it", "vertex_ai", "gemini-2.5-pro",
+			gateway.Usage{Prompt: 200_000, Completion: 1000},
+			"0.26",
+		},
+		{
+			"gemini one token later is long, all of it", "vertex_ai", "gemini-2.5-pro",
 			// 200,001 x 2.5e-06 + 1000 x 1.5e-05
-			gateway.Usage{Prompt: 200_001, Completion: 1000}, "0.5150025"},
-		{"gemini long and with priority", "vertex_ai", "gemini-2.5-pro",
+			gateway.Usage{Prompt: 200_001, Completion: 1000},
+			"0.5150025",
+		},
+		{
+			"gemini long and with priority", "vertex_ai", "gemini-2.5-pro",
 			// 200,001 x 4.5e-06 + 1000 x 2.7e-05
-			gateway.Usage{Prompt: 200_001, Completion: 1000, Tier: "ON_DEMAND_PRIORITY"}, "0.9270045"},
-		{"qwen in its first range", "dashscope", "qwen3-coder-flash",
+			gateway.Usage{Prompt: 200_001, Completion: 1000, Tier: "ON_DEMAND_PRIORITY"},
+			"0.9270045",
+		},
+		{
+			"qwen in its first range", "dashscope", "qwen3-coder-flash",
 			// 31,000 x 3e-07 + 1000 x 8e-08 + 100 x 1.5e-06
-			gateway.Usage{Prompt: 32_000, CacheRead: 1000, Completion: 100}, "0.00953"},
-		{"qwen in its second", "dashscope", "qwen3-coder-flash",
+			gateway.Usage{Prompt: 32_000, CacheRead: 1000, Completion: 100},
+			"0.00953",
+		},
+		{
+			"qwen in its second", "dashscope", "qwen3-coder-flash",
 			// 31,001 x 5e-07 + 1000 x 1.2e-07 + 100 x 2.5e-06
-			gateway.Usage{Prompt: 32_001, CacheRead: 1000, Completion: 100}, "0.0158705"},
-		{"qwen beyond its last range has the prices of the last", "dashscope", "qwen3-coder-flash",
+			gateway.Usage{Prompt: 32_001, CacheRead: 1000, Completion: 100},
+			"0.0158705",
+		},
+		{
+			"qwen beyond its last range has the prices of the last", "dashscope", "qwen3-coder-flash",
 			// 2,000,000 x 1.6e-06 + 100 x 9.6e-06
-			gateway.Usage{Prompt: 2_000_000, Completion: 100}, "3.20096"},
-		{"qwen that thinks has a price for it", "dashscope", "qwen-plus-latest",
+			gateway.Usage{Prompt: 2_000_000, Completion: 100},
+			"3.20096",
+		},
+		{
+			"qwen that thinks has a price for it", "dashscope", "qwen-plus-latest",
 			// 1000 x 4e-07 + 100 x 1.2e-06 + 400 x 4e-06
-			gateway.Usage{Prompt: 1000, Completion: 500, Reasoning: 400}, "0.00212"},
-		{"grok is long at 200,000 tokens already", "xai", "grok-4.5",
+			gateway.Usage{Prompt: 1000, Completion: 500, Reasoning: 400},
+			"0.00212",
+		},
+		{
+			"grok is long at 200,000 tokens already", "xai", "grok-4.5",
 			// 200,000 x 4e-06
-			gateway.Usage{Prompt: 200_000}, "0.8"},
-		{"a price with the noise of a double is taken as published", "databricks", "databricks-claude-opus-4",
+			gateway.Usage{Prompt: 200_000},
+			"0.8",
+		},
+		{
+			"a price with the noise of a double is taken as published", "databricks", "databricks-claude-opus-4",
 			// 1,000,000 x 1.5000020000000002e-05
-			gateway.Usage{Prompt: 1_000_000}, "15.00002"},
-		{"an embedding has no output price", "openai", "text-embedding-3-small",
-			gateway.Usage{Prompt: 1_000_000}, "0.02"},
+			gateway.Usage{Prompt: 1_000_000},
+			"15.00002",
+		},
+		{
+			"an embedding has no output price", "openai", "text-embedding-3-small",
+			gateway.Usage{Prompt: 1_000_000},
+			"0.02",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r, ok := b.Lookup(tt.provider, tt.model)
@@ -98,54 +143,119 @@ func TestCost(t *testing.T) {
 		u                gateway.Usage
 		want             gateway.NanoUSD
 	}{
-		{"cached tokens without a price cost what input costs", "", "input=1e-06 output=2e-06",
-			gateway.Usage{Prompt: 100, CacheRead: 40, CacheWrite: 10, CacheWrite1h: 5}, 100_000},
-		{"cached tokens at an explicit zero are free", "", "input=1e-06 cache_read=0 output=2e-06",
-			gateway.Usage{Prompt: 100, CacheRead: 40}, 60_000},
-		{"an hour's cache without a price costs what five minutes cost", "", "input=1e-06 cache_write=3e-06 output=0",
-			gateway.Usage{Prompt: 100, CacheWrite1h: 100}, 300_000},
-		{"audio and images have prices of their own", "", "input=1e-06 audio_in=5e-06 image_in=3e-06 output=1e-06 audio_out=9e-06 image_out=7e-06",
+		{
+			"cached tokens without a price cost what input costs", "", "input=1e-06 output=2e-06",
+			gateway.Usage{Prompt: 100, CacheRead: 40, CacheWrite: 10, CacheWrite1h: 5},
+			100_000,
+		},
+		{
+			"cached tokens at an explicit zero are free", "", "input=1e-06 cache_read=0 output=2e-06",
+			gateway.Usage{Prompt: 100, CacheRead: 40},
+			60_000,
+		},
+		{
+			"an hour's cache without a price costs what five minutes cost", "", "input=1e-06 cache_write=3e-06 output=0",
+			gateway.Usage{Prompt: 100, CacheWrite1h: 100},
+			300_000,
+		},
+		{
+			"audio and images have prices of their own", "", "input=1e-06 audio_in=5e-06 image_in=3e-06 output=1e-06 audio_out=9e-06 image_out=7e-06",
 			gateway.Usage{Prompt: 100, AudioIn: 10, ImageIn: 20, Completion: 100, AudioOut: 30, ImageOut: 40},
-			70_000 + 50_000 + 60_000 + 30_000 + 270_000 + 280_000},
-		{"reasoning without a price costs what output costs", "", "input=1e-06 output=2e-06",
-			gateway.Usage{Completion: 100, Reasoning: 60}, 200_000},
-		{"reasoning has a price of its own", "", "input=1e-06 output=2e-06 reasoning=5e-06",
-			gateway.Usage{Completion: 100, Reasoning: 60}, 80_000 + 300_000},
-		{"a tier with its own output price does not use the standard reasoning price", "",
+			70_000 + 50_000 + 60_000 + 30_000 + 270_000 + 280_000,
+		},
+		{
+			"reasoning without a price costs what output costs", "", "input=1e-06 output=2e-06",
+			gateway.Usage{Completion: 100, Reasoning: 60},
+			200_000,
+		},
+		{
+			"reasoning has a price of its own", "", "input=1e-06 output=2e-06 reasoning=5e-06",
+			gateway.Usage{Completion: 100, Reasoning: 60},
+			80_000 + 300_000,
+		},
+		{
+			"a tier with its own output price does not use the standard reasoning price", "",
 			"input=1e-06 output=2e-06 reasoning=5e-06 output@priority=4e-06",
-			gateway.Usage{Completion: 100, Reasoning: 60, Tier: "priority"}, 400_000},
-		{"a tier without an output price does", "", "input=1e-06 output=2e-06 reasoning=5e-06 input@priority=4e-06",
-			gateway.Usage{Completion: 100, Reasoning: 60, Tier: "priority"}, 80_000 + 300_000},
-		{"a model priced for image output only charges that for text", "", "input=1e-06 image_out=8e-06",
-			gateway.Usage{Completion: 10}, 80_000},
-		{"fast is another word for priority", "", "input=1e-06 output=2e-06 input@priority=2e-06",
-			gateway.Usage{Prompt: 10, Tier: "fast"}, 20_000},
-		{"default is no tier", "", "input=1e-06 output=2e-06 input@priority=2e-06",
-			gateway.Usage{Prompt: 10, Tier: "default"}, 10_000},
-		{"an unheard-of tier has the standard prices", "", "input=1e-06 output=2e-06 input@priority=2e-06",
-			gateway.Usage{Prompt: 10, Tier: "platinum"}, 10_000},
-		{"a long prompt without a price for the tier has the standard long price", "",
+			gateway.Usage{Completion: 100, Reasoning: 60, Tier: "priority"},
+			400_000,
+		},
+		{
+			"a tier without an output price does", "", "input=1e-06 output=2e-06 reasoning=5e-06 input@priority=4e-06",
+			gateway.Usage{Completion: 100, Reasoning: 60, Tier: "priority"},
+			80_000 + 300_000,
+		},
+		{
+			"a model priced for image output only charges that for text", "", "input=1e-06 image_out=8e-06",
+			gateway.Usage{Completion: 10},
+			80_000,
+		},
+		{
+			"fast is another word for priority", "", "input=1e-06 output=2e-06 input@priority=2e-06",
+			gateway.Usage{Prompt: 10, Tier: "fast"},
+			20_000,
+		},
+		{
+			"default is no tier", "", "input=1e-06 output=2e-06 input@priority=2e-06",
+			gateway.Usage{Prompt: 10, Tier: "default"},
+			10_000,
+		},
+		{
+			"an unheard-of tier has the standard prices", "", "input=1e-06 output=2e-06 input@priority=2e-06",
+			gateway.Usage{Prompt: 10, Tier: "platinum"},
+			10_000,
+		},
+		{
+			"a long prompt without a price for the tier has the standard long price", "",
 			"input=1e-06 output=0 input@priority=2e-06 input>200000=3e-06",
-			gateway.Usage{Prompt: 300_000, Tier: "priority"}, 900_000_000},
-		{"the largest threshold that is exceeded counts", "", "input=1e-06 output=0 input>128000=2e-06 input>256000=4e-06",
-			gateway.Usage{Prompt: 256_001}, 1_024_004_000},
-		{"a long prompt keeps the short price of what has no long one", "", "input=1e-06 cache_read=5e-07 output=2e-06 input>1000=9e-06",
-			gateway.Usage{Prompt: 2000, CacheRead: 1000, Completion: 10}, 9_000_000 + 500_000 + 20_000},
-		{"a range that lacks a cache price charges its own input price", "", "cache_read=1e-09 input..100=1e-06 output..100=0 input..200=2e-06 output..200=0",
-			gateway.Usage{Prompt: 150, CacheRead: 150}, 300_000},
-		{"audio counted twice by the vendor is charged once", "", "input=1e-06 audio_in=5e-06 cache_read=1e-07 output=0",
-			gateway.Usage{Prompt: 100, CacheRead: 90, AudioIn: 50}, 9_000 + 50_000},
-		{"cached tokens that the vendor left out of the prompt are charged", "", "input=1e-06 cache_read=1e-07 output=0",
-			gateway.Usage{Prompt: 10, CacheRead: 1000}, 100_000},
-		{"more reasoning than output is not charged", "", "input=1e-06 output=2e-06 reasoning=5e-06",
-			gateway.Usage{Completion: 10, Reasoning: 60}, 50_000},
-		{"negative counts are nothing", "", "input=1e-06 output=2e-06 search=0.01",
-			gateway.Usage{Prompt: -10, CacheRead: -5, Completion: -10, Reasoning: -1, WebSearches: -1}, 0},
+			gateway.Usage{Prompt: 300_000, Tier: "priority"},
+			900_000_000,
+		},
+		{
+			"the largest threshold that is exceeded counts", "", "input=1e-06 output=0 input>128000=2e-06 input>256000=4e-06",
+			gateway.Usage{Prompt: 256_001},
+			1_024_004_000,
+		},
+		{
+			"a long prompt keeps the short price of what has no long one", "", "input=1e-06 cache_read=5e-07 output=2e-06 input>1000=9e-06",
+			gateway.Usage{Prompt: 2000, CacheRead: 1000, Completion: 10},
+			9_000_000 + 500_000 + 20_000,
+		},
+		{
+			"a range that lacks a cache price charges its own input price", "", "cache_read=1e-09 input..100=1e-06 output..100=0 input..200=2e-06 output..200=0",
+			gateway.Usage{Prompt: 150, CacheRead: 150},
+			300_000,
+		},
+		{
+			"audio counted twice by the vendor is charged once", "", "input=1e-06 audio_in=5e-06 cache_read=1e-07 output=0",
+			gateway.Usage{Prompt: 100, CacheRead: 90, AudioIn: 50},
+			9_000 + 50_000,
+		},
+		{
+			"cached tokens that the vendor left out of the prompt are charged", "", "input=1e-06 cache_read=1e-07 output=0",
+			gateway.Usage{Prompt: 10, CacheRead: 1000},
+			100_000,
+		},
+		{
+			"more reasoning than output is not charged", "", "input=1e-06 output=2e-06 reasoning=5e-06",
+			gateway.Usage{Completion: 10, Reasoning: 60},
+			50_000,
+		},
+		{
+			"negative counts are nothing", "", "input=1e-06 output=2e-06 search=0.01",
+			gateway.Usage{Prompt: -10, CacheRead: -5, Completion: -10, Reasoning: -1, WebSearches: -1},
+			0,
+		},
 		{"half a nano-dollar rounds up", "", "input=5e-10 output=0", gateway.Usage{Prompt: 1}, 1},
-		{"parts of a nano-dollar add up before they are rounded", "", "input=4e-10 output=4e-10",
-			gateway.Usage{Prompt: 1, Completion: 1}, 1},
-		{"a cost beyond all money stops at the end of it", "", "input=1000 output=1000",
-			gateway.Usage{Prompt: math.MaxInt64, Completion: math.MaxInt64}, math.MaxInt64},
+		{
+			"parts of a nano-dollar add up before they are rounded", "", "input=4e-10 output=4e-10",
+			gateway.Usage{Prompt: 1, Completion: 1},
+			1,
+		},
+		{
+			"a cost beyond all money stops at the end of it", "", "input=1000 output=1000",
+			gateway.Usage{Prompt: math.MaxInt64, Completion: math.MaxInt64},
+			math.MaxInt64,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := rate(t, tt.provider, tt.prices).Cost(tt.u); got != tt.want {

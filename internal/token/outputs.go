@@ -1,8 +1,8 @@
 package token
 
 import (
-	"maps"
 	"math/bits"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -28,13 +28,13 @@ const (
 // alternative, the model's largest output, would reserve dollars for a call that
 // costs a cent.
 //
-// Observe and Expect are safe for concurrent use; neither waits for a lock once
-// a model has been seen.
+// Observe and Expect are safe for concurrent use; neither takes a lock once a
+// model has been seen.
 type Outputs struct {
 	maxOutput func(model string) int64
 
-	mu     sync.Mutex                            // held to add a model
-	models atomic.Pointer[map[string]*histogram] // replaced, never changed
+	models sync.Map // name -> *histogram; entries are only added
+	count  atomic.Int64
 }
 
 // NewOutputs returns an Outputs that knows no answers. maxOutput tells the most
@@ -43,15 +43,13 @@ func NewOutputs(maxOutput func(model string) int64) *Outputs {
 	if maxOutput == nil {
 		maxOutput = func(string) int64 { return 0 }
 	}
-	o := &Outputs{maxOutput: maxOutput}
-	o.models.Store(&map[string]*histogram{})
-	return o
+	return &Outputs{maxOutput: maxOutput}
 }
 
 // Expect returns how many output tokens to expect of one answer of model: 99 of
 // its 100 last answers had no more, and it is at most half as much again.
 func (o *Outputs) Expect(model string) int64 {
-	if h := (*o.models.Load())[model]; h != nil {
+	if h := o.find(model); h != nil {
 		if n := h.expect.Load(); n > 0 {
 			return n
 		}
@@ -61,7 +59,7 @@ func (o *Outputs) Expect(model string) int64 {
 
 // Observe notes that an answer of model had n output tokens.
 func (o *Outputs) Observe(model string, n int64) {
-	h := (*o.models.Load())[model]
+	h := o.find(model)
 	if h == nil {
 		if h = o.add(model); h == nil {
 			return
@@ -79,23 +77,29 @@ func (o *Outputs) capped(model string, n int64) int64 {
 	return n
 }
 
-// add returns the histogram of a new model, nil if there are too many.
-func (o *Outputs) add(model string) *histogram {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	models := *o.models.Load()
-	if h := models[model]; h != nil {
-		return h
-	}
-	if len(models) >= maxModels {
+// find returns the histogram of a model, nil if it has none.
+func (o *Outputs) find(model string) *histogram {
+	v, ok := o.models.Load(model)
+	if !ok {
 		return nil
 	}
-	// Copying is fine: models are added once, and read on every call.
-	models = maps.Clone(models)
-	h := &histogram{}
-	models[model] = h
-	o.models.Store(&models)
-	return h
+	return v.(*histogram)
+}
+
+// add returns the histogram of a new model, nil if there are too many.
+func (o *Outputs) add(model string) *histogram {
+	// Counted before it is added: goroutines that come here at once must not
+	// all find room for one more.
+	if o.count.Add(1) > maxModels {
+		o.count.Add(-1)
+		return nil
+	}
+	// The name may be a piece of a request body, which must not be kept alive.
+	v, known := o.models.LoadOrStore(strings.Clone(model), &histogram{})
+	if known {
+		o.count.Add(-1)
+	}
+	return v.(*histogram)
 }
 
 // buckets is enough for answers of 2^32 tokens, two buckets per doubling.

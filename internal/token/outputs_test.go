@@ -2,6 +2,7 @@ package token_test
 
 import (
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -62,7 +63,7 @@ func TestOutputsAreBounded(t *testing.T) {
 	o := token.NewOutputs(nil)
 	for i := range 10_001 {
 		for range 8 {
-			o.Observe(fmt.Sprint(i), 4000)
+			o.Observe(strconv.Itoa(i), 4000)
 		}
 	}
 	if got := o.Expect("9999"); got < 4000 {
