@@ -47,6 +47,13 @@ func (q *request) call(op gateway.Operation, in *wire.Object, body []byte) (*gat
 		ID: q.id, Op: op, Dialect: q.dialect, Route: q.r.URL.Path, Model: model, Body: body, Principal: q.principal, Start: q.start,
 		ClientIP: clientIP(q.r.RemoteAddr), UserAgent: q.r.Header.Get("User-Agent"),
 	}
+	for _, v := range q.r.Header["Anthropic-Beta"] {
+		for beta := range strings.SplitSeq(v, ",") {
+			if beta = strings.TrimSpace(beta); beta != "" && len(c.Betas) < 50 {
+				c.Betas = append(c.Betas, clip(beta, 100))
+			}
+		}
+	}
 	c.Ask = gateway.Ask{Input: token.Input(in.Text, 1), Choices: 1}
 	if err := q.sizes(c, in); err != nil {
 		return nil, err

@@ -518,9 +518,13 @@ model_list:
 			t.Errorf("%s, dropping it: %d %v %s", m, res.StatusCode, res.Header, body)
 		}
 	}
-	res, body := h.do("POST", "/v1/messages", "", `{"model":"claude","max_tokens":50,"messages":[{"role":"user","content":"Hi"}]}`, "x-api-key", master, "anthropic-version", "2023-06-01")
+	res, body := h.do("POST", "/v1/messages", "", `{"model":"claude","max_tokens":50,"messages":[{"role":"user","content":"Hi"}]}`, "x-api-key", master, "anthropic-version", "2023-06-01", "anthropic-beta", "context-1m-2025-08-07, x")
 	if res.StatusCode != 200 || !strings.Contains(body, `"type":"message"`) || !strings.Contains(body, `"model":"claude"`) {
 		t.Errorf("/v1/messages: %d %s", res.StatusCode, body)
+	}
+	calls := h.mock.Calls()
+	if got := calls[len(calls)-1].Header.Get("Anthropic-Beta"); got != "context-1m-2025-08-07,x" {
+		t.Errorf("the provider got the betas %q", got)
 	}
 	res, body = h.do("POST", "/v1/messages", "", `{"model":"gem","max_tokens":50,"messages":[{"role":"user","content":"Hi"}]}`, "x-api-key", master)
 	if res.StatusCode != 400 || !strings.Contains(body, `"type":"error"`) {

@@ -84,6 +84,9 @@ type Call struct {
 	Fallbacks        []string // replaces the configured fallbacks if not nil
 	DisableFallbacks bool
 	DropParams       bool
+	// Betas are the features of its own dialect that the client opts into
+	// (anthropic-beta). They go with the body where it passes through.
+	Betas []string
 	// Metadata is the client's own metadata object as JSON, nil if none.
 	Metadata []byte
 }

@@ -304,9 +304,6 @@ func (b *Booker) clear() {
 			}
 			b.at[i] = 0
 		}
-		ln.mu.Lock()
-		ln.dirty = false
-		ln.mu.Unlock()
 	}
 }
 

@@ -238,9 +238,10 @@ func (j *Journal) sync() {
 	for _, ln := range j.lanes {
 		ln.mu.Lock()
 		var f *os.File
-		if ln.dirty {
-			f, ln.dirty = ln.last().f, false
+		if ln.dirty && len(ln.files) > 0 { // a good stop removes them all
+			f = ln.last().f
 		}
+		ln.dirty = false
 		ln.mu.Unlock()
 		if f == nil {
 			continue

@@ -100,9 +100,13 @@ func (*Adapter) Pass(d *gateway.Deployment, c *provider.Call) (*provider.Request
 		edits = append(edits, setInt(o, "max_tokens", c.MaxTokens))
 	}
 	edits = append(edits, nativeDefaults(o, c, d)...)
+	betas := anthropic.Betas(o)
+	for _, b := range c.Betas {
+		betas = appendNew(betas, b)
+	}
 	return &provider.Request{
 		URL:    endpoint(d.BaseURL),
-		Header: header(d, anthropic.Betas(o)),
+		Header: header(d, betas),
 		Body:   wire.Segments(o.Body, edits),
 	}, nil
 }
