@@ -163,10 +163,15 @@ func mimeOf(m *canon.Media, urlPath string) string {
 	return ""
 }
 
-// cleanMIME corrects a name that clients use and the vendor refuses.
+// cleanMIME corrects names that clients use and the vendor does not list.
 func cleanMIME(mime string) string {
-	if strings.EqualFold(mime, "image/jpg") {
+	switch strings.ToLower(mime) {
+	case "image/jpg":
 		return "image/jpeg"
+	case "audio/mpeg":
+		return "audio/mp3"
+	case "audio/x-wav", "audio/wave", "audio/vnd.wave":
+		return "audio/wav"
 	}
 	return mime
 }
@@ -179,15 +184,10 @@ func sniff(data string) string {
 		return ""
 	}
 	mime, _, _ := strings.Cut(http.DetectContentType(head[:n]), ";")
-	switch mime {
-	case "application/octet-stream", "text/plain":
+	if mime == "application/octet-stream" || mime == "text/plain" {
 		return ""
-	case "audio/wave":
-		return "audio/wav"
-	case "audio/mpeg":
-		return "audio/mp3"
 	}
-	return mime
+	return cleanMIME(mime)
 }
 
 // level returns the vendor's word for an OpenAI image detail, "" for its own choice.
