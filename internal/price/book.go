@@ -169,9 +169,16 @@ func parseModel(line string) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("price table entry %q: %w", m.Key, err)
 	}
-	var fields []priced
+	// xAI's long-prompt prices begin at the threshold, everybody else's above it.
+	t := terms{atLeast: m.Provider == "xai"}
 	for item := range strings.FieldsSeq(columns[6]) {
 		name, text, _ := strings.Cut(item, "=")
+		if name == "off_hours" {
+			if t.hours, err = parseHours(text); err != nil {
+				return nil, fmt.Errorf("price table entry %q: %w", m.Key, err)
+			}
+			continue
+		}
 		f, err := parseField(name)
 		if err != nil {
 			return nil, fmt.Errorf("price table entry %q: %w", m.Key, err)
@@ -180,10 +187,9 @@ func parseModel(line string) (*Model, error) {
 		if err != nil {
 			return nil, fmt.Errorf("price table entry %q: %s: %w", m.Key, name, err)
 		}
-		fields = append(fields, priced{f, price})
+		t.fields = append(t.fields, priced{f, price})
 	}
-	// xAI's long-prompt prices begin at the threshold, everybody else's above it.
-	if rate, ok := newRate(fields, m.Provider == "xai"); ok {
+	if rate, ok := newRate(t); ok {
 		m.Rate = rate
 	}
 	return m, nil

@@ -20,6 +20,18 @@ func readFile(t *testing.T, name string) string {
 	return string(b)
 }
 
+// keys returns the keys of the published table, found by reading its file.
+func keys(t *testing.T) map[string]bool {
+	t.Helper()
+	all := map[string]bool{}
+	for line := range strings.Lines(readFile(t, "prices.tsv")) {
+		if key, _, ok := strings.Cut(line, "\t"); ok {
+			all[key] = true
+		}
+	}
+	return all
+}
+
 func TestPublishedTableIsWhole(t *testing.T) {
 	b := price.Published()
 	if err := b.Check(); err != nil {
@@ -75,6 +87,9 @@ func TestCheckRefuses(t *testing.T) {
 		"a price in words":     "p\tchat\t\t\t\tinput=cheap",
 		"a negative price":     "p\tchat\t\t\t\tinput=-1",
 		"a price too fine":     "p\tchat\t\t\t\tinput=1e-25",
+		"hours without days":   "p\tchat\t\t\t\tinput=1 off_hours=0;,0-60",
+		"hours of a ninth day": "p\tchat\t\t\t\tinput=1 off_hours=0;9,0-60",
+		"hours that run back":  "p\tchat\t\t\t\tinput=1 off_hours=0;1,60-0",
 		"a threshold in words": "p\tchat\t\t\t\tinput>many=1",
 	} {
 		b, err := price.Parse("# version v\nm\t" + columns + "\n")

@@ -25,6 +25,8 @@ const header = `# Prices, sizes and abilities of models, as published by the Lit
 # tokens, abilities ("!" is a published no), prices. Prices are dollars per token,
 # in the published digits: part[>tokens][..tokens][@tier]=price, where ">" is for
 # prompts above a size and ".." for prompts up to one. "search" is per web search.
+# "@off" prices apply in off_hours: offset of the days' time zone in minutes, then
+# per window the days (1 is Monday) and minutes of the UTC day.
 `
 
 // entry is what we read of one model in LiteLLM's file. Numbers stay text.
@@ -36,6 +38,7 @@ type entry struct {
 	MaxTokens jsontext.Value              `json:"max_tokens"`
 	Search    map[string]jsontext.Value   `json:"search_context_cost_per_query"`
 	Tiers     []map[string]jsontext.Value `json:"tiered_pricing"`
+	OffPeak   *offPeakEntry               `json:"off_peak_pricing"`
 	Rest      map[string]jsontext.Value   `json:",embed"`
 }
 
@@ -137,6 +140,18 @@ func (e *entry) prices(unused map[string]int) ([]string, error) {
 			delete(items, field{part: p})
 		}
 	}
+	if e.OffPeak != nil {
+		for name, value := range e.OffPeak.Rest {
+			f, ok := parseLiteLLM(name)
+			if !ok {
+				return nil, fmt.Errorf("off_peak_pricing: unknown field %s", name)
+			}
+			f.tier = offPeak
+			if err := set(f, value); err != nil {
+				return nil, fmt.Errorf("off_peak_pricing: %s: %w", name, err)
+			}
+		}
+	}
 	last := int64(0)
 	for _, t := range e.Tiers {
 		var bounds []jsontext.Value
@@ -176,9 +191,16 @@ func (e *entry) prices(unused map[string]int) ([]string, error) {
 		clear(items)
 	}
 	keys := slices.SortedFunc(maps.Keys(items), compareFields)
-	list := make([]string, 0, len(keys))
+	list := make([]string, 0, len(keys)+1)
 	for _, f := range keys {
 		list = append(list, f.String()+"="+items[f])
+	}
+	if e.OffPeak != nil {
+		hours, err := e.OffPeak.hours()
+		if err != nil {
+			return nil, fmt.Errorf("off_peak_pricing: %w", err)
+		}
+		list = append(list, "off_hours="+hours.String())
 	}
 	return list, nil
 }

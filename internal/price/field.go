@@ -100,6 +100,9 @@ func parseField(s string) (field, error) {
 	rest, tier, tiered := strings.Cut(s, "@")
 	if tiered {
 		f.tier = canonicalTier(tier)
+		if tier == offPeak {
+			f.tier = offPeak
+		}
 		if f.tier == "" {
 			return f, fmt.Errorf("price field %q: unknown service tier", s)
 		}

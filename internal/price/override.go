@@ -17,10 +17,11 @@ import (
 // is left then, or the public price of, say, cached tokens would be charged for
 // a model that costs nothing.
 func Override(base *Rate, fields map[string]string) (*Rate, error) {
-	merged, atLeast := []priced(nil), false
+	var t terms
 	if base != nil {
-		merged, atLeast = slices.Clone(base.fields), base.atLeast
+		t = base.terms
 	}
+	merged := slices.Clone(t.fields)
 	var own []priced
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
@@ -45,17 +46,27 @@ func Override(base *Rate, fields map[string]string) (*Rate, error) {
 	}
 	for _, p := range own {
 		merged = slices.DeleteFunc(merged, func(m priced) bool {
-			// A plain price takes the place of a table by prompt size.
-			return m.field == p.field || m.part == p.part && m.upTo > 0
+			// One's own price takes the place of a table by prompt size and of
+			// one by time of day.
+			return m.field == p.field || m.part == p.part && (m.upTo > 0 || m.tier == offPeak)
 		})
 		merged = append(merged, p)
 	}
 	slices.SortStableFunc(merged, func(a, b priced) int { return cmp.Compare(a.part, b.part) })
-	rate, ok := newRate(merged, atLeast)
+	t.fields = merged
+	rate, ok := newRate(t)
 	if !ok {
 		return nil, errors.New("no price per token: set input_cost_per_token and output_cost_per_token")
 	}
 	return rate, nil
+}
+
+// TokenPrice reports whether name is one that Override takes. LiteLLM has other
+// prices as well, per second, image or character, which a configuration may set
+// beside those; they are not billed.
+func TokenPrice(name string) bool {
+	_, ok := parseLiteLLM(name)
+	return ok
 }
 
 // zero reports whether fields say that part costs nothing.

@@ -98,6 +98,9 @@ func TestOverrideNamesWhatIsWrong(t *testing.T) {
 			t.Errorf("%s: %q: error %v, want one that names both", name, value, err)
 		}
 	}
+	if !price.TokenPrice("input_cost_per_token_flex") || price.TokenPrice("input_cost_per_second") {
+		t.Error("TokenPrice does not tell a price per token from one per second")
+	}
 	if r, err := price.Override(nil, nil); err == nil {
 		t.Errorf("no price at all made the rate %+v", r)
 	}

@@ -4,17 +4,25 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"time"
 
 	"penstock/internal/gateway"
 )
 
 // Rate is what a model's tokens cost. It is immutable.
 type Rate struct {
-	fields  []priced // what it was built from
-	atLeast bool     // long-prompt prices begin at their threshold, not above it
-	tiers   []tier   // the first is the standard tier
-	search  amount   // one web search
-	free    bool
+	terms  terms  // what it was built from
+	off    *Rate  // off-peak, nil if it costs the same all day
+	tiers  []tier // the first is the standard tier
+	search amount // one web search
+	free   bool
+}
+
+// terms are the published prices of a model and how to read them.
+type terms struct {
+	fields  []priced
+	atLeast bool  // long-prompt prices begin at their threshold, not above it
+	hours   hours // when the off-peak prices apply
 }
 
 // tier holds the prices of one service tier, by prompt size.
@@ -59,6 +67,15 @@ func (t *tier) level(prompt int64) *level {
 		}
 	}
 	return l
+}
+
+// At returns the prices at that time of day and week: some vendors charge less
+// off-peak. Reserve with r, which is never less, and bill with At(start).
+func (r *Rate) At(start time.Time) *Rate {
+	if r.off == nil || !r.terms.hours.include(start) {
+		return r
+	}
+	return r.off
 }
 
 // AtTier returns r without the service tiers other than the standard one and
@@ -133,34 +150,40 @@ func (r *Rate) affordable(budget gateway.NanoUSD, reach, input int64) int64 {
 	return tokens
 }
 
-// newRate builds a rate from fields. It reports false if no token has a price.
-func newRate(fields []priced, atLeast bool) (*Rate, bool) {
-	r := &Rate{fields: fields, atLeast: atLeast, free: true}
-	tokens, in, out := false, false, false
-	tierNames := []string{""}
-	for _, f := range fields {
+// newRate builds a rate. It reports false if no token has a price.
+func newRate(t terms) (*Rate, bool) {
+	r := &Rate{terms: t, free: true}
+	tokens, in, out, off := false, false, false, false
+	names := []string{""}
+	for _, f := range t.fields {
 		if f.part == search {
 			r.search = f.price
 		}
 		if f.part < billed || f.part == search {
 			r.free = r.free && f.price.zero()
 		}
-		if f.part >= billed {
+		switch {
+		case f.part >= billed:
 			continue
+		case f.tier == offPeak:
+			off = true
+			continue
+		case !slices.Contains(names, f.tier):
+			names = append(names, f.tier)
 		}
 		tokens = true
 		in = in || f.part == input
 		out = out || f.part == output
-		if !slices.Contains(tierNames, f.tier) {
-			tierNames = append(tierNames, f.tier)
-		}
 	}
 	if !tokens {
 		return nil, false
 	}
 	r.free = r.free && in && out
-	for _, name := range tierNames {
-		r.tiers = append(r.tiers, newTier(fields, name, atLeast))
+	for _, name := range names {
+		r.tiers = append(r.tiers, newTier(t.fields, name, t.atLeast))
+	}
+	if off {
+		r.off, _ = newRate(terms{fields: offPeakFields(t.fields), atLeast: t.atLeast})
 	}
 	return r, true
 }

@@ -3,8 +3,8 @@ package price_test
 import (
 	"math"
 	"math/rand/v2"
-	"strings"
 	"testing"
+	"time"
 
 	"penstock/internal/gateway"
 	"penstock/internal/price"
@@ -364,6 +364,10 @@ func TestNoCallCostsMoreThanItsBound(t *testing.T) {
 			if bound := r.AtTier(u.Tier).Bound(input, output); cost > bound {
 				t.Fatalf("%s: %+v costs %v, over its tier's Bound(%d, %d) = %v", key, u, cost, input, output, bound)
 			}
+			at := time.Unix(n(1<<31), 0)
+			if off := r.At(at).Cost(u); off > r.Bound(input, output) {
+				t.Fatalf("%s: %+v at %v costs %v, over the bound %v", key, u, at, off, r.Bound(input, output))
+			}
 			u.WebSearches = n(3)
 			p := r.Breakdown(u)
 			sum := p.Input + p.CacheRead + p.CacheWrite + p.AudioIn + p.ImageIn +
@@ -383,16 +387,4 @@ func TestNoCallCostsMoreThanItsBound(t *testing.T) {
 	if rates < 3000 {
 		t.Errorf("%d models with a price, want at least 3,000", rates)
 	}
-}
-
-// keys returns the keys of the published table, found by reading its file.
-func keys(t *testing.T) map[string]bool {
-	t.Helper()
-	all := map[string]bool{}
-	for line := range strings.Lines(readFile(t, "prices.tsv")) {
-		if key, _, ok := strings.Cut(line, "\t"); ok {
-			all[key] = true
-		}
-	}
-	return all
 }
