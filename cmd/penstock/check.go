@@ -20,9 +20,13 @@ func (c *checkCmd) Run() error {
 	for _, i := range report.Ignored {
 		fmt.Printf("%s:%d: %s: not honoured: %s\n", i.File, i.Line, i.Key, i.Why)
 	}
+	more := app.Unhonoured(cfg)
+	for _, what := range more {
+		fmt.Printf("%s: not honoured: %s\n", c.File, what)
+	}
 	for _, w := range report.Warnings {
 		fmt.Println(w)
 	}
-	fmt.Printf("%s is valid: %d deployments, %d settings not honoured, %d warnings\n", c.File, len(cfg.Models), len(report.Ignored), len(report.Warnings))
+	fmt.Printf("%s is valid: %d deployments, %d settings not honoured, %d warnings\n", c.File, len(cfg.Models), len(report.Ignored)+len(more), len(report.Warnings))
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -533,6 +534,40 @@ model_list:
 	res, body = h.do("POST", "/v1/embeddings", master, `{"model":"emb","input":["a","b"],"encoding_format":"base64"}`)
 	if res.StatusCode != 200 || !strings.Contains(body, `"object":"list"`) || !strings.Contains(body, `"embedding":"`) {
 		t.Errorf("embeddings: %d %s", res.StatusCode, body)
+	}
+}
+
+func TestABudgetNeedsAPrice(t *testing.T) {
+	h := start(t, "model_list:\n  - {model_name: m, litellm_params: {model: openai/nobody-knows-its-price, api_base: MOCK/v1, api_key: k}}\n")
+	if res, body := h.ask(h.key(""), `"model":"m"`); res.StatusCode != 200 {
+		t.Errorf("without a budget: %d %s", res.StatusCode, body)
+	}
+	if res, body := h.ask(h.key(`"max_budget":1`), `"model":"m"`); res.StatusCode != 403 || !strings.Contains(body, "input_cost_per_token") {
+		t.Errorf("with a budget: %d %s, want a refusal that says which price to set", res.StatusCode, body)
+	}
+}
+
+// Without max_tokens a call reserves what is expected; near the end of the
+// budget it is capped, and never over it.
+func TestNoCallWithoutACapOvershoots(t *testing.T) {
+	h := start(t, model("mock-tokens=400"))
+	key := h.key(`"max_budget":1`) // a thousand tokens
+	capped := 0
+	for range 40 {
+		res, body := h.ask(key, `"model":"m"`)
+		if res.StatusCode == 422 {
+			break
+		}
+		if res.StatusCode != 200 {
+			t.Fatalf("%d %s", res.StatusCode, body)
+		}
+		if res.Header.Get("X-Penstock-Max-Tokens") != "" {
+			capped++
+		}
+	}
+	spent, err := strconv.ParseFloat(h.spend(key), 64)
+	if err != nil || spent > 1 || spent < 0.9 || capped == 0 {
+		t.Errorf("spent %v of 1 with %d calls capped (%v), want nearly all, no more, and a cap at the end", spent, capped, err)
 	}
 }
 

@@ -73,6 +73,9 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 	c := l.config
 	models := slices.Clone(c.Models)
 	for i := range models {
+		if models[i].MaxParallel == 0 {
+			models[i].MaxParallel = c.Router.DefaultMaxParallel
+		}
 		if d := &models[i]; d.Provider == "mock" && d.BaseURL == "" {
 			if a.mock == nil {
 				m, err := startMock()
@@ -124,7 +127,7 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 	s := &api.Snapshot{
 		Snapshot: &relay.Snapshot{
 			Table: table, Prices: relay.NewPrices(published()), Global: global, Client: a.client,
-			DropParams: c.Server.DropParams, Exporter: destinations,
+			DropParams: c.Server.DropParams, BlockUnpriced: c.Server.BlockUnpriced, Exporter: destinations,
 		},
 		MaxBody: c.Server.MaxRequestBytes, BudgetExceededStatus: c.Server.BudgetExceededStatus, MetricsAuth: c.Server.RequireMetricsAuth,
 		UserHeader: c.Server.UserHeader, RequireUser: c.Server.EnforceUserParam, RejectTags: c.Server.RejectClientTags, ModelAliases: c.Server.ModelAliases,
@@ -132,20 +135,20 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 	a.snapshot.Store(s)
 	a.loaded.Store(l)
 	a.exports.swap(destinations)
-	a.tell(l.report)
+	a.tell(l)
 	return nil
 }
 
 // tell says what of the configuration is not honoured, in one warning.
-func (a *App) tell(r *config.Report) {
-	if len(r.Ignored) > 0 {
-		var keys []string
-		for _, i := range r.Ignored {
-			keys = append(keys, i.Key)
-		}
+func (a *App) tell(l *loaded) {
+	keys := Unhonoured(l.config)
+	for _, i := range l.report.Ignored {
+		keys = append(keys, i.Key)
+	}
+	if len(keys) > 0 {
 		a.log.Warn("the configuration has settings that are not honoured yet; `penstock check` says why", "settings", strings.Join(keys, ", "))
 	}
-	for _, w := range r.Warnings {
+	for _, w := range l.report.Warnings {
 		a.log.Warn("configuration: " + w)
 	}
 }

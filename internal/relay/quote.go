@@ -103,10 +103,10 @@ func (l *line) quote() error {
 		return l.s.Table.Unknown(path(c), c.Model)
 	}
 	q := l.s.Prices.quote(l.s.Table, c.Group)
-	if q.unpriced != "" && budgeted(c, l.s.Global) {
+	if q.unpriced != "" && (l.s.BlockUnpriced || budgeted(c, l.s.Global)) {
 		return &gateway.Error{
 			Kind: gateway.Forbidden, Type: "model_cost_map_missing", Param: "model",
-			Message: fmt.Sprintf("The model '%s' has no known price (deployment %s), and this key has a budget, so the call cannot be counted. "+
+			Message: fmt.Sprintf("The model '%s' has no known price (deployment %s), so the call cannot be counted against a budget. "+
 				"Set input_cost_per_token and output_cost_per_token for it in the configuration; 0 makes it free.", c.Model, q.unpriced),
 		}
 	}

@@ -44,7 +44,9 @@ type Snapshot struct {
 	Client *http.Client
 	// DropParams leaves out parameters that a vendor lacks, instead of refusing the call.
 	DropParams bool
-	Exporter   Exporter
+	// BlockUnpriced refuses models without a price, whoever pays.
+	BlockUnpriced bool
+	Exporter      Exporter
 }
 
 // Sink is where an answer goes. Package api implements it over an

@@ -1,0 +1,42 @@
+package app
+
+import "penstock/internal/config"
+
+// Unhonoured returns the settings that a configuration sets, that package
+// config understands, and that no package acts on yet, each with what that
+// means. They are said at every start: a limit that is not kept must not be
+// believed to be.
+func Unhonoured(c *config.Config) []string {
+	var out []string
+	s, r := &c.Server, &c.Router
+	for _, x := range [...]struct {
+		set  bool
+		what string
+	}{
+		{r.Strategy != "" && r.Strategy != "simple-shuffle", "router_settings.routing_strategy: " + r.Strategy + " (simple-shuffle is used)"},
+		{len(r.RetryPolicy)+len(r.GroupRetryPolicy) > 0, "router_settings.retry_policy (num_retries is used)"},
+		{len(r.AllowedFailsPolicy) > 0, "router_settings.allowed_fails_policy"},
+		{r.PreCallChecks, "router_settings.enable_pre_call_checks"},
+		{r.EnforceRateLimits, "router_settings.optional_pre_call_checks: enforce_model_rate_limits"},
+		{len(r.DeploymentBudgets) > 0, "litellm_params.max_budget (budgets of deployments are not kept)"},
+		{len(r.ProviderBudgets) > 0, "router_settings.provider_budget_config (budgets of providers are not kept)"},
+		{s.RedisURL != "", "redis (limits are counted in this process)"},
+		{s.StoreModelInDB, "general_settings.store_model_in_db"},
+		{s.AllowClientCredentials, "general_settings.allow_client_side_credentials (clients' api_base and api_key are refused)"},
+		{s.DefaultKeyParallel != nil, "general_settings.max_parallel_requests (only keys' own limits are kept)"},
+		{s.DefaultSoftBudget != nil, "litellm_settings.default_soft_budget"},
+		{s.OpenWhenStoreDown, "general_settings.allow_requests_on_db_unavailable (keys are in memory anyway)"},
+		{s.AlwaysStreamUsage != nil, "general_settings.always_include_stream_usage (usage is shown if the client asks)"},
+		{s.StorePrompts, "general_settings.store_prompts_in_spend_logs (prompts are not stored)"},
+		{s.DisableSpendLogs, "general_settings.disable_spend_logs (calls are booked)"},
+		{s.SpendLogsRetention != 0, "general_settings.maximum_spend_logs_retention_period (rows are kept)"},
+		{len(s.SpendTagHeaders) > 0, "litellm_settings.extra_spend_tag_headers"},
+		{s.ForwardHeaders, "general_settings.forward_client_headers_to_llm_api"},
+		{c.Logging.RedactKeyInfo, "litellm_settings.redact_user_api_key_info"},
+	} {
+		if x.set {
+			out = append(out, x.what)
+		}
+	}
+	return out
+}
