@@ -44,6 +44,8 @@ func Status(e *gateway.Error, budget int) int {
 	switch {
 	case e.Kind == gateway.BudgetExceeded && budget != 0:
 		return budget
+	case e.Kind == gateway.UpstreamAuth && e.Status == http.StatusForbidden:
+		return e.Status // not 401: clients tell a wrong key from a forbidden model
 	case e.Status >= 400 && e.Status < 600 && e.Kind != gateway.UpstreamAuth:
 		return e.Status
 	}
@@ -75,6 +77,9 @@ func appendError(dst []byte, e *gateway.Error, status int) []byte {
 	typ, code := e.Type, e.Code
 	if typ == "" {
 		typ = statuses[e.Kind].typ
+		if e.Kind == gateway.UpstreamAuth && status == http.StatusForbidden {
+			typ = statuses[gateway.Forbidden].typ
+		}
 	}
 	if code == "" {
 		code = strconv.Itoa(status)
