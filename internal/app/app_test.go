@@ -26,6 +26,7 @@ import (
 
 	"penstock/internal/app"
 	"penstock/internal/mock"
+	"penstock/internal/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -592,4 +593,79 @@ func TestHealth(t *testing.T) {
 	if _, body := h.do("GET", "/health", master, ""); !strings.Contains(body, `"healthy_count":2`) {
 		t.Errorf("/health: %s", body)
 	}
+}
+
+// A destination that is down does not slow calls, and gets them all later.
+func TestLoggingSurvivesAnOutage(t *testing.T) {
+	var down atomic.Bool
+	down.Store(true)
+	var mu sync.Mutex
+	got := map[string]bool{}
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if down.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		var batch []struct {
+			CallID string         `json:"litellm_call_id"`
+			Cost   jsontext.Value `json:"response_cost"`
+			Status string         `json:"status"`
+		}
+		if err := json.UnmarshalRead(r.Body, &batch); err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, c := range batch {
+			if c.Status == "success" && c.Cost.String() == "0.005" {
+				got[c.CallID] = true
+			}
+		}
+	}))
+	defer hook.Close()
+	h := start(t, model("mock-tokens=5")+"\nlitellm_settings: {callbacks: [hook]}\ncallback_settings: {hook: {callback_type: generic_api, endpoint: \""+hook.URL+"\"}}\n")
+	var ids []string
+	for range 30 {
+		res, body := h.ask(master, `"model":"m"`)
+		if res.StatusCode != 200 {
+			t.Fatalf("%d %s", res.StatusCode, body)
+		}
+		ids = append(ids, res.Header.Get("X-Litellm-Call-Id"))
+	}
+	down.Store(false)
+	if err := h.stop(); err != nil { // delivers what waits
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for _, id := range ids {
+		if !got[id] {
+			t.Errorf("call %s was not delivered", id)
+		}
+	}
+}
+
+// The same house on PostgreSQL: two replicas, one database.
+func TestPostgres(t *testing.T) {
+	url := storetest.PostgresURL(t)
+	config := model("mock-tokens=5") + "\ngeneral_settings: {database_url: \"" + url + "\"}\n"
+	a, b := start(t, config), start(t, config)
+	key := a.key(`"max_budget":1`)
+	within := func(what string, ok func() bool) {
+		t.Helper()
+		for deadline := time.Now().Add(3 * time.Second); !ok(); {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: not within three seconds", what)
+			}
+		}
+	}
+	if res, body := a.ask(key, `"model":"m"`); res.StatusCode != 200 {
+		t.Fatalf("%d %s", res.StatusCode, body)
+	}
+	within("a new key reaches the other replica", func() bool { res, _ := b.ask(key, `"model":"m"`); return res.StatusCode == 200 })
+	if n := len(a.rows(key)); n < 1 {
+		t.Errorf("%d calls on the books, want at least this replica's", n)
+	}
+	_, _ = a.do("POST", "/key/block", master, `{"key":"`+key+`"}`)
+	within("a blocked key is dead on the other replica", func() bool { res, _ := b.ask(key, `"model":"m"`); return res.StatusCode == 401 })
 }
