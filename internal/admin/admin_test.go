@@ -91,7 +91,7 @@ func (a *answer) ok() *answer {
 func (a *answer) at(path string) string {
 	a.t.Helper()
 	v := jsontext.Value(a.Body)
-	for _, name := range strings.Split(path, ".") {
+	for name := range strings.SplitSeq(path, ".") {
 		var list []jsontext.Value
 		if json.Unmarshal(v, &list) == nil {
 			var i int

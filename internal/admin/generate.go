@@ -144,7 +144,8 @@ func bound(f *keyFields, upper *config.KeyParams, now time.Time) error {
 		field *Opt[count]
 		most  *int64
 	}{
-		{"tpm_limit", &f.TPM, upper.Limits.TPM}, {"rpm_limit", &f.RPM, upper.Limits.RPM},
+		{"tpm_limit", &f.TPM, upper.Limits.TPM},
+		{"rpm_limit", &f.RPM, upper.Limits.RPM},
 		{"max_parallel_requests", &f.Parallel, upper.Limits.Parallel},
 	} {
 		if err := boundOpt(c.name, c.field, (*count)(c.most)); err != nil {

@@ -88,7 +88,9 @@ type keyFields struct {
 // check refuses what no key can be. Whatever passes can be stored.
 func (f *keyFields) check(now time.Time) error {
 	for _, t := range []struct{ name, value string }{
-		{"key_alias", f.Alias.Value}, {"user_id", f.UserID.Value}, {"team_id", f.TeamID.Value},
+		{"key_alias", f.Alias.Value},
+		{"user_id", f.UserID.Value},
+		{"team_id", f.TeamID.Value},
 		{"organization_id", f.OrganizationID.Value},
 	} {
 		if err := checkText(t.name, t.value); err != nil {

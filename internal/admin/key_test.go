@@ -15,8 +15,6 @@ import (
 	"penstock/internal/gateway"
 )
 
-func ptr[T any](v T) *T { return &v }
-
 func sum(key string) string {
 	h := sha256.Sum256([]byte(key))
 	return hex.EncodeToString(h[:])
@@ -64,8 +62,10 @@ func TestGenerateKeepsEveryField(t *testing.T) {
 	want := &gateway.Key{
 		Hash: hash, Name: f.keys[hash].Name, Alias: "a1", UserID: "u1", TeamID: "t1", OrganizationID: "o1",
 		Models: []string{"m1", "m2"}, Aliases: map[string]string{"x": "m1"},
-		Limits: gateway.Limits{RPM: ptr(int64(10)), TPM: ptr(int64(1000)), Parallel: ptr(int64(3)),
-			Budget: ptr(gateway.NanoUSD(10_500_000_000)), SoftBudget: ptr(gateway.NanoUSD(1_000_000_000)), BudgetDuration: "30d"},
+		Limits: gateway.Limits{
+			RPM: new(int64(10)), TPM: new(int64(1000)), Parallel: new(int64(3)),
+			Budget: new(gateway.NanoUSD(10_500_000_000)), SoftBudget: new(gateway.NanoUSD(1_000_000_000)), BudgetDuration: "30d",
+		},
 		Spend:   gateway.Spend{Window: 250_000_000, WindowStart: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Total: 250_000_000},
 		Expires: noon.Add(30 * time.Hour), Blocked: true, AllowedRoutes: []string{"/v1/models"}, Type: "default", Tags: []string{"g"},
 		Metadata: []byte(`{"z":1,"a":{"n":12345678901234567890}}`), Permissions: []byte(`{"get_spend_routes":true}`),
@@ -203,19 +203,21 @@ func TestKeyTypes(t *testing.T) {
 func TestKeyRules(t *testing.T) {
 	rules := config.KeyRules{
 		Default: config.KeyParams{
-			Limits: gateway.Limits{Budget: ptr(gateway.NanoUSD(5e9)), RPM: ptr(int64(9))}, Duration: "1d",
+			Limits: gateway.Limits{Budget: new(gateway.NanoUSD(5e9)), RPM: new(int64(9))}, Duration: "1d",
 			Models: []string{"m"}, Metadata: []byte(`{"from":"default"}`), Tags: []string{"x"},
 		},
 		Upper: config.KeyParams{
-			Limits: gateway.Limits{Budget: ptr(gateway.NanoUSD(100e9)), TPM: ptr(int64(1000)), RPM: ptr(int64(100)), BudgetDuration: "30d"}, Duration: "30d",
+			Limits: gateway.Limits{Budget: new(gateway.NanoUSD(100e9)), TPM: new(int64(1000)), RPM: new(int64(100)), BudgetDuration: "30d"}, Duration: "30d",
 		},
 	}
 	for _, tt := range []struct {
 		name, body string
 		want       []string // pairs, or the message
 	}{
-		{"what is absent is filled", `{}`, []string{"max_budget", "5.0", "rpm_limit", "9", "expires", `"2026-01-18T12:00:00Z"`,
-			"models", `["m"]`, "metadata", `{"from":"default"}`, "tags", `["x"]`, "tpm_limit", "1000", "budget_duration", `"30d"`}},
+		{"what is absent is filled", `{}`, []string{
+			"max_budget", "5.0", "rpm_limit", "9", "expires", `"2026-01-18T12:00:00Z"`,
+			"models", `["m"]`, "metadata", `{"from":"default"}`, "tags", `["x"]`, "tpm_limit", "1000", "budget_duration", `"30d"`,
+		}},
 		{"null is absent", `{"max_budget":null,"models":null}`, []string{"max_budget", "5.0", "models", `["m"]`}},
 		{"what was sent wins", `{"max_budget":7,"models":[],"duration":"2d"}`, []string{"max_budget", "7.0", "models", `[]`, "expires", `"2026-01-19T12:00:00Z"`}},
 		{"for ever is not below a bound", `{"duration":"-1"}`, []string{"expires", `"2026-01-18T12:00:00Z"`}},

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -43,9 +44,7 @@ func nested[T body](fields map[string]jsontext.Value, name string, elements []T)
 			all[name+"."+k] = v
 		}
 	}
-	for k, v := range fields {
-		all[k] = v
-	}
+	maps.Copy(all, fields)
 	return all
 }
 
@@ -133,8 +132,10 @@ func (a *API) newUser(w http.ResponseWriter, r *http.Request, p *gateway.Princip
 	if err := a.checkNewUser(ctx, &b); err != nil {
 		return nil, err
 	}
-	u := &gateway.User{ID: b.UserID.Or(""), Email: b.Email.Or(""), Alias: b.UserAlias.Or(""),
-		Role: gateway.Role(b.Role.Or("")), Models: b.Models.Or(nil), Metadata: b.Metadata.Or(nil), CreatedAt: now, UpdatedAt: now}
+	u := &gateway.User{
+		ID: b.UserID.Or(""), Email: b.Email.Or(""), Alias: b.UserAlias.Or(""),
+		Role: gateway.Role(b.Role.Or("")), Models: b.Models.Or(nil), Metadata: b.Metadata.Or(nil), CreatedAt: now, UpdatedAt: now,
+	}
 	if u.ID == "" {
 		u.ID = uuid.NewString()
 	}

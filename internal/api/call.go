@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -193,7 +194,7 @@ func (q *request) about(c *gateway.Call, in *wire.Object) error {
 	}
 	c.Session = first(h.Get("X-Litellm-Trace-Id"), h.Get("X-Litellm-Session-Id"), h.Get("X-Session-Id"), h.Get("X-Litellm-Call-Id"))
 	if v := h.Get("X-Litellm-Tags"); v != "" {
-		for _, tag := range strings.Split(v, ",") {
+		for tag := range strings.SplitSeq(v, ",") {
 			c.Tags = addTag(c.Tags, strings.TrimSpace(tag))
 		}
 	}
@@ -253,10 +254,8 @@ func addTag(tags []string, tag string) []string {
 	if tag == "" || len(tags) >= maxTags {
 		return tags
 	}
-	for _, t := range tags {
-		if t == tag {
-			return tags
-		}
+	if slices.Contains(tags, tag) {
+		return tags
 	}
 	return append(tags, tag)
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -187,7 +188,7 @@ func (a *App) build(ctx context.Context) error {
 	if a.o.Port != 0 {
 		port = a.o.Port
 	}
-	if a.listener, err = net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(max(port, 0)))); err != nil {
+	if a.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(max(port, 0)))); err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
 	a.server = &http.Server{
@@ -325,9 +326,9 @@ func (a *App) Run(ctx context.Context, hup <-chan os.Signal) error {
 // Close stops what is running, in the reverse order of its start.
 func (a *App) Close(ctx context.Context) error {
 	var errs error
-	for i := len(a.undo) - 1; i >= 0; i-- {
-		if err := a.undo[i].stop(ctx); err != nil {
-			errs = errors.Join(errs, fmt.Errorf("stop %s: %w", a.undo[i].name, err))
+	for _, v := range slices.Backward(a.undo) {
+		if err := v.stop(ctx); err != nil {
+			errs = errors.Join(errs, fmt.Errorf("stop %s: %w", v.name, err))
 		}
 	}
 	a.undo = nil

@@ -19,8 +19,8 @@ type mockServer struct {
 	done   chan struct{}
 }
 
-func startMock() (*mockServer, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+func startMock(ctx context.Context) (*mockServer, error) {
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("start the built-in mock provider: %w", err)
 	}

@@ -78,7 +78,7 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 		}
 		if d := &models[i]; d.Provider == "mock" && d.BaseURL == "" {
 			if a.mock == nil {
-				m, err := startMock()
+				m, err := startMock(ctx)
 				if err != nil {
 					return err
 				}
@@ -149,7 +149,7 @@ func (a *App) tell(l *loaded) {
 		a.log.Warn("the configuration has settings that are not honoured yet; `penstock check` says why", "settings", strings.Join(keys, ", "))
 	}
 	for _, w := range l.report.Warnings {
-		a.log.Warn("configuration: " + w)
+		a.log.Warn("configuration", "warning", w)
 	}
 }
 

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"penstock/internal/config"
 	"penstock/internal/gateway"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestProvider(t *testing.T) {
@@ -138,7 +138,7 @@ model_list:
 	want := gateway.Deployment{
 		ID: "42", Group: "m", Provider: "openai", Upstream: "gpt-4o", BaseURL: "https://proxy.example/v1",
 		APIKey: "from-credential", APIVersion: "v1", Weight: 1.5, TPM: 9, MaxParallel: 4, Order: 2,
-		Timeout: 7 * time.Second, StreamIdle: 2500 * time.Millisecond, Retries: ptr(0), Cooldown: ptr(time.Duration(0)),
+		Timeout: 7 * time.Second, StreamIdle: 2500 * time.Millisecond, Retries: new(0), Cooldown: new(time.Duration(0)),
 		DropParams: true, Mode: "chat", BaseModel: "azure/gpt-4o", AccessGroups: []string{"prod"},
 		Prices:     map[string]string{"input_cost_per_token": "0.000001", "output_cost_per_token": "2"},
 		Defaults:   []gateway.Param{{Name: "temperature", Value: []byte("0.7")}, {Name: "top_p", Value: []byte("0.5")}},
@@ -222,8 +222,11 @@ func TestOneDeploymentForEachOrganization(t *testing.T) {
 	}{
 		{"one", model("model: openai/x, api_key: k, organization: org-a"), []string{"org-a"}, nil},
 		{"two", model("model: openai/x, api_key: k, organization: [org-a, org-b]"), []string{"org-a", "org-b"}, nil},
-		{"two with an id", model("model: openai/x, api_key: k, organization: [org-a, org-b]") + "    model_info: {id: i}\n",
-			[]string{"org-a", "org-b"}, []string{"i-org-a", "i-org-b"}},
+		{
+			"two with an id", model("model: openai/x, api_key: k, organization: [org-a, org-b]") + "    model_info: {id: i}\n",
+			[]string{"org-a", "org-b"},
+			[]string{"i-org-a", "i-org-b"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg, _ := load(t, tt.yaml, nil)

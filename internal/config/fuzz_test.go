@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"penstock/internal/config"
-
 	"github.com/go-json-experiment/json/jsontext"
+
+	"penstock/internal/config"
 )
 
 // FuzzLoad reads random files. Whatever they are, Load returns either a Config

@@ -52,5 +52,3 @@ func load(t *testing.T, yaml string, e env) (*config.Config, *config.Report) {
 func model(params string) string {
 	return "model_list:\n  - model_name: m\n    litellm_params: {" + params + "}\n"
 }
-
-func ptr[T any](v T) *T { return &v }

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"penstock/internal/config"
-
 	"github.com/google/go-cmp/cmp"
+
+	"penstock/internal/config"
 )
 
 func coreEnv() env {

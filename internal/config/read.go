@@ -211,11 +211,6 @@ func dict[T any](r reader[T]) reader[map[string]T] {
 	}}
 }
 
-// raw is any value, as JSON.
-func raw() reader[[]byte] {
-	return reader[[]byte]{"any value", func(l *loader, n *node) ([]byte, bool) { return l.json(nil, n) }}
-}
-
 // object is a mapping, as JSON.
 func object() reader[[]byte] {
 	return reader[[]byte]{"a mapping", func(l *loader, n *node) ([]byte, bool) {

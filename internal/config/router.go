@@ -116,8 +116,10 @@ func alias() reader[Alias] {
 	}}
 }
 
-var failureClasses = []string{"BadRequestError", "AuthenticationError", "TimeoutError", "RateLimitError",
-	"ContentPolicyViolationError", "InternalServerError", "ServiceUnavailableError", "NotFoundError", "BadGatewayError"}
+var failureClasses = []string{
+	"BadRequestError", "AuthenticationError", "TimeoutError", "RateLimitError",
+	"ContentPolicyViolationError", "InternalServerError", "ServiceUnavailableError", "NotFoundError", "BadGatewayError",
+}
 
 func retryPolicy() reader[Policy] {
 	return policy("Retries", slices.Concat(failureClasses, []string{"Default"})...)
@@ -206,8 +208,10 @@ func (l *loader) finishRouter() {
 		where  string
 		routes map[string][]string
 	}{
-		{"fallbacks", r.Fallbacks}, {"context_window_fallbacks", r.ContextWindowFallbacks},
-		{"content_policy_fallbacks", r.ContentPolicyFallbacks}, {"default_fallbacks", map[string][]string{"*": r.DefaultFallbacks}},
+		{"fallbacks", r.Fallbacks},
+		{"context_window_fallbacks", r.ContextWindowFallbacks},
+		{"content_policy_fallbacks", r.ContentPolicyFallbacks},
+		{"default_fallbacks", map[string][]string{"*": r.DefaultFallbacks}},
 	} {
 		for _, from := range slices.Sorted(maps.Keys(m.routes)) {
 			check(m.where, from)

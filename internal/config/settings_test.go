@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"penstock/internal/config"
-	"penstock/internal/gateway"
-
 	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
+
+	"penstock/internal/config"
+	"penstock/internal/gateway"
 )
 
 func TestRouterSettingsWinOverLiteLLMSettings(t *testing.T) {
@@ -30,24 +30,38 @@ func TestRouterSettingsWinOverLiteLLMSettings(t *testing.T) {
 		{"the timeout is ten minutes", "model_list: []", nil, func(r config.Router) any { return r.Timeout }, 10 * time.Minute},
 		{"the timeout of router_settings", "router_settings: {timeout: 1.5}", nil, func(r config.Router) any { return r.Timeout }, 1500 * time.Millisecond},
 		{"request_timeout wins over it", "router_settings: {timeout: 1.5}\nlitellm_settings: {request_timeout: 20}", nil, func(r config.Router) any { return r.Timeout }, 20 * time.Second},
-		{"fallbacks are replaced as a whole", "litellm_settings: {fallbacks: [{a: [b]}]}\nrouter_settings: {fallbacks: [{c: [d]}]}", nil,
-			func(r config.Router) any { return r.Fallbacks }, map[string][]string{"c": {"d"}}},
-		{"fallbacks of litellm_settings count too", "litellm_settings: {fallbacks: [{a: b}, {c: [d, e]}], default_fallbacks: [z]}", nil,
-			func(r config.Router) any { return fmt.Sprint(r.Fallbacks, r.DefaultFallbacks) }, "map[a:[b] c:[d e]] [z]"},
+		{
+			"fallbacks are replaced as a whole", "litellm_settings: {fallbacks: [{a: [b]}]}\nrouter_settings: {fallbacks: [{c: [d]}]}", nil,
+			func(r config.Router) any { return r.Fallbacks },
+			map[string][]string{"c": {"d"}},
+		},
+		{
+			"fallbacks of litellm_settings count too", "litellm_settings: {fallbacks: [{a: b}, {c: [d, e]}], default_fallbacks: [z]}", nil,
+			func(r config.Router) any { return fmt.Sprint(r.Fallbacks, r.DefaultFallbacks) }, "map[a:[b] c:[d e]] [z]",
+		},
 		{"not configured is nil", "model_list: []", nil, func(r config.Router) any { return r.ContextWindowFallbacks == nil }, true},
-		{"aliases", "router_settings: {model_group_alias: {a: b, c: {model: d, hidden: true}}}", nil,
-			func(r config.Router) any { return r.Aliases }, map[string]config.Alias{"a": {Model: "b"}, "c": {Model: "d", Hidden: true}}},
-		{"strategy arguments keep their text", "router_settings: {routing_strategy: latency-based-routing, routing_strategy_args: {ttl: 10, lowest_latency_buffer: 0.50}}", nil,
+		{
+			"aliases", "router_settings: {model_group_alias: {a: b, c: {model: d, hidden: true}}}", nil,
+			func(r config.Router) any { return r.Aliases },
+			map[string]config.Alias{"a": {Model: "b"}, "c": {Model: "d", Hidden: true}},
+		},
+		{
+			"strategy arguments keep their text", "router_settings: {routing_strategy: latency-based-routing, routing_strategy_args: {ttl: 10, lowest_latency_buffer: 0.50}}", nil,
 			func(r config.Router) any {
 				return fmt.Sprintf("%s %s %s", r.Strategy, r.StrategyArgs[0].Value, r.StrategyArgs[1].Value)
-			}, "latency-based-routing 10 0.50"},
-		{"cooldown of nothing", "router_settings: {cooldown_time: 0, disable_cooldowns: true}", nil,
-			func(r config.Router) any { return fmt.Sprint(r.CooldownTime, r.DisableCooldowns) }, "0s true"},
-		{"provider budgets", "router_settings: {provider_budget_config: {openai: {budget_limit: 0.000000000001, time_period: 1d}, azure: {budget_limit: 100, time_period: 30d}}}", nil,
+			}, "latency-based-routing 10 0.50",
+		},
+		{
+			"cooldown of nothing", "router_settings: {cooldown_time: 0, disable_cooldowns: true}", nil,
+			func(r config.Router) any { return fmt.Sprint(r.CooldownTime, r.DisableCooldowns) }, "0s true",
+		},
+		{
+			"provider budgets", "router_settings: {provider_budget_config: {openai: {budget_limit: 0.000000000001, time_period: 1d}, azure: {budget_limit: 100, time_period: 30d}}}", nil,
 			func(r config.Router) any {
 				o, a := r.ProviderBudgets["openai"], r.ProviderBudgets["azure"]
 				return fmt.Sprintf("%d/%s %d/%s", *o.Budget, o.BudgetDuration, *a.Budget, a.BudgetDuration)
-			}, "0/1d 100000000000/30d"},
+			}, "0/1d 100000000000/30d",
+		},
 		{"hard rate limits", "router_settings: {optional_pre_call_checks: [enforce_model_rate_limits]}", nil, func(r config.Router) any { return r.EnforceRateLimits }, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -105,8 +119,10 @@ func TestLimitsAndLoggingOfAFile(t *testing.T) {
 		DataDir: "/var/lib/penstock", JournalFsync: config.Fsync{Always: true}, MaxRequestBytes: 1 << 19,
 		AllowClientCredentials: true, KeyHeader: "X-My-Key", BudgetExceededStatus: 429, KeyCacheTTL: time.Minute,
 		Timezone: paris, BudgetResetTime: 4*time.Hour + 30*time.Minute,
-		Global: gateway.Limits{RPM: ptr[int64](1000), TPM: ptr[int64](2_000_000), Parallel: ptr[int64](50),
-			Budget: ptr[gateway.NanoUSD](100_000_000), BudgetDuration: "30d"},
+		Global: gateway.Limits{
+			RPM: new(int64(1000)), TPM: new(int64(2_000_000)), Parallel: new(int64(50)),
+			Budget: new(gateway.NanoUSD(100_000_000)), BudgetDuration: "30d",
+		},
 		UserHeader: "X-Customer", StorePrompts: true, SpendLogsRetention: 30 * 24 * time.Hour,
 		DrainTimeout: 30 * time.Second, ConfigPoll: 30 * time.Second,
 	}
@@ -115,18 +131,22 @@ func TestLimitsAndLoggingOfAFile(t *testing.T) {
 		t.Errorf("server (-want +got):\n%s", d)
 	}
 	wantKeys := config.KeyRules{
-		Default: config.KeyParams{Limits: gateway.Limits{Budget: ptr[gateway.NanoUSD](5e9)}, Models: []string{"gpt-4o"}, TeamID: "core", Metadata: []byte(`{"tier":1.50}`)},
-		Upper: config.KeyParams{Duration: "30d", Limits: gateway.Limits{Budget: ptr[gateway.NanoUSD](100e9), BudgetDuration: "30d",
-			TPM: ptr[int64](1000), RPM: ptr[int64](10), Parallel: ptr[int64](3)}},
+		Default: config.KeyParams{Limits: gateway.Limits{Budget: new(gateway.NanoUSD(5e9))}, Models: []string{"gpt-4o"}, TeamID: "core", Metadata: []byte(`{"tier":1.50}`)},
+		Upper: config.KeyParams{Duration: "30d", Limits: gateway.Limits{
+			Budget: new(gateway.NanoUSD(100e9)), BudgetDuration: "30d",
+			TPM: new(int64(1000)), RPM: new(int64(10)), Parallel: new(int64(3)),
+		}},
 	}
 	if d := cmp.Diff(wantKeys, cfg.Keys); d != "" {
 		t.Errorf("keys (-want +got):\n%s", d)
 	}
 	wantLogging := config.Logging{RedactMessages: true, Level: "info", Destinations: []config.Destination{
 		{Name: "generic_api", Type: "generic_api", OnSuccess: true, OnFailure: true, Settings: config.Settings{
-			"endpoint": "https://logs.example.com/in", "headers": "Authorization=Bearer os.environ/NOT_REPLACED,X-Token=sk-lf-value"}},
+			"endpoint": "https://logs.example.com/in", "headers": "Authorization=Bearer os.environ/NOT_REPLACED,X-Token=sk-lf-value",
+		}},
 		{Name: "audit", Type: "generic_api", OnFailure: true, Settings: config.Settings{
-			"endpoint": "https://audit.example.com", "event_types": "llm_api_failure", "log_format": "ndjson"}},
+			"endpoint": "https://audit.example.com", "event_types": "llm_api_failure", "log_format": "ndjson",
+		}},
 		{Name: "langfuse", Type: "langfuse", OnSuccess: true, Settings: config.Settings{"public_key": "pk-lf-value", "secret_key": "sk-lf-value"}},
 	}}
 	if d := cmp.Diff(wantLogging, cfg.Logging); d != "" {
@@ -142,7 +162,8 @@ environment_variables: {LANGFUSE_BASE_URL: "https://lf.example"}
 	want := config.Logging{Prometheus: true, Level: "info", Destinations: []config.Destination{
 		{Name: "generic_api", Type: "generic_api", OnSuccess: true, OnFailure: true, Settings: config.Settings{"endpoint": "https://in.example", "headers": "a=b,c=d"}},
 		{Name: "langfuse_otel", Type: "langfuse_otel", OnSuccess: true, Settings: config.Settings{
-			"public_key": "p", "secret_key": "s", "host": "https://lf.example", "default_tags": "cache_hit,proxy_base_url"}},
+			"public_key": "p", "secret_key": "s", "host": "https://lf.example", "default_tags": "cache_hit,proxy_base_url",
+		}},
 	}}
 	if d := cmp.Diff(want, cfg.Logging); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
@@ -256,9 +277,17 @@ func TestMatches(t *testing.T) {
 		pattern, name string
 		want          bool
 	}{
-		{"gpt-4o", "gpt-4o", true}, {"gpt-4o", "gpt-4o-mini", false}, {"*", "anything/at all", true},
-		{"openai/*", "openai/gpt-4o", true}, {"openai/*", "openai", false}, {"*-mini", "gpt-4o-mini", true},
-		{"a*a", "a", false}, {"a*a", "aa", true}, {"a*b*c", "a1b2c", true}, {"a*b*c", "a1c2b", false}, {"a*b*c", "abxbc", true},
+		{"gpt-4o", "gpt-4o", true},
+		{"gpt-4o", "gpt-4o-mini", false},
+		{"*", "anything/at all", true},
+		{"openai/*", "openai/gpt-4o", true},
+		{"openai/*", "openai", false},
+		{"*-mini", "gpt-4o-mini", true},
+		{"a*a", "a", false},
+		{"a*a", "aa", true},
+		{"a*b*c", "a1b2c", true},
+		{"a*b*c", "a1c2b", false},
+		{"a*b*c", "abxbc", true},
 	} {
 		if got := config.Matches(tt.pattern, tt.name); got != tt.want {
 			t.Errorf("Matches(%q, %q) = %v, want %v", tt.pattern, tt.name, got, tt.want)

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"penstock/internal/config"
-
 	"go.uber.org/goleak"
+
+	"penstock/internal/config"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

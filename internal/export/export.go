@@ -104,11 +104,11 @@ type Exporter struct {
 func New(o Options, log *slog.Logger, targets ...Target) *Exporter {
 	e := &Exporter{}
 	for _, t := range targets {
+		ctx, cancel := context.WithCancel(context.Background())
 		w := &worker{
-			Target: t, o: o.withDefaults(), log: log.With("destination", t.Destination.Name()),
+			Target: t, ctx: ctx, cancel: cancel, o: o.withDefaults(), log: log.With("destination", t.Destination.Name()),
 			wake: make(chan struct{}, 1), done: make(chan struct{}),
 		}
-		w.ctx, w.cancel = context.WithCancel(context.Background())
 		go w.run()
 		e.workers = append(e.workers, w)
 		e.content = e.content || t.Content

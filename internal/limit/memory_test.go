@@ -44,10 +44,8 @@ func TestMemoryStartsFromTheBooks(t *testing.T) {
 	}
 }
 
-func ptr[T any](v T) *T { return &v }
-
 func TestRefusalNamesEverything(t *testing.T) {
-	key := &gateway.Key{Hash: "abc", Name: "sk-...1234", Alias: "prod", Limits: gateway.Limits{RPM: ptr(int64(1)), Budget: ptr(gateway.NanoUSD(10_000_000_000))}}
+	key := &gateway.Key{Hash: "abc", Name: "sk-...1234", Alias: "prod", Limits: gateway.Limits{RPM: new(int64(1)), Budget: new(gateway.NanoUSD(10_000_000_000))}}
 	for _, tt := range []struct {
 		name    string
 		p       gateway.Principal
@@ -57,16 +55,27 @@ func TestRefusalNamesEverything(t *testing.T) {
 		message string
 	}{
 		{
-			"rate", gateway.Principal{Key: key}, nil, limit.Size{}, gateway.Exceeded,
+			"rate",
+			gateway.Principal{Key: key},
+			nil,
+			limit.Size{},
+			gateway.Exceeded,
 			"Rate limit exceeded for api_key: abc. Limit type: requests. Current limit: 1, Remaining: 0. Limit resets at: 2026-03-18 10:21:31 UTC. Used: 1, this call needs: 1",
 		},
 		{
-			"budget", gateway.Principal{Key: &gateway.Key{Hash: "other", Name: "sk-...1234", Alias: "prod", Limits: gateway.Limits{Budget: ptr(gateway.NanoUSD(10_000_000_000))}}}, nil,
-			limit.Size{Money: limit.Range{Least: 6_000_000_000, Want: 6_000_000_000, Worst: 6_000_000_000}}, gateway.BudgetExceeded,
+			"budget",
+			gateway.Principal{Key: &gateway.Key{Hash: "other", Name: "sk-...1234", Alias: "prod", Limits: gateway.Limits{Budget: new(gateway.NanoUSD(10_000_000_000))}}},
+			nil,
+			limit.Size{Money: limit.Range{Least: 6_000_000_000, Want: 6_000_000_000, Worst: 6_000_000_000}},
+			gateway.BudgetExceeded,
 			"Budget has been exceeded! Key=prod (sk-...1234) Current cost: 0.0, Max budget: 10.0. In flight: 6.0, this call needs: 6.0",
 		},
 		{
-			"more tokens than the limit ever allows", gateway.Principal{}, &limit.Global{Limits: gateway.Limits{TPM: ptr(int64(5))}}, limit.Size{Tokens: 6}, gateway.Exceeded,
+			"more tokens than the limit ever allows",
+			gateway.Principal{},
+			&limit.Global{Limits: gateway.Limits{TPM: new(int64(5))}},
+			limit.Size{Tokens: 6},
+			gateway.Exceeded,
 			"Rate limit exceeded for global: . Limit type: tokens. Current limit: 5, Remaining: 5. Limit resets at: 2026-03-18 10:21:30 UTC. Used: 0, this call needs: 6, which is more than the limit allows at any time",
 		},
 	} {
@@ -86,7 +95,7 @@ func TestRefusalNamesEverything(t *testing.T) {
 
 // What the path costs: one key with every limit, its user and its team.
 func BenchmarkReserveSettle(b *testing.B) {
-	all := gateway.Limits{RPM: ptr(int64(1 << 40)), TPM: ptr(int64(1 << 40)), Parallel: ptr(int64(1 << 40)), Budget: ptr(gateway.NanoUSD(1 << 60)), BudgetDuration: "30d"}
+	all := gateway.Limits{RPM: new(int64(1 << 40)), TPM: new(int64(1 << 40)), Parallel: new(int64(1 << 40)), Budget: new(gateway.NanoUSD(1 << 60)), BudgetDuration: "30d"}
 	l := limit.New(limit.NewMemory(limit.Calendar{}), time.Now)
 	p := gateway.Principal{
 		Key:  &gateway.Key{Hash: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", TeamID: "t", Limits: all},

@@ -62,8 +62,10 @@ func (s *Server) control(w http.ResponseWriter, r *http.Request) {
 	}
 	if n, err := strconv.Atoi(q.Get("recent")); err == nil && n > 0 {
 		for _, c := range s.journal.last(n) {
-			rep.Recent = append(rep.Recent, reported{c.Method, c.Path, c.Model, c.Stream, c.Outcome,
-				c.Start, c.End, c.Header, strings.ToValidUTF8(string(c.Body), "\ufffd")})
+			rep.Recent = append(rep.Recent, reported{
+				c.Method, c.Path, c.Model, c.Stream, c.Outcome,
+				c.Start, c.End, c.Header, strings.ToValidUTF8(string(c.Body), "\ufffd"),
+			})
 		}
 	}
 	w.Header()["Content-Type"] = typeJSON

@@ -170,8 +170,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case opUnknown:
 		w.Header()["Content-Type"] = typeJSON
 		w.WriteHeader(http.StatusNotFound)
-		_, _ = w.Write(rt.dialect.failure(nil, failure{status: http.StatusNotFound,
-			message: "Invalid URL (" + r.Method + " " + r.URL.Path + "); the mock has no such endpoint"}))
+		_, _ = w.Write(rt.dialect.failure(nil, failure{
+			status:  http.StatusNotFound,
+			message: "Invalid URL (" + r.Method + " " + r.URL.Path + "); the mock has no such endpoint",
+		}))
 		return
 	case opChat, opEmbed, opCount:
 	}
@@ -199,8 +201,10 @@ func (s *Server) exchange(x *exchange, rt target, w http.ResponseWriter, r *http
 	}
 	var c *Call
 	if s.journal.keep > 0 {
-		c = &Call{Method: r.Method, Path: r.URL.RequestURI(), Header: r.Header.Clone(), Body: bytes.Clone(x.body),
-			Stream: x.stream, Start: x.start, Outcome: Running}
+		c = &Call{
+			Method: r.Method, Path: r.URL.RequestURI(), Header: r.Header.Clone(), Body: bytes.Clone(x.body),
+			Stream: x.stream, Start: x.start, Outcome: Running,
+		}
 		if x.model != nil {
 			c.Model = x.model.name
 		}

@@ -1,5 +1,7 @@
 package mock
 
+import "slices"
+
 // renderOpenAI writes the plan as a chat completion.
 //
 // Format: https://platform.openai.com/docs/api-reference/chat
@@ -48,7 +50,7 @@ func (x *exchange) streamOpenAI() {
 	p := &x.plan
 	x.str("data: ")
 	x.openAIHead("chat.completion.chunk")
-	head := x.out[:len(x.out):len(x.out)]
+	head := slices.Clip(x.out)
 	// tail ends a chunk. With a usage chunk to come, the others say null.
 	tail := "]}\n\n"
 	if x.usage {

@@ -88,8 +88,10 @@ func TestTheQueueIsPlayedOnce(t *testing.T) {
 }
 
 func TestEveryKeyIsExplained(t *testing.T) {
-	for _, key := range []string{"latency", "slow_headers", "first", "gap", "tokens", "chunks", "text", "reason", "large", "prompt",
-		"cached", "nousage", "status", "retry_after", "flaky", "hang", "cut", "cut_bytes", "stall", "short", "error"} {
+	for _, key := range []string{
+		"latency", "slow_headers", "first", "gap", "tokens", "chunks", "text", "reason", "large", "prompt",
+		"cached", "nousage", "status", "retry_after", "flaky", "hang", "cut", "cut_bytes", "stall", "short", "error",
+	} {
 		value := "=500"
 		switch key {
 		case "hang", "nousage", "reason":

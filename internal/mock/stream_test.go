@@ -23,22 +23,27 @@ func TestStreamsHaveTheirVendorsShape(t *testing.T) {
 	tests := []struct {
 		name, path, body, want string
 	}{
-		{"OpenAI without usage", "/v1/chat/completions",
+		{
+			"OpenAI without usage", "/v1/chat/completions",
 			`{"model":"m","stream":true,"max_tokens":2,"messages":[{"role":"user","content":"1"}]}`,
 			head + `{"index":0,"delta":{"role":"assistant","content":"","refusal":null},"logprobs":null,"finish_reason":null}]}` + "\n\n" +
 				head + `{"index":0,"delta":{"content":"Hello"},"logprobs":null,"finish_reason":null}]}` + "\n\n" +
 				head + `{"index":0,"delta":{"content":" from"},"logprobs":null,"finish_reason":null}]}` + "\n\n" +
 				head + `{"index":0,"delta":{},"logprobs":null,"finish_reason":"length"}]}` + "\n\n" +
-				"data: [DONE]\n\n"},
-		{"OpenAI with usage", "/v1/chat/completions",
+				"data: [DONE]\n\n",
+		},
+		{
+			"OpenAI with usage", "/v1/chat/completions",
 			`{"model":"m","stream":true,"stream_options":{"include_usage":true},"mock":{"tokens":2,"chunks":1},"messages":[{"role":"user","content":"1"}]}`,
 			head + `{"index":0,"delta":{"role":"assistant","content":"","refusal":null},"logprobs":null,"finish_reason":null}],"usage":null}` + "\n\n" +
 				head + `{"index":0,"delta":{"content":"Hello from"},"logprobs":null,"finish_reason":null}],"usage":null}` + "\n\n" +
 				head + `{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}],"usage":null}` + "\n\n" +
 				head + `],"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},` +
 				`"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}}` + "\n\n" +
-				"data: [DONE]\n\n"},
-		{"OpenAI tool call in fragments", "/v1/chat/completions",
+				"data: [DONE]\n\n",
+		},
+		{
+			"OpenAI tool call in fragments", "/v1/chat/completions",
 			`{"model":"m","stream":true,` + tool + `,"messages":[{"role":"user","content":"tool"}]}`,
 			head + `{"index":0,"delta":{"role":"assistant","content":"","refusal":null},"logprobs":null,"finish_reason":null}]}` + "\n\n" +
 				head + `{"index":0,"delta":{"tool_calls":[{"index":0,"id":"call_mock_1_0","type":"function","function":{"name":"w","arguments":""}}]},"logprobs":null,"finish_reason":null}]}` + "\n\n" +
@@ -46,8 +51,10 @@ func TestStreamsHaveTheirVendorsShape(t *testing.T) {
 				head + `{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"\":\"Par"}}]},"logprobs":null,"finish_reason":null}]}` + "\n\n" +
 				head + `{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"is\"}"}}]},"logprobs":null,"finish_reason":null}]}` + "\n\n" +
 				head + `{"index":0,"delta":{},"logprobs":null,"finish_reason":"tool_calls"}]}` + "\n\n" +
-				"data: [DONE]\n\n"},
-		{"Anthropic with thinking", "/v1/messages",
+				"data: [DONE]\n\n",
+		},
+		{
+			"Anthropic with thinking", "/v1/messages",
 			`{"model":"reason","stream":true,"max_tokens":5,"messages":[{"role":"user","content":"1"}]}`,
 			event("message_start", `{"type":"message_start","message":{"id":"msg_mock_1","type":"message","role":"assistant","model":"reason","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":5,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":1,"service_tier":"standard"}}}`) +
 				event("content_block_start", `{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}`) +
@@ -59,8 +66,10 @@ func TestStreamsHaveTheirVendorsShape(t *testing.T) {
 				event("content_block_delta", `{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"Hello"}}`) +
 				event("content_block_stop", `{"type":"content_block_stop","index":1}`) +
 				event("message_delta", `{"type":"message_delta","delta":{"stop_reason":"max_tokens","stop_sequence":null},"usage":{"output_tokens":5}}`) +
-				event("message_stop", `{"type":"message_stop"}`)},
-		{"Anthropic tool call", "/v1/messages",
+				event("message_stop", `{"type":"message_stop"}`),
+		},
+		{
+			"Anthropic tool call", "/v1/messages",
 			`{"model":"m","stream":true,"max_tokens":50,"tools":[{"name":"w","input_schema":{"properties":{"a":{"type":"string"}},"required":["a"]}}],"messages":[{"role":"user","content":"tool"}]}`,
 			event("message_start", `{"type":"message_start","message":{"id":"msg_mock_1","type":"message","role":"assistant","model":"m","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":5,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":1,"service_tier":"standard"}}}`) +
 				event("content_block_start", `{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"toolu_mock_1_0","name":"w","input":{}}}`) +
@@ -71,17 +80,22 @@ func TestStreamsHaveTheirVendorsShape(t *testing.T) {
 				event("content_block_delta", `{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"s\"}"}}`) +
 				event("content_block_stop", `{"type":"content_block_stop","index":0}`) +
 				event("message_delta", `{"type":"message_delta","delta":{"stop_reason":"tool_use","stop_sequence":null},"usage":{"output_tokens":5}}`) +
-				event("message_stop", `{"type":"message_stop"}`)},
-		{"Gemini with CRLF and no end mark", "/v1beta/models/mock-tokens=2,reason:streamGenerateContent?alt=sse",
+				event("message_stop", `{"type":"message_stop"}`),
+		},
+		{
+			"Gemini with CRLF and no end mark", "/v1beta/models/mock-tokens=2,reason:streamGenerateContent?alt=sse",
 			`{"contents":[{"parts":[{"text":"1"}]}]}`,
 			"data: " + gem(`{"text":"Let me think first.","thought":true}`, "", 0, 4) +
 				"data: " + gem(`{"text":"Hello"}`, "", 1, 4) +
 				"data: " + gem(`{"text":" from"}`, "", 2, 4) +
-				"data: " + gem(`{"text":""}`, "STOP", 2, 4)},
-		{"Gemini without alt=sse is a growing array", "/v1beta/models/mock-tokens=1,reason:streamGenerateContent",
+				"data: " + gem(`{"text":""}`, "STOP", 2, 4),
+		},
+		{
+			"Gemini without alt=sse is a growing array", "/v1beta/models/mock-tokens=1,reason:streamGenerateContent",
 			`{"contents":[{"parts":[{"text":"1"}]}],"generationConfig":{"maxOutputTokens":4}}`,
 			"[" + geminiChunk(`{"text":"Let me think first.","thought":true}`, "", 0, 4) + "\r\n," +
-				"\r\n" + geminiChunk(`{"text":""}`, "MAX_TOKENS", 0, 4) + "\r\n]"},
+				"\r\n" + geminiChunk(`{"text":""}`, "MAX_TOKENS", 0, 4) + "\r\n]",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -113,10 +113,9 @@ func (l *line) quote() error {
 
 	choices := max(c.Ask.Choices, 1)
 	in := c.Ask.Input
-	least, want, worst := int64(1), int64(0), int64(0)
+	var least, want, worst int64 // output tokens
 	switch {
-	case c.Op == gateway.Embed:
-		least = 0
+	case c.Op == gateway.Embed: // no output
 	case c.Ask.MaxOutput > 0:
 		// The client's own cap is kept, so it is what must be affordable.
 		least, want, worst = c.Ask.MaxOutput, c.Ask.MaxOutput, c.Ask.MaxOutput

@@ -125,7 +125,7 @@ func parseURL(s string) (*url.URL, error) {
 
 // broken says why there was no answer.
 func (l *line) broken(w *watch, t router.Target, err error) *gateway.Error {
-	if context.Cause(w.ctx) == errTimeout || isTimeout(err) {
+	if errors.Is(context.Cause(w.ctx), errTimeout) || isTimeout(err) {
 		return &gateway.Error{
 			Kind: gateway.UpstreamTimeout, Err: err,
 			Message: fmt.Sprintf("%s did not answer within %s (deployment %s)", t.Provider, w.after, t.ID),

@@ -310,14 +310,14 @@ func (t *Table) near(model string) string {
 		}
 	}
 	slices.SortStableFunc(best, func(a, b guess) int { return a.d - b.d })
-	out := ""
+	var out strings.Builder
 	for i, g := range best[:min(len(best), 3)] {
 		if i > 0 {
-			out += " or "
+			out.WriteString(" or ")
 		}
-		out += "'" + g.name + "'"
+		out.WriteString("'" + g.name + "'")
 	}
-	return out
+	return out.String()
 }
 
 // distance is the edit distance of a and b.

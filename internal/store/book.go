@@ -133,7 +133,7 @@ func (db *DB) addToOwners(ctx context.Context, tx *sql.Tx, o owner, list []sum) 
 				ids[i] = s.id
 			}
 			w.in(o.id, ids)
-			if _, err := tx.ExecContext(ctx, "SELECT "+o.id+" FROM "+o.table+w.sql()+" ORDER BY "+o.id+db.d.forUpdate, w.args...); err != nil {
+			if _, err := tx.ExecContext(ctx, "SELECT "+o.id+" FROM "+o.table+w.sql()+" ORDER BY "+o.id+db.d.forUpdate, w.args...); err != nil { //nolint:gosec // G202: the text is ours, values are parameters
 				return err
 			}
 		}

@@ -126,7 +126,7 @@ func (db *DB) Calls(ctx context.Context, f CallFilter) ([]spend.Row, error) {
 		return nil, w.bad
 	}
 	limit := w.arg(Page{Limit: f.Limit}.limit())
-	rows, err := db.r.QueryContext(ctx, "SELECT "+strings.Join(callColumns, ", ")+" FROM calls"+w.sql()+
+	rows, err := db.r.QueryContext(ctx, "SELECT "+strings.Join(callColumns, ", ")+" FROM calls"+w.sql()+ //nolint:gosec // G202: the text is ours, values are parameters
 		" ORDER BY started_at DESC, call_id DESC LIMIT "+limit, w.args...)
 	if err != nil {
 		return nil, fmt.Errorf("read calls: %w", err)

@@ -12,8 +12,10 @@ import (
 func (db *DB) addToDaily(ctx context.Context, tx *sql.Tx, list []dayRow) error {
 	args := make([][]any, len(list))
 	for i, d := range list {
-		args[i] = []any{d.scope, d.id, d.day, d.model, d.provider,
-			d.Requests, d.Failures, d.Prompt, d.Completion, d.CacheRead, d.CacheWrite, int64(d.Cost)}
+		args[i] = []any{
+			d.scope, d.id, d.day, d.model, d.provider,
+			d.Requests, d.Failures, d.Prompt, d.Completion, d.CacheRead, d.CacheWrite, int64(d.Cost),
+		}
 	}
 	return db.bulk.each(ctx, tx,
 		`INSERT INTO daily (scope, id, day, model, provider, requests, failures, prompt, completion, cache_read, cache_write, cost)`,
@@ -67,6 +69,7 @@ func (db *DB) SpendByDay(ctx context.Context, f DayFilter) ([]DaySpend, error) {
 	if w.bad != nil {
 		return nil, w.bad
 	}
+	//nolint:gosec // G202: the text is ours, values are parameters
 	rows, err := db.r.QueryContext(ctx, `SELECT day, id, model, provider, requests, failures, prompt, completion, cache_read, cache_write, cost
 		FROM daily`+w.sql()+` ORDER BY day, id, model, provider`, w.args...)
 	if err != nil {

@@ -21,8 +21,10 @@ var keys = &entity[gateway.Key]{
 	columns: slices.Concat(
 		[]string{"hash", "name", "alias", "user_id", "team_id", "org_id", "models", "aliases"},
 		limitColumns,
-		[]string{"expires", "blocked", "allowed_routes", "key_type", "tags", "metadata", "permissions",
-			"created_at", "created_by", "updated_at", "updated_by", "last_active"}),
+		[]string{
+			"expires", "blocked", "allowed_routes", "key_type", "tags", "metadata", "permissions",
+			"created_at", "created_by", "updated_at", "updated_by", "last_active",
+		}),
 	id:   func(k *gateway.Key) string { return k.Hash },
 	args: keyArgs,
 	scan: scanKey,
@@ -67,8 +69,10 @@ func keyArgs(k *gateway.Key) ([]any, error) {
 	return slices.Concat(
 		[]any{k.Hash, k.Name, k.Alias, k.UserID, k.TeamID, k.OrganizationID, models, aliases},
 		limitArgs(&k.Limits, &k.Spend),
-		[]any{micros(k.Expires), k.Blocked, routes, k.Type, tags, metadata, permissions,
-			micros(k.CreatedAt), k.CreatedBy, micros(k.UpdatedAt), k.UpdatedBy, micros(k.LastActive)}), nil
+		[]any{
+			micros(k.Expires), k.Blocked, routes, k.Type, tags, metadata, permissions,
+			micros(k.CreatedAt), k.CreatedBy, micros(k.UpdatedAt), k.UpdatedBy, micros(k.LastActive),
+		}), nil
 }
 
 func scanKey(r row) (*gateway.Key, error) {
@@ -79,8 +83,10 @@ func scanKey(r row) (*gateway.Key, error) {
 	err := r.Scan(slices.Concat(
 		[]any{&k.Hash, &k.Name, &k.Alias, &k.UserID, &k.TeamID, &k.OrganizationID, &models, &aliases},
 		l.dest(&k.Limits, &k.Spend),
-		[]any{&expires, &k.Blocked, &routes, &k.Type, &tags, &metadata, &permissions,
-			&created, &k.CreatedBy, &updated, &k.UpdatedBy, &active})...)
+		[]any{
+			&expires, &k.Blocked, &routes, &k.Type, &tags, &metadata, &permissions,
+			&created, &k.CreatedBy, &updated, &k.UpdatedBy, &active,
+		})...)
 	if err != nil {
 		return nil, err
 	}

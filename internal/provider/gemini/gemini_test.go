@@ -26,22 +26,38 @@ func TestEndpointHasTheModelAndKeepsToIt(t *testing.T) {
 	for _, tt := range []struct {
 		name, base, version, model, method, query, want string
 	}{
-		{"the vendor's own address", "", "", "gemini-2.5-flash", "generateContent", "",
-			"https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash:generateContent"},
-		{"a base without a version gets one", "https://proxy.example/google/", "", "m", "generateContent", "",
-			"https://proxy.example/google/v1beta/models/m:generateContent"},
-		{"a base with a version keeps it", "https://proxy.example/v1alpha", "v1", "m", "streamGenerateContent", "alt=sse",
-			"https://proxy.example/v1alpha/models/m:streamGenerateContent?alt=sse"},
-		{"the deployment's version is used", "", "v1", "m", "generateContent", "",
-			"https://generativelanguage.googleapis.com/v1/models/m:generateContent"},
-		{"a base with the model gets the method only", "https://proxy.example/v1/models/gemini-x:generateContent", "", "m", "streamGenerateContent", "alt=sse",
-			"https://proxy.example/v1/models/gemini-x:streamGenerateContent?alt=sse"},
-		{"a query of the base stays", "https://proxy.example/v1?team=a", "", "m", "streamGenerateContent", "alt=sse",
-			"https://proxy.example/v1/models/m:streamGenerateContent?team=a&alt=sse"},
-		{"a tuned model is no model of the catalogue", "", "", "tunedModels/mine-1", "generateContent", "",
-			"https://generativelanguage.googleapis.com/v1beta/tunedModels/mine-1:generateContent"},
-		{"a client's model name cannot add a query or a method", "", "", "x?key=1#:deleteAll", "generateContent", "",
-			"https://generativelanguage.googleapis.com/v1beta/models/x%3Fkey=1%23%3AdeleteAll:generateContent"},
+		{
+			"the vendor's own address", "", "", "gemini-2.5-flash", "generateContent", "",
+			"https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash:generateContent",
+		},
+		{
+			"a base without a version gets one", "https://proxy.example/google/", "", "m", "generateContent", "",
+			"https://proxy.example/google/v1beta/models/m:generateContent",
+		},
+		{
+			"a base with a version keeps it", "https://proxy.example/v1alpha", "v1", "m", "streamGenerateContent", "alt=sse",
+			"https://proxy.example/v1alpha/models/m:streamGenerateContent?alt=sse",
+		},
+		{
+			"the deployment's version is used", "", "v1", "m", "generateContent", "",
+			"https://generativelanguage.googleapis.com/v1/models/m:generateContent",
+		},
+		{
+			"a base with the model gets the method only", "https://proxy.example/v1/models/gemini-x:generateContent", "", "m", "streamGenerateContent", "alt=sse",
+			"https://proxy.example/v1/models/gemini-x:streamGenerateContent?alt=sse",
+		},
+		{
+			"a query of the base stays", "https://proxy.example/v1?team=a", "", "m", "streamGenerateContent", "alt=sse",
+			"https://proxy.example/v1/models/m:streamGenerateContent?team=a&alt=sse",
+		},
+		{
+			"a tuned model is no model of the catalogue", "", "", "tunedModels/mine-1", "generateContent", "",
+			"https://generativelanguage.googleapis.com/v1beta/tunedModels/mine-1:generateContent",
+		},
+		{
+			"a client's model name cannot add a query or a method", "", "", "x?key=1#:deleteAll", "generateContent", "",
+			"https://generativelanguage.googleapis.com/v1beta/models/x%3Fkey=1%23%3AdeleteAll:generateContent",
+		},
 		{"a client's model name cannot climb", "", "", "../../files/x", "generateContent", "", "error"},
 		{"an empty segment is no model", "", "", "a//b", "generateContent", "", "error"},
 		{"a base that is no URL is refused", "proxy", "", "m", "generateContent", "", "error"},

@@ -37,10 +37,18 @@ func TestPassChangesAsLittleAsItCan(t *testing.T) {
 		{"nothing to do", nil, nil, 0, ` {"contents" : [ ],"x":1e400}`, ` {"contents" : [ ],"x":1e400}`, nil},
 		{"the gateway's own members never leave", nil, nil, 0, `{"model":"m","contents":[],"stream":true,"metadata":{"a":1},"api_key":"k","tags":[]}`, `{"contents":[]}`, nil},
 		{"what a deployment never sends is left out and listed", nil, []string{"safetySettings"}, 0, `{"contents":[],"safetySettings":[]}`, `{"contents":[]}`, []string{"safetySettings"}},
-		{"defaults come where the client is silent", []gateway.Param{temperature, topK, safety}, nil, 0, `{"contents":[],"generationConfig":{"topK":1}}`,
-			`{"safetySettings":[{"category":"C"}],"contents":[],"generationConfig":{"temperature":0.5,"topK":1}}`, nil},
-		{"a client that spells in snake_case is not silent", []gateway.Param{temperature, topK, safety}, nil, 0, `{"safety_settings":[],"generation_config":{"top_k":1,"temperature":1}}`,
-			`{"safety_settings":[],"generation_config":{"top_k":1,"temperature":1}}`, nil},
+		{
+			"defaults come where the client is silent",
+			[]gateway.Param{temperature, topK, safety},
+			nil, 0, `{"contents":[],"generationConfig":{"topK":1}}`,
+			`{"safetySettings":[{"category":"C"}],"contents":[],"generationConfig":{"temperature":0.5,"topK":1}}`, nil,
+		},
+		{
+			"a client that spells in snake_case is not silent",
+			[]gateway.Param{temperature, topK, safety},
+			nil, 0, `{"safety_settings":[],"generation_config":{"top_k":1,"temperature":1}}`,
+			`{"safety_settings":[],"generation_config":{"top_k":1,"temperature":1}}`, nil,
+		},
 		{"an empty generationConfig is filled", []gateway.Param{temperature, topK}, nil, 0, `{"generationConfig":{}}`, `{"generationConfig":{"temperature":0.5,"topK":4}}`, nil},
 		{"a missing generationConfig is added", []gateway.Param{temperature}, nil, 0, `{"contents":[]}`, `{"generationConfig":{"temperature":0.5},"contents":[]}`, nil},
 		{"an empty body becomes whole", []gateway.Param{temperature, safety}, nil, 0, `{"model":"m"}`, `{"safetySettings":[{"category":"C"}],"generationConfig":{"temperature":0.5}}`, nil},
@@ -81,8 +89,10 @@ func TestTranslateLeavesTheRequestForTheNextDeployment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &gateway.Deployment{ID: "d", DropAlways: []string{"seed", "safety_settings", "n"},
-		Defaults: []gateway.Param{{Name: "safety_settings", Value: []byte("[]")}, {Name: "temperature", Value: []byte("1")}, {Name: "top_k", Value: []byte("9")}}}
+	d := &gateway.Deployment{
+		ID: "d", DropAlways: []string{"seed", "safety_settings", "n"},
+		Defaults: []gateway.Param{{Name: "safety_settings", Value: []byte("[]")}, {Name: "temperature", Value: []byte("1")}, {Name: "top_k", Value: []byte("9")}},
+	}
 	req, err := New().Translate(d, c, r)
 	if err != nil {
 		t.Fatal(err)
@@ -145,8 +155,10 @@ func TestEmbedRequestRefusesWhatItCannotSend(t *testing.T) {
 
 func TestEmbedRequestSendsAndDrops(t *testing.T) {
 	c := call(t, `{"model":"m","input":["a"],"dimensions":null,"user":"u","truncate":"END","title":"t","autoTruncate":true,"tags":["x"]}`)
-	d := &gateway.Deployment{ID: "d", DropParams: true, DropAlways: []string{"title"}, AllowParams: []string{"autoTruncate"},
-		Defaults: []gateway.Param{{Name: "dimensions", Value: []byte("256")}, {Name: "weight", Value: []byte("1")}}}
+	d := &gateway.Deployment{
+		ID: "d", DropParams: true, DropAlways: []string{"title"}, AllowParams: []string{"autoTruncate"},
+		Defaults: []gateway.Param{{Name: "dimensions", Value: []byte("256")}, {Name: "weight", Value: []byte("1")}},
+	}
 	r, err := New().EmbedRequest(d, c)
 	if err != nil {
 		t.Fatal(err)

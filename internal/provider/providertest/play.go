@@ -191,23 +191,30 @@ func errorLine(err error) string {
 
 // usageLine shows what is not zero.
 func usageLine(u gateway.Usage) string {
-	s := fmt.Sprintf("usage %d+%d", u.Prompt, u.Completion)
+	var s strings.Builder
+	s.WriteString(fmt.Sprintf("usage %d+%d", u.Prompt, u.Completion))
 	for _, f := range []struct {
 		name string
 		n    int64
 	}{
-		{"cache_read", u.CacheRead}, {"cache_write", u.CacheWrite}, {"cache_write_1h", u.CacheWrite1h},
-		{"audio_in", u.AudioIn}, {"image_in", u.ImageIn}, {"reasoning", u.Reasoning},
-		{"audio_out", u.AudioOut}, {"image_out", u.ImageOut}, {"web_searches", u.WebSearches},
+		{"cache_read", u.CacheRead},
+		{"cache_write", u.CacheWrite},
+		{"cache_write_1h", u.CacheWrite1h},
+		{"audio_in", u.AudioIn},
+		{"image_in", u.ImageIn},
+		{"reasoning", u.Reasoning},
+		{"audio_out", u.AudioOut},
+		{"image_out", u.ImageOut},
+		{"web_searches", u.WebSearches},
 	} {
 		if f.n != 0 {
-			s += fmt.Sprintf(" %s=%d", f.name, f.n)
+			s.WriteString(fmt.Sprintf(" %s=%d", f.name, f.n))
 		}
 	}
 	if u.Tier != "" {
-		s += " tier=" + u.Tier
+		s.WriteString(" tier=" + u.Tier)
 	}
-	return s + "\n"
+	return s.String() + "\n"
 }
 
 // ending shows how a translated answer ended.
@@ -221,9 +228,9 @@ func ending(evs []canon.Event) string {
 			}
 		}
 	}
-	for i := len(evs) - 1; i >= 0; i-- {
-		if evs[i].Kind == canon.EvUsage {
-			return s + usageLine(evs[i].Usage)
+	for _, ev := range slices.Backward(evs) {
+		if ev.Kind == canon.EvUsage {
+			return s + usageLine(ev.Usage)
 		}
 	}
 	return s

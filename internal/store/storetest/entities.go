@@ -16,8 +16,8 @@ func fullKey() *gateway.Key {
 		Hash: hash(1), Name: "sk-...abcd", Alias: "build 'bot' \"1\"; --", UserID: "user-1", TeamID: "team-1", OrganizationID: "org-1",
 		Models: []string{"gpt-4o", "claude-*"}, Aliases: map[string]string{"z": "gpt-4o", "a": "x"},
 		Limits: gateway.Limits{
-			RPM: pointer[int64](0), TPM: pointer[int64](math.MaxInt64), Parallel: pointer[int64](3),
-			Budget: pointer[gateway.NanoUSD](math.MaxInt64), BudgetDuration: "30d", SoftBudget: pointer[gateway.NanoUSD](1),
+			RPM: new(int64(0)), TPM: new(int64(math.MaxInt64)), Parallel: new(int64(3)),
+			Budget: new(gateway.NanoUSD(math.MaxInt64)), BudgetDuration: "30d", SoftBudget: new(gateway.NanoUSD(1)),
 		},
 		Spend:   gateway.Spend{Window: math.MinInt64, WindowStart: at(0), Total: math.MaxInt64},
 		Expires: time.UnixMicro(1).UTC(), Blocked: true, AllowedRoutes: []string{"/v1/models"}, Type: "llm_api", Tags: []string{"a", ""},
@@ -51,7 +51,7 @@ func usersRoundTrip(t *testing.T, db *store.DB) {
 	ctx := t.Context()
 	full := gateway.User{
 		ID: "u\r\n1", Alias: "Zoë", Email: "Zoe@Example.com", Role: gateway.InternalUser, Models: []string{"m"}, Teams: []string{"t1", "t2"},
-		Limits:   gateway.Limits{RPM: pointer[int64](5), Budget: pointer[gateway.NanoUSD](0)},
+		Limits:   gateway.Limits{RPM: new(int64(5)), Budget: new(gateway.NanoUSD(0))},
 		Spend:    gateway.Spend{Window: 1, WindowStart: at(1), Total: 2},
 		Metadata: []byte(`{"k":"v"}`), CreatedAt: at(0), UpdatedAt: at(1),
 	}
@@ -72,7 +72,7 @@ func teamsRoundTrip(t *testing.T, db *store.DB) {
 	full := gateway.Team{
 		ID: "t1", Alias: "Red", OrganizationID: "org", Models: []string{"m"}, ModelAliases: map[string]string{"a": "b"},
 		Members: []gateway.Member{{UserID: "u1", Role: "admin"}, {UserID: "u2", Email: "u2@example.com", Role: "user"}},
-		Limits:  gateway.Limits{TPM: pointer[int64](5), SoftBudget: pointer[gateway.NanoUSD](7)},
+		Limits:  gateway.Limits{TPM: new(int64(5)), SoftBudget: new(gateway.NanoUSD(7))},
 		Spend:   gateway.Spend{Total: 2}, Blocked: true, Metadata: []byte(`{}`), CreatedAt: at(0), UpdatedAt: at(1),
 	}
 	want := full
@@ -153,7 +153,7 @@ func updateFails(t *testing.T, db *store.DB) {
 	must(t, db.CreateKey(ctx, &gateway.Key{Hash: hash(1), Alias: "one"}))
 	mine := errors.New("mine")
 	_, err := db.UpdateKey(ctx, hash(1), func(k *gateway.Key) error { k.Alias = "x"; return mine })
-	if err != mine {
+	if !errors.Is(err, mine) {
 		t.Errorf("error %v, want the one that the update returned, as it is", err)
 	}
 	if _, err := db.UpdateKey(ctx, hash(1), func(k *gateway.Key) error { k.Hash = hash(2); return nil }); err == nil {

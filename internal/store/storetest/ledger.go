@@ -21,8 +21,10 @@ func callsRoundTrip(t *testing.T, db *store.DB) {
 		CallID: "c1", ResponseID: "r1", KeyHash: hash(1), UserID: "u", TeamID: "t", OrgID: "o", EndUser: "e", Tags: []string{"b", "a", "b"},
 		Operation: gateway.Embed, Route: "/v1/embeddings", Group: "g", Model: "m", Provider: "p", Deployment: "d", Session: "s", ClientIP: "::1",
 		Failed: true, Kind: gateway.UpstreamCut, Error: strings.Repeat("é", 250), Interrupted: true, Stream: true, Finish: "stop", Retries: 3, Fallbacks: 2,
-		Usage: gateway.Usage{Prompt: math.MaxInt64, CacheRead: 1, CacheWrite: 2, CacheWrite1h: 3, AudioIn: 4, ImageIn: 5, Completion: 6,
-			Reasoning: 7, AudioOut: 8, ImageOut: 9, WebSearches: 10, Tier: "flex", Estimated: true},
+		Usage: gateway.Usage{
+			Prompt: math.MaxInt64, CacheRead: 1, CacheWrite: 2, CacheWrite1h: 3, AudioIn: 4, ImageIn: 5, Completion: 6,
+			Reasoning: 7, AudioOut: 8, ImageOut: 9, WebSearches: 10, Tier: "flex", Estimated: true,
+		},
 		Cost: math.MaxInt64, Priced: true, Price: "v7",
 		Start: at(0).Add(time.Microsecond), FirstByte: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(1, 1, 1, 0, 0, 0, 1000, time.UTC),
 	}
@@ -78,9 +80,9 @@ func callsFilter(t *testing.T, db *store.DB) {
 		{"of nobody", store.CallFilter{KeyHash: "nobody"}, func(int) bool { return false }},
 	} {
 		var want []spend.Row
-		for n := len(all) - 1; n >= 0; n-- {
+		for n, a := range slices.Backward(all) {
 			if tt.want(n) {
-				want = append(want, all[n])
+				want = append(want, a)
 			}
 		}
 		same(t, tt.name, got(db.Calls(t.Context(), tt.f))(t), want)

@@ -13,9 +13,9 @@ func listKeys(t *testing.T, db *store.DB) {
 	ctx := t.Context()
 	for i, k := range []gateway.Key{
 		{Alias: "Alpha_1", UserID: "u1", TeamID: "t1", Spend: gateway.Spend{Total: 5}},
-		{Alias: "alphaX1", UserID: "u1", CreatedBy: "admin", Limits: gateway.Limits{Budget: pointer[gateway.NanoUSD](10)}},
+		{Alias: "alphaX1", UserID: "u1", CreatedBy: "admin", Limits: gateway.Limits{Budget: new(gateway.NanoUSD(10))}},
 		{Alias: "100%", UserID: "u2", TeamID: "t1", OrganizationID: "o"},
-		{Alias: `back\slash`, UserID: "u2", TeamID: "t2", Limits: gateway.Limits{Budget: pointer[gateway.NanoUSD](0)}},
+		{Alias: `back\slash`, UserID: "u2", TeamID: "t2", Limits: gateway.Limits{Budget: new(gateway.NanoUSD(0))}},
 		{UserID: "u3", Spend: gateway.Spend{Total: 7}},
 	} {
 		k.Hash, k.CreatedAt = hash(i), at(10-i/2)
@@ -56,12 +56,12 @@ func listKeys(t *testing.T, db *store.DB) {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
 		}
-		var digits string
+		var digits strings.Builder
 		for _, k := range list {
-			digits += k.Hash[63:]
+			digits.WriteString(k.Hash[63:])
 		}
-		if digits != tt.want || total != tt.total {
-			t.Errorf("%s: got keys %q of %d, want %q of %d", tt.name, digits, total, tt.want, tt.total)
+		if digits.String() != tt.want || total != tt.total {
+			t.Errorf("%s: got keys %q of %d, want %q of %d", tt.name, digits.String(), total, tt.want, tt.total)
 		}
 	}
 	_, _, err := db.ListKeys(ctx, store.KeyFilter{}, store.Page{Sort: "hash; DROP TABLE keys"})
@@ -152,7 +152,7 @@ func streamAll(t *testing.T, db *store.DB) {
 			}
 			return nil
 		})
-		if err != stop || n != 2 {
+		if !errors.Is(err, stop) || n != 2 {
 			t.Errorf("%s: stopped after %d with %v, want after 2 with %v", tt.name, n, err, stop)
 		}
 	}

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"crypto/rand"
 	"database/sql"
 	"errors"
@@ -102,7 +103,7 @@ func PostgresURL(tb testing.TB) string {
 	}
 	tb.Cleanup(func() {
 		// The test's context is over by now.
-		if _, err := server.Exec("DROP DATABASE " + name + " WITH (FORCE)"); err != nil {
+		if _, err := server.ExecContext(context.WithoutCancel(tb.Context()), "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
 			tb.Error(err)
 		}
 		if err := server.Close(); err != nil {
@@ -140,8 +141,6 @@ var day0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func at(seconds int) time.Time { return day0.Add(time.Duration(seconds) * time.Second) }
 
 func hash(n int) string { return fmt.Sprintf("%064x", n) }
-
-func pointer[T any](v T) *T { return &v }
 
 // Row returns ledger row number n of a series: nine keys, five users, three
 // teams, a cost of 1,000 nano-USD and the number.

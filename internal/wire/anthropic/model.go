@@ -48,11 +48,11 @@ func abilitiesOf(model string) abilities {
 // "us.anthropic.claude-3-7-sonnet-20250219-v1:0") and returns its family and
 // 100 times the major plus the minor version, 0 if it names none.
 func claudeVersion(model string) (family string, version int) {
-	i := strings.Index(model, "claude-")
-	if i < 0 {
+	_, after, ok := strings.Cut(model, "claude-")
+	if !ok {
 		return "", 0
 	}
-	rest := model[i+len("claude-"):]
+	rest := after
 	if rest == "" {
 		return "", 0
 	}

@@ -205,10 +205,12 @@ func (d *Decoder) part(n int, p *part, out []canon.Event) []canon.Event {
 		return out
 	case p.Inline != nil:
 		out = append(out, canon.Event{Kind: canon.EvMedia, Choice: n, Media: &canon.Media{
-			MIME: p.Inline.MIME, Data: p.Inline.Data, Format: audioFormat(p.Inline.MIME)}})
+			MIME: p.Inline.MIME, Data: p.Inline.Data, Format: audioFormat(p.Inline.MIME),
+		}})
 	case p.File != nil:
 		out = append(out, canon.Event{Kind: canon.EvMedia, Choice: n, Media: &canon.Media{
-			MIME: p.File.MIME, URL: p.File.URI, Format: audioFormat(p.File.MIME)}})
+			MIME: p.File.MIME, URL: p.File.URI, Format: audioFormat(p.File.MIME),
+		}})
 	case given(p.Code):
 		ch.code = append(ch.code, wrap("executableCode", p.Code))
 	case given(p.CodeExecution):

@@ -49,8 +49,15 @@ func show(evs []canon.Event) []string {
 			for _, d := range []struct {
 				name string
 				n    int64
-			}{{"cached", u.CacheRead}, {"reasoning", u.Reasoning}, {"audio", u.AudioIn}, {"image", u.ImageIn},
-				{"audio out", u.AudioOut}, {"image out", u.ImageOut}, {"searches", u.WebSearches}} {
+			}{
+				{"cached", u.CacheRead},
+				{"reasoning", u.Reasoning},
+				{"audio", u.AudioIn},
+				{"image", u.ImageIn},
+				{"audio out", u.AudioOut},
+				{"image out", u.ImageOut},
+				{"searches", u.WebSearches},
+			} {
 				if d.n != 0 {
 					s += fmt.Sprintf(" %s %d", d.name, d.n)
 				}
@@ -83,63 +90,133 @@ func TestDecoder(t *testing.T) {
 		want []string
 		done bool
 	}{
-		{"text in pieces, usage that grows",
-			[]string{`{"candidates":[{"content":{"parts":[{"text":"Hel"}]}}],"usageMetadata":{"promptTokenCount":3,"totalTokenCount":3},"responseId":"r","modelVersion":"gemini-2.5-pro"}`,
-				`{"candidates":[{"content":{"parts":[{"text":"lo"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":2,"totalTokenCount":5}}`},
-			[]string{"start r gemini-2.5-pro", "text Hel", "usage 3+0", "text lo", "finish stop STOP", "usage 3+2"}, true},
-		{"a call in an earlier event makes STOP tool_calls",
-			[]string{`{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{"b":1,"a":2.0}},"thoughtSignature":"S"}]}}]}`,
+		{
+			"text in pieces, usage that grows",
+			[]string{
+				`{"candidates":[{"content":{"parts":[{"text":"Hel"}]}}],"usageMetadata":{"promptTokenCount":3,"totalTokenCount":3},"responseId":"r","modelVersion":"gemini-2.5-pro"}`,
+				`{"candidates":[{"content":{"parts":[{"text":"lo"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":2,"totalTokenCount":5}}`,
+			},
+			[]string{"start r gemini-2.5-pro", "text Hel", "usage 3+0", "text lo", "finish stop STOP", "usage 3+2"},
+			true,
+		},
+		{
+			"a call in an earlier event makes STOP tool_calls",
+			[]string{
+				`{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{"b":1,"a":2.0}},"thoughtSignature":"S"}]}}]}`,
 				`{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f"}}]}}]}`,
-				`{"candidates":[{"finishReason":"STOP"}]}`},
-			[]string{"start  ", `tool 0 call_1 f signed S`, `args 0 {"b":1,"a":2.0}`, "tool 1 call_2 f", "args 1 {}", "finish tool_calls STOP"}, true},
-		{"the vendor's id is kept if it tells calls apart",
+				`{"candidates":[{"finishReason":"STOP"}]}`,
+			},
+			[]string{"start  ", `tool 0 call_1 f signed S`, `args 0 {"b":1,"a":2.0}`, "tool 1 call_2 f", "args 1 {}", "finish tool_calls STOP"},
+			true,
+		},
+		{
+			"the vendor's id is kept if it tells calls apart",
 			[]string{`{"candidates":[{"content":{"parts":[{"functionCall":{"id":"abcd1234","name":"f"}},{"functionCall":{"id":"abcd1234","name":"f"}},{"functionCall":{"id":"find","name":"find"}},{"functionCall":{"id":"1","name":"f"}}]},"finishReason":"STOP"}]}`},
-			[]string{"start  ", "tool 0 abcd1234 f", "args 0 {}", "tool 1 call_1 f", "args 1 {}", "tool 2 call_2 find", "args 2 {}", "tool 3 call_3 f", "args 3 {}", "finish tool_calls STOP"}, true},
-		{"arguments cut by the limit are not said to be whole",
+			[]string{"start  ", "tool 0 abcd1234 f", "args 0 {}", "tool 1 call_1 f", "args 1 {}", "tool 2 call_2 find", "args 2 {}", "tool 3 call_3 f", "args 3 {}", "finish tool_calls STOP"},
+			true,
+		},
+		{
+			"arguments cut by the limit are not said to be whole",
 			[]string{`{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f"}}]},"finishReason":"MAX_TOKENS"}]}`},
-			[]string{"start  ", "tool 0 call_1 f", "args 0 {}", "finish length MAX_TOKENS"}, true},
-		{"thoughts, their signature, and a signature on text",
+			[]string{"start  ", "tool 0 call_1 f", "args 0 {}", "finish length MAX_TOKENS"},
+			true,
+		},
+		{
+			"thoughts, their signature, and a signature on text",
 			[]string{`{"candidates":[{"content":{"parts":[{"text":"hm","thought":true},{"text":"","thought":true,"thoughtSignature":"T"},{"text":"42","thoughtSignature":"S"}]},"finishReason":"STOP"}]}`},
-			[]string{"start  ", "reasoning hm", "signature T", "text 42", `extra thought_signatures ["S"]`, "finish stop STOP"}, true},
-		{"no content at all because thinking took everything",
+			[]string{"start  ", "reasoning hm", "signature T", "text 42", `extra thought_signatures ["S"]`, "finish stop STOP"},
+			true,
+		},
+		{
+			"no content at all because thinking took everything",
 			[]string{`{"candidates":[{"finishReason":"MAX_TOKENS","index":0}],"usageMetadata":{"promptTokenCount":3,"thoughtsTokenCount":60,"totalTokenCount":63}}`},
-			[]string{"start  ", "finish length MAX_TOKENS", "usage 3+60 reasoning 60"}, true},
-		{"null content and parts", []string{`{"candidates":[{"content":null,"finishReason":"SAFETY","safetyRatings":[{"category":"X"}]}]}`},
-			[]string{"start  ", `extra safety_ratings [{"category":"X"}]`, "finish content_filter SAFETY"}, true},
-		{"a malformed call is a stop that says so", []string{`{"candidates":[{"content":{"parts":null},"finishReason":"MALFORMED_FUNCTION_CALL","finishMessage":"f("}]}`},
-			[]string{"start  ", `extra finish_message "f("`, "finish stop MALFORMED_FUNCTION_CALL"}, true},
-		{"a reason nobody knows is a stop", []string{`{"candidates":[{"content":{"parts":[{"text":"x"}]},"finishReason":"BRAND_NEW"}]}`},
-			[]string{"start  ", "text x", "finish stop BRAND_NEW"}, true},
-		{"a blocked prompt without usage", []string{`{"promptFeedback":{"blockReason":"OTHER","blockReasonMessage":"no"}}`},
-			[]string{"start  ", `extra finish_message "no"`, "finish content_filter OTHER"}, true},
+			[]string{"start  ", "finish length MAX_TOKENS", "usage 3+60 reasoning 60"},
+			true,
+		},
+		{
+			"null content and parts",
+			[]string{`{"candidates":[{"content":null,"finishReason":"SAFETY","safetyRatings":[{"category":"X"}]}]}`},
+			[]string{"start  ", `extra safety_ratings [{"category":"X"}]`, "finish content_filter SAFETY"},
+			true,
+		},
+		{
+			"a malformed call is a stop that says so",
+			[]string{`{"candidates":[{"content":{"parts":null},"finishReason":"MALFORMED_FUNCTION_CALL","finishMessage":"f("}]}`},
+			[]string{"start  ", `extra finish_message "f("`, "finish stop MALFORMED_FUNCTION_CALL"},
+			true,
+		},
+		{
+			"a reason nobody knows is a stop",
+			[]string{`{"candidates":[{"content":{"parts":[{"text":"x"}]},"finishReason":"BRAND_NEW"}]}`},
+			[]string{"start  ", "text x", "finish stop BRAND_NEW"},
+			true,
+		},
+		{
+			"a blocked prompt without usage",
+			[]string{`{"promptFeedback":{"blockReason":"OTHER","blockReasonMessage":"no"}}`},
+			[]string{"start  ", `extra finish_message "no"`, "finish content_filter OTHER"},
+			true,
+		},
 		{"feedback that blocks nothing is nothing", []string{`{"promptFeedback":{"safetyRatings":[]}}`}, nil, false},
 		{"an event with only usage starts nothing", []string{`{"usageMetadata":{"promptTokenCount":3}}`}, []string{"usage 3+0"}, false},
-		{"STOP in every event counts once", []string{`{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}]}`, `{"candidates":[{"content":{"parts":[{"text":"b"}]},"finishReason":"STOP"}]}`},
-			[]string{"start  ", "text a", "finish stop STOP", "text b"}, true},
-		{"two candidates are done when both are", []string{`{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"},{"index":1,"content":{"parts":[{"text":"b"}]}}]}`},
-			[]string{"start  ", "text a", "finish stop STOP", "[1] text b"}, false},
-		{"candidates without an index count by their place", []string{`{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"},{"content":{"parts":[{"functionCall":{"name":"f"}}]},"finishReason":"STOP"}]}`},
-			[]string{"start  ", "text a", "finish stop STOP", "[1] tool 0 call_1 f", "[1] args 0 {}", "[1] finish tool_calls STOP"}, true},
-		{"images and recordings are media, drafts in thoughts are not",
+		{
+			"STOP in every event counts once",
+			[]string{`{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}]}`, `{"candidates":[{"content":{"parts":[{"text":"b"}]},"finishReason":"STOP"}]}`},
+			[]string{"start  ", "text a", "finish stop STOP", "text b"},
+			true,
+		},
+		{
+			"two candidates are done when both are",
+			[]string{`{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"},{"index":1,"content":{"parts":[{"text":"b"}]}}]}`},
+			[]string{"start  ", "text a", "finish stop STOP", "[1] text b"},
+			false,
+		},
+		{
+			"candidates without an index count by their place",
+			[]string{`{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"},{"content":{"parts":[{"functionCall":{"name":"f"}}]},"finishReason":"STOP"}]}`},
+			[]string{"start  ", "text a", "finish stop STOP", "[1] tool 0 call_1 f", "[1] args 0 {}", "[1] finish tool_calls STOP"},
+			true,
+		},
+		{
+			"images and recordings are media, drafts in thoughts are not",
 			[]string{`{"candidates":[{"content":{"parts":[{"thought":true,"inlineData":{"mimeType":"image/png","data":"DRAFT"}},{"inlineData":{"mimeType":"image/png","data":"AAAA"}},{"inlineData":{"mimeType":"audio/L16;codec=pcm;rate=24000","data":"BBBB"}},{"fileData":{"mimeType":"video/mp4","fileUri":"gs://x"}}]},"finishReason":"STOP"}]}`},
-			[]string{"start  ", "media image/png AAAA ", "media audio/L16;codec=pcm;rate=24000 BBBB pcm16", "media video/mp4 gs://x ", "finish stop STOP"}, true},
-		{"code that ran is a vendor's own field",
+			[]string{"start  ", "media image/png AAAA ", "media audio/L16;codec=pcm;rate=24000 BBBB pcm16", "media video/mp4 gs://x ", "finish stop STOP"},
+			true,
+		},
+		{
+			"code that ran is a vendor's own field",
 			[]string{`{"candidates":[{"content":{"parts":[{"executableCode":{"language":"PYTHON","code":"1+1"}},{"codeExecutionResult":{"outcome":"OUTCOME_OK","output":"2"}},{"text":"2"}]},"finishReason":"STOP"}]}`},
-			[]string{"start  ", "text 2", `extra code_execution [{"executableCode":{"language":"PYTHON","code":"1+1"}},{"codeExecutionResult":{"outcome":"OUTCOME_OK","output":"2"}}]`, "finish stop STOP"}, true},
-		{"an error in the middle", []string{`{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}`, `{"error":{"code":503,"message":"x","status":"UNAVAILABLE"}}`},
-			[]string{"start  ", "text a", "error upstream failed"}, false},
+			[]string{"start  ", "text 2", `extra code_execution [{"executableCode":{"language":"PYTHON","code":"1+1"}},{"codeExecutionResult":{"outcome":"OUTCOME_OK","output":"2"}}]`, "finish stop STOP"},
+			true,
+		},
+		{
+			"an error in the middle",
+			[]string{`{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}`, `{"error":{"code":503,"message":"x","status":"UNAVAILABLE"}}`},
+			[]string{"start  ", "text a", "error upstream failed"},
+			false,
+		},
 		{"an error in an array", []string{`[{"error":{"code":429,"message":"x","status":"RESOURCE_EXHAUSTED"}}]`}, []string{"error upstream rate limited"}, false},
 		{"a proxy's [DONE] and empty events mean nothing", []string{``, ` [DONE] `}, nil, false},
-		{"probabilities of tokens",
+		{
+			"probabilities of tokens",
 			[]string{`{"candidates":[{"content":{"parts":[{"text":"é"}]},"finishReason":"STOP","logprobsResult":{"chosenCandidates":[{"token":"é","logProbability":-0.10}],"topCandidates":[{"candidates":[{"token":"é","logProbability":-0.10},{"token":"e"}]}]}}]}`},
-			[]string{"start  ", "text é", `logprobs {"content":[{"token":"é","logprob":-0.10,"bytes":[195,169],"top_logprobs":[{"token":"é","logprob":-0.10,"bytes":[195,169]},{"token":"e","logprob":0,"bytes":[101]}]}],"refusal":null}`, "finish stop STOP"}, true},
-		{"citations count in characters, over all events, and once",
-			[]string{`{"candidates":[{"content":{"parts":[{"text":"é1 "}]},"groundingMetadata":{"webSearchQueries":["a","b"]}}],"modelVersion":"gemini-3-pro-preview"}`,
-				`{"candidates":[{"content":{"parts":[{"text":"é2"}]},"finishReason":"STOP","groundingMetadata":{"webSearchQueries":["a","b"],"groundingChunks":[{"web":{"uri":"u","title":"t"}},{}],"groundingSupports":[{"segment":{"startIndex":4,"endIndex":7},"groundingChunkIndices":[0,1,9]}]}}],"usageMetadata":{"promptTokenCount":1}}`},
-			[]string{"start  gemini-3-pro-preview", "text é1 ", "text é2",
+			[]string{"start  ", "text é", `logprobs {"content":[{"token":"é","logprob":-0.10,"bytes":[195,169],"top_logprobs":[{"token":"é","logprob":-0.10,"bytes":[195,169]},{"token":"e","logprob":0,"bytes":[101]}]}],"refusal":null}`, "finish stop STOP"},
+			true,
+		},
+		{
+			"citations count in characters, over all events, and once",
+			[]string{
+				`{"candidates":[{"content":{"parts":[{"text":"é1 "}]},"groundingMetadata":{"webSearchQueries":["a","b"]}}],"modelVersion":"gemini-3-pro-preview"}`,
+				`{"candidates":[{"content":{"parts":[{"text":"é2"}]},"finishReason":"STOP","groundingMetadata":{"webSearchQueries":["a","b"],"groundingChunks":[{"web":{"uri":"u","title":"t"}},{}],"groundingSupports":[{"segment":{"startIndex":4,"endIndex":7},"groundingChunkIndices":[0,1,9]}]}}],"usageMetadata":{"promptTokenCount":1}}`,
+			},
+			[]string{
+				"start  gemini-3-pro-preview", "text é1 ", "text é2",
 				`extra vertex_ai_grounding_metadata {"webSearchQueries":["a","b"],"groundingChunks":[{"web":{"uri":"u","title":"t"}},{}],"groundingSupports":[{"segment":{"startIndex":4,"endIndex":7},"groundingChunkIndices":[0,1,9]}]}`,
 				`annotation {"type":"url_citation","url_citation":{"start_index":3,"end_index":5,"url":"u","title":"t"}}`,
-				"finish stop STOP", "usage 1+0 searches 2"}, true},
+				"finish stop STOP", "usage 1+0 searches 2",
+			},
+			true,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := NewDecoderIDs(counter())
@@ -169,8 +246,10 @@ func TestUsage(t *testing.T) {
 		{"what tools read is input", `{"promptTokenCount":10,"toolUsePromptTokenCount":40,"candidatesTokenCount":5,"totalTokenCount":55}`, "usage 50+5"},
 		{"cached input is part of the prompt", `{"promptTokenCount":100,"cachedContentTokenCount":80,"candidatesTokenCount":1}`, "usage 100+1 cached 80"},
 		{"more cached than there is cannot be", `{"promptTokenCount":10,"cachedContentTokenCount":80}`, "usage 10+0 cached 10"},
-		{"media are counted by kind", `{"promptTokenCount":99,"candidatesTokenCount":50,"promptTokensDetails":[{"modality":"TEXT","tokenCount":9},{"modality":"AUDIO","tokenCount":32},{"modality":"IMAGE","tokenCount":58}],"candidatesTokensDetails":[{"modality":"AUDIO","tokenCount":30},{"modality":"IMAGE","tokenCount":20}]}`,
-			"usage 99+50 audio 32 image 58 audio out 30 image out 20"},
+		{
+			"media are counted by kind", `{"promptTokenCount":99,"candidatesTokenCount":50,"promptTokensDetails":[{"modality":"TEXT","tokenCount":9},{"modality":"AUDIO","tokenCount":32},{"modality":"IMAGE","tokenCount":58}],"candidatesTokensDetails":[{"modality":"AUDIO","tokenCount":30},{"modality":"IMAGE","tokenCount":20}]}`,
+			"usage 99+50 audio 32 image 58 audio out 30 image out 20",
+		},
 		{"numbers in quotes, null and below zero", `{"promptTokenCount":"12","candidatesTokenCount":null,"thoughtsTokenCount":-4}`, "usage 12+0"},
 		{"the tier is named", `{"promptTokenCount":1,"trafficType":"ON_DEMAND_PRIORITY"}`, "usage 1+0 priority"},
 		{"flex is named", `{"promptTokenCount":1,"serviceTier":"flex"}`, "usage 1+0 flex"},

@@ -38,57 +38,109 @@ func TestEncodeRequest(t *testing.T) {
 		name, model, in, want string
 		dropped               []string
 	}{
-		{"only system messages are asked as a question", "m", `{"messages":[{"role":"system","content":"Write a haiku"}]}`,
-			`{"contents":[{"role":"user","parts":[{"text":"Write a haiku"}]}]}`, nil},
-		{"gemma 3 has no system instruction", "gemma-3-27b-it", `{"messages":[{"role":"system","content":"S"},{"role":"user","content":"Hi"}]}`,
-			`{"contents":[{"role":"user","parts":[{"text":"S"},{"text":"Hi"}]}]}`, nil},
-		{"messages of one side become one turn", "m", `{"messages":[{"role":"user","content":"a"},{"role":"user","content":"b"},{"role":"assistant","content":"c"},{"role":"assistant","content":"d"}]}`,
-			`{"contents":[{"role":"user","parts":[{"text":"a"},{"text":"b"}]},{"role":"model","parts":[{"text":"c"},{"text":"d"}]}]}`, nil},
-		{"an empty turn is a blank", "m", `{"messages":[{"role":"user","content":""},{"role":"assistant","content":""},{"role":"user","content":"x"}]}`,
-			`{"contents":[{"role":"user","parts":[{"text":" "}]},{"role":"model","parts":[{"text":" "}]},{"role":"user","parts":[{"text":"x"}]}]}`, nil},
-		{"thoughts of the history stay at home", "m", `{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b","thinking_blocks":[{"type":"thinking","thinking":"t","signature":"foreign"}]},{"role":"user","content":"c"}]}`,
-			`{"contents":[{"role":"user","parts":[{"text":"a"}]},{"role":"model","parts":[{"text":"b"}]},{"role":"user","parts":[{"text":"c"}]}]}`, nil},
-		{"audio and files go inline", "m", `{"messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AAAA","format":"mp3"}},{"type":"file","file":{"file_data":"data:application/pdf;base64,JVBE","filename":"a.pdf"}}]}]}`,
-			`{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"audio/mp3","data":"AAAA"}},{"inlineData":{"mimeType":"application/pdf","data":"JVBE"}}]}]}`, nil},
-		{"jpg is called jpeg", "m", `{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/jpg;base64,AAAA"}}]}]}`,
-			`{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"image/jpeg","data":"AAAA"}}]}]}`, nil},
-		{"Google's own URLs and YouTube are read by the vendor", "gemini-2.0-flash", `{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"gs://b/a.PNG"}},{"type":"file","file":{"file_id":"https://generativelanguage.googleapis.com/v1beta/files/x1","format":"application/pdf"}},{"type":"file","file":{"file_id":"files/x2"}},{"type":"image_url","image_url":{"url":"https://youtu.be/abc"}}]}]}`,
-			`{"contents":[{"role":"user","parts":[{"fileData":{"mimeType":"image/png","fileUri":"gs://b/a.PNG"}},{"fileData":{"mimeType":"application/pdf","fileUri":"https://generativelanguage.googleapis.com/v1beta/files/x1"}},{"fileData":{"fileUri":"https://generativelanguage.googleapis.com/v1beta/files/x2"}},{"fileData":{"fileUri":"https://youtu.be/abc"}}]}]}`, nil},
-		{"later models fetch public URLs themselves", "gemini-2.5-flash", `{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://example.com/cat.webp?s=1"}}]}]}`,
-			`{"contents":[{"role":"user","parts":[{"fileData":{"mimeType":"image/webp","fileUri":"https://example.com/cat.webp?s=1"}}]}]}`, nil},
-		{"the detail of an image stands on its part from Gemini 3 on", "gemini-3-pro-preview", `{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA","detail":"high"}}]}]}`,
-			`{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"image/png","data":"AAAA"},"mediaResolution":{"level":"MEDIA_RESOLUTION_HIGH"}}]}]}`, nil},
-		{"images that disagree about the detail get the model's own", "gemini-2.5-pro", `{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA","detail":"high"}},{"type":"image_url","image_url":{"url":"data:image/png;base64,BBBB","detail":"low"}}]}]}`,
-			`{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"image/png","data":"AAAA"}},{"inlineData":{"mimeType":"image/png","data":"BBBB"}}]}]}`, nil},
-		{"every number of generationConfig keeps its digits", "m", `{` + hi + `,"temperature":1.0,"top_p":0.10,"top_k":40,"max_completion_tokens":5,"n":2,"seed":9007199254740993,"presence_penalty":0.5,"frequency_penalty":-0.5,"logprobs":true,"top_logprobs":3,"stop":"E"}`,
-			`{` + gemHi + `,"generationConfig":{"maxOutputTokens":5,"temperature":1.0,"topP":0.10,"topK":40,"stopSequences":["E"],"candidateCount":2,"seed":9007199254740993,"presencePenalty":0.5,"frequencyPenalty":-0.5,"responseLogprobs":true,"logprobs":3}}`, nil},
-		{"what changes nothing is left out and listed", "gemini-3-pro-preview", `{` + hi + `,"user":"u","n":1,"presence_penalty":0,"frequency_penalty":0.0,"logit_bias":{},"logprobs":false,"service_tier":"auto","store":false,"prompt_cache_key":"k"}`,
-			`{` + gemHi + `}`, []string{"presence_penalty", "frequency_penalty", "logit_bias", "user", "store", "prompt_cache_key"}},
+		{
+			"only system messages are asked as a question", "m", `{"messages":[{"role":"system","content":"Write a haiku"}]}`,
+			`{"contents":[{"role":"user","parts":[{"text":"Write a haiku"}]}]}`, nil,
+		},
+		{
+			"gemma 3 has no system instruction", "gemma-3-27b-it", `{"messages":[{"role":"system","content":"S"},{"role":"user","content":"Hi"}]}`,
+			`{"contents":[{"role":"user","parts":[{"text":"S"},{"text":"Hi"}]}]}`, nil,
+		},
+		{
+			"messages of one side become one turn", "m", `{"messages":[{"role":"user","content":"a"},{"role":"user","content":"b"},{"role":"assistant","content":"c"},{"role":"assistant","content":"d"}]}`,
+			`{"contents":[{"role":"user","parts":[{"text":"a"},{"text":"b"}]},{"role":"model","parts":[{"text":"c"},{"text":"d"}]}]}`, nil,
+		},
+		{
+			"an empty turn is a blank", "m", `{"messages":[{"role":"user","content":""},{"role":"assistant","content":""},{"role":"user","content":"x"}]}`,
+			`{"contents":[{"role":"user","parts":[{"text":" "}]},{"role":"model","parts":[{"text":" "}]},{"role":"user","parts":[{"text":"x"}]}]}`, nil,
+		},
+		{
+			"thoughts of the history stay at home", "m", `{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b","thinking_blocks":[{"type":"thinking","thinking":"t","signature":"foreign"}]},{"role":"user","content":"c"}]}`,
+			`{"contents":[{"role":"user","parts":[{"text":"a"}]},{"role":"model","parts":[{"text":"b"}]},{"role":"user","parts":[{"text":"c"}]}]}`, nil,
+		},
+		{
+			"audio and files go inline", "m", `{"messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AAAA","format":"mp3"}},{"type":"file","file":{"file_data":"data:application/pdf;base64,JVBE","filename":"a.pdf"}}]}]}`,
+			`{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"audio/mp3","data":"AAAA"}},{"inlineData":{"mimeType":"application/pdf","data":"JVBE"}}]}]}`, nil,
+		},
+		{
+			"jpg is called jpeg", "m", `{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/jpg;base64,AAAA"}}]}]}`,
+			`{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"image/jpeg","data":"AAAA"}}]}]}`, nil,
+		},
+		{
+			"Google's own URLs and YouTube are read by the vendor", "gemini-2.0-flash", `{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"gs://b/a.PNG"}},{"type":"file","file":{"file_id":"https://generativelanguage.googleapis.com/v1beta/files/x1","format":"application/pdf"}},{"type":"file","file":{"file_id":"files/x2"}},{"type":"image_url","image_url":{"url":"https://youtu.be/abc"}}]}]}`,
+			`{"contents":[{"role":"user","parts":[{"fileData":{"mimeType":"image/png","fileUri":"gs://b/a.PNG"}},{"fileData":{"mimeType":"application/pdf","fileUri":"https://generativelanguage.googleapis.com/v1beta/files/x1"}},{"fileData":{"fileUri":"https://generativelanguage.googleapis.com/v1beta/files/x2"}},{"fileData":{"fileUri":"https://youtu.be/abc"}}]}]}`, nil,
+		},
+		{
+			"later models fetch public URLs themselves", "gemini-2.5-flash", `{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://example.com/cat.webp?s=1"}}]}]}`,
+			`{"contents":[{"role":"user","parts":[{"fileData":{"mimeType":"image/webp","fileUri":"https://example.com/cat.webp?s=1"}}]}]}`, nil,
+		},
+		{
+			"the detail of an image stands on its part from Gemini 3 on", "gemini-3-pro-preview", `{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA","detail":"high"}}]}]}`,
+			`{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"image/png","data":"AAAA"},"mediaResolution":{"level":"MEDIA_RESOLUTION_HIGH"}}]}]}`, nil,
+		},
+		{
+			"images that disagree about the detail get the model's own", "gemini-2.5-pro", `{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA","detail":"high"}},{"type":"image_url","image_url":{"url":"data:image/png;base64,BBBB","detail":"low"}}]}]}`,
+			`{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"image/png","data":"AAAA"}},{"inlineData":{"mimeType":"image/png","data":"BBBB"}}]}]}`, nil,
+		},
+		{
+			"every number of generationConfig keeps its digits", "m", `{` + hi + `,"temperature":1.0,"top_p":0.10,"top_k":40,"max_completion_tokens":5,"n":2,"seed":9007199254740993,"presence_penalty":0.5,"frequency_penalty":-0.5,"logprobs":true,"top_logprobs":3,"stop":"E"}`,
+			`{` + gemHi + `,"generationConfig":{"maxOutputTokens":5,"temperature":1.0,"topP":0.10,"topK":40,"stopSequences":["E"],"candidateCount":2,"seed":9007199254740993,"presencePenalty":0.5,"frequencyPenalty":-0.5,"responseLogprobs":true,"logprobs":3}}`, nil,
+		},
+		{
+			"what changes nothing is left out and listed", "gemini-3-pro-preview", `{` + hi + `,"user":"u","n":1,"presence_penalty":0,"frequency_penalty":0.0,"logit_bias":{},"logprobs":false,"service_tier":"auto","store":false,"prompt_cache_key":"k"}`,
+			`{` + gemHi + `}`,
+			[]string{"presence_penalty", "frequency_penalty", "logit_bias", "user", "store", "prompt_cache_key"},
+		},
 		{"a tier is asked for", "m", `{` + hi + `,"service_tier":"flex"}`, `{` + gemHi + `,"serviceTier":"flex"}`, nil},
-		{"functions share one entry and choice auto says AUTO", "m", `{` + hi + `,"tool_choice":"auto","parallel_tool_calls":false,"tools":[{"type":"function","function":{"name":"f","description":"d"}},{"type":"function","function":{"name":"g","parameters":{"type":"object","properties":{}}}}]}`,
-			`{` + gemHi + `,"tools":[{"functionDeclarations":[{"name":"f","description":"d"},{"name":"g"}]}],"toolConfig":{"functionCallingConfig":{"mode":"AUTO"}}}`, []string{"parallel_tool_calls"}},
-		{"choice none says NONE", "m", `{` + hi + `,"tool_choice":"none",` + lookup + `}`,
-			`{` + gemHi + `,"tools":[` + gemF + `],"toolConfig":{"functionCallingConfig":{"mode":"NONE"}}}`, nil},
-		{"allowed tools that are required are named", "m", `{` + hi + `,"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"f"}}]}},` + lookup + `}`,
-			`{` + gemHi + `,"tools":[` + gemF + `],"toolConfig":{"functionCallingConfig":{"mode":"ANY","allowedFunctionNames":["f"]}}}`, nil},
-		{"tools that are not allowed are not declared", "m", `{` + hi + `,"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[{"type":"function","function":{"name":"f"}}]}},"tools":[{"type":"function","function":{"name":"f"}},{"type":"function","function":{"name":"g"}}]}`,
-			`{` + gemHi + `,"tools":[{"functionDeclarations":[{"name":"f"}]}],"toolConfig":{"functionCallingConfig":{"mode":"AUTO"}}}`, nil},
-		{"Google's own tools pass under their name", "m", `{` + hi + `,"tools":[{"type":"google_search","google_search":{}},{"type":"code","codeExecution":null},{"type":"url_context","urlContext":{"a":1}}]}`,
-			`{` + gemHi + `,"tools":[{"googleSearch":{}},{"codeExecution":{}},{"urlContext":{"a":1}}]}`, nil},
-		{"search and functions go together from Gemini 3 on", "gemini-3-pro-preview", `{` + hi + `,"web_search_options":{},` + lookup + `}`,
-			`{` + gemHi + `,"tools":[` + gemF + `,{"googleSearch":{}}]}`, nil},
-		{"a JSON answer has its type", "gemini-2.5-flash", `{` + hi + `,"response_format":{"type":"json_object"}}`,
-			`{` + gemHi + `,"generationConfig":{"responseMimeType":"application/json"}}`, nil},
-		{"a JSON answer and tools go together from Gemini 3 on", "gemini-3-flash", `{` + hi + `,"response_format":{"type":"json_object"},` + lookup + `}`,
-			`{` + gemHi + `,"tools":[` + gemF + `],"generationConfig":{"responseMimeType":"application/json"}}`, nil},
-		{"an audio answer has its voice", "m", `{` + hi + `,"modalities":["audio"],"audio":{"voice":"Kore","format":"pcm16"}}`,
-			`{` + gemHi + `,"generationConfig":{"responseModalities":["AUDIO"],"speechConfig":{"voiceConfig":{"prebuiltVoiceConfig":{"voiceName":"Kore"}}}}}`, nil},
-		{"vendor parameters go where they belong", "m", `{` + hi + `,"safetySettings":[{"category":"C","threshold":"OFF"}],"cached_content":"cachedContents/1","generationConfig":{"top_k":3,"imageConfig":{"aspectRatio":"1:1"}},"thinking_config":{"thinkingBudget":0}}`,
-			`{` + gemHi + `,"generationConfig":{"topK":3,"imageConfig":{"aspectRatio":"1:1"},"thinkingConfig":{"thinkingBudget":0}},"safetySettings":[{"category":"C","threshold":"OFF"}],"cachedContent":"cachedContents/1"}`, nil},
-		{"a second cap under the vendor's name does not lift the first", "m", `{` + hi + `,"max_tokens":10,"maxOutputTokens":9000}`,
-			`{` + gemHi + `,"generationConfig":{"maxOutputTokens":10}}`, nil},
-		{"a result that is no object is wrapped", "m", `{"messages":[{"role":"user","content":"x"},{"role":"assistant","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"1","content":"[1,2]"}]}`,
-			`{"contents":[{"role":"user","parts":[{"text":"x"}]},{"role":"model","parts":[{"functionCall":{"name":"f","args":{}}}]},{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"content":"[1,2]"}}}]}]}`, nil},
+		{
+			"functions share one entry and choice auto says AUTO", "m", `{` + hi + `,"tool_choice":"auto","parallel_tool_calls":false,"tools":[{"type":"function","function":{"name":"f","description":"d"}},{"type":"function","function":{"name":"g","parameters":{"type":"object","properties":{}}}}]}`,
+			`{` + gemHi + `,"tools":[{"functionDeclarations":[{"name":"f","description":"d"},{"name":"g"}]}],"toolConfig":{"functionCallingConfig":{"mode":"AUTO"}}}`,
+			[]string{"parallel_tool_calls"},
+		},
+		{
+			"choice none says NONE", "m", `{` + hi + `,"tool_choice":"none",` + lookup + `}`,
+			`{` + gemHi + `,"tools":[` + gemF + `],"toolConfig":{"functionCallingConfig":{"mode":"NONE"}}}`, nil,
+		},
+		{
+			"allowed tools that are required are named", "m", `{` + hi + `,"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"f"}}]}},` + lookup + `}`,
+			`{` + gemHi + `,"tools":[` + gemF + `],"toolConfig":{"functionCallingConfig":{"mode":"ANY","allowedFunctionNames":["f"]}}}`, nil,
+		},
+		{
+			"tools that are not allowed are not declared", "m", `{` + hi + `,"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[{"type":"function","function":{"name":"f"}}]}},"tools":[{"type":"function","function":{"name":"f"}},{"type":"function","function":{"name":"g"}}]}`,
+			`{` + gemHi + `,"tools":[{"functionDeclarations":[{"name":"f"}]}],"toolConfig":{"functionCallingConfig":{"mode":"AUTO"}}}`, nil,
+		},
+		{
+			"Google's own tools pass under their name", "m", `{` + hi + `,"tools":[{"type":"google_search","google_search":{}},{"type":"code","codeExecution":null},{"type":"url_context","urlContext":{"a":1}}]}`,
+			`{` + gemHi + `,"tools":[{"googleSearch":{}},{"codeExecution":{}},{"urlContext":{"a":1}}]}`, nil,
+		},
+		{
+			"search and functions go together from Gemini 3 on", "gemini-3-pro-preview", `{` + hi + `,"web_search_options":{},` + lookup + `}`,
+			`{` + gemHi + `,"tools":[` + gemF + `,{"googleSearch":{}}]}`, nil,
+		},
+		{
+			"a JSON answer has its type", "gemini-2.5-flash", `{` + hi + `,"response_format":{"type":"json_object"}}`,
+			`{` + gemHi + `,"generationConfig":{"responseMimeType":"application/json"}}`, nil,
+		},
+		{
+			"a JSON answer and tools go together from Gemini 3 on", "gemini-3-flash", `{` + hi + `,"response_format":{"type":"json_object"},` + lookup + `}`,
+			`{` + gemHi + `,"tools":[` + gemF + `],"generationConfig":{"responseMimeType":"application/json"}}`, nil,
+		},
+		{
+			"an audio answer has its voice", "m", `{` + hi + `,"modalities":["audio"],"audio":{"voice":"Kore","format":"pcm16"}}`,
+			`{` + gemHi + `,"generationConfig":{"responseModalities":["AUDIO"],"speechConfig":{"voiceConfig":{"prebuiltVoiceConfig":{"voiceName":"Kore"}}}}}`, nil,
+		},
+		{
+			"vendor parameters go where they belong", "m", `{` + hi + `,"safetySettings":[{"category":"C","threshold":"OFF"}],"cached_content":"cachedContents/1","generationConfig":{"top_k":3,"imageConfig":{"aspectRatio":"1:1"}},"thinking_config":{"thinkingBudget":0}}`,
+			`{` + gemHi + `,"generationConfig":{"topK":3,"imageConfig":{"aspectRatio":"1:1"},"thinkingConfig":{"thinkingBudget":0}},"safetySettings":[{"category":"C","threshold":"OFF"}],"cachedContent":"cachedContents/1"}`, nil,
+		},
+		{
+			"a second cap under the vendor's name does not lift the first", "m", `{` + hi + `,"max_tokens":10,"maxOutputTokens":9000}`,
+			`{` + gemHi + `,"generationConfig":{"maxOutputTokens":10}}`, nil,
+		},
+		{
+			"a result that is no object is wrapped", "m", `{"messages":[{"role":"user","content":"x"},{"role":"assistant","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"1","content":"[1,2]"}]}`,
+			`{"contents":[{"role":"user","parts":[{"text":"x"}]},{"role":"model","parts":[{"functionCall":{"name":"f","args":{}}}]},{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"content":"[1,2]"}}}]}]}`, nil,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, dropped, err := EncodeRequest(request(t, tt.in), Options{Model: tt.model})
@@ -274,10 +326,14 @@ func TestResultsComeFirstAndCarryTheirMedia(t *testing.T) {
 		{Role: canon.User, Parts: []canon.Part{text, result("a", image), failed}},
 	}}
 	for _, tt := range []struct{ name, model, want string }{
-		{"before Gemini 3 media follow the results", "gemini-2.5-pro",
-			`[{"functionResponse":{"name":"shot","response":{"content":""}}},{"functionResponse":{"name":"read","response":{"error":"no such file"}}},{"inlineData":{"mimeType":"image/png","data":"AAAA"}},{"text":"see"}]`},
-		{"from Gemini 3 on media stand in their result", "gemini-3-pro",
-			`[{"functionResponse":{"id":"a","name":"shot","response":{"content":""},"parts":[{"inlineData":{"mimeType":"image/png","data":"AAAA"}}]}},{"functionResponse":{"id":"b","name":"read","response":{"error":"no such file"}}},{"text":"see"}]`},
+		{
+			"before Gemini 3 media follow the results", "gemini-2.5-pro",
+			`[{"functionResponse":{"name":"shot","response":{"content":""}}},{"functionResponse":{"name":"read","response":{"error":"no such file"}}},{"inlineData":{"mimeType":"image/png","data":"AAAA"}},{"text":"see"}]`,
+		},
+		{
+			"from Gemini 3 on media stand in their result", "gemini-3-pro",
+			`[{"functionResponse":{"id":"a","name":"shot","response":{"content":""},"parts":[{"inlineData":{"mimeType":"image/png","data":"AAAA"}}]}},{"functionResponse":{"id":"b","name":"read","response":{"error":"no such file"}}},{"text":"see"}]`,
+		},
 	} {
 		body, _, err := EncodeRequest(r, Options{Model: tt.model})
 		if err != nil || !strings.Contains(string(body), tt.want) {

@@ -53,9 +53,12 @@ type property struct {
 
 // countNames are the keywords whose values are whole numbers, and the type they belong to.
 var countNames = [...]struct{ name, typ string }{
-	{"minItems", "array"}, {"maxItems", "array"},
-	{"minProperties", "object"}, {"maxProperties", "object"},
-	{"minLength", "string"}, {"maxLength", "string"},
+	{"minItems", "array"},
+	{"maxItems", "array"},
+	{"minProperties", "object"},
+	{"maxProperties", "object"},
+	{"minLength", "string"},
+	{"maxLength", "string"},
 }
 
 // convertSchema returns JSON Schema as Google's subset of it. What the subset

@@ -87,54 +87,54 @@ func (s *schema) finishChoices() {
 	}
 }
 
-// inherit gives b what p says and b does not.
-func (b *schema) inherit(p *schema) {
-	if len(b.types) == 0 && len(b.anyOf) == 0 {
-		b.types = p.types
+// inherit gives s what p says and s does not.
+func (s *schema) inherit(p *schema) {
+	if len(s.types) == 0 && len(s.anyOf) == 0 {
+		s.types = p.types
 	}
-	b.nullable = b.nullable || p.nullable
+	s.nullable = s.nullable || p.nullable
 	for _, f := range []struct{ to, from *string }{
-		{&b.format, &p.format}, {&b.title, &p.title}, {&b.description, &p.description}, {&b.pattern, &p.pattern},
+		{&s.format, &p.format}, {&s.title, &p.title}, {&s.description, &p.description}, {&s.pattern, &p.pattern},
 	} {
 		if *f.to == "" {
 			*f.to = *f.from
 		}
 	}
-	if b.def == nil {
-		b.def = p.def
+	if s.def == nil {
+		s.def = p.def
 	}
-	if b.example == nil {
-		b.example = p.example
+	if s.example == nil {
+		s.example = p.example
 	}
-	if len(b.enum) == 0 {
-		b.enum = p.enum
+	if len(s.enum) == 0 {
+		s.enum = p.enum
 	}
-	if b.items == nil {
-		b.items = p.items
+	if s.items == nil {
+		s.items = p.items
 	}
-	if b.minimum == nil {
-		b.minimum = p.minimum
+	if s.minimum == nil {
+		s.minimum = p.minimum
 	}
-	if b.maximum == nil {
-		b.maximum = p.maximum
+	if s.maximum == nil {
+		s.maximum = p.maximum
 	}
-	for i := range b.counts {
-		if b.counts[i] == nil {
-			b.counts[i] = p.counts[i]
+	for i := range s.counts {
+		if s.counts[i] == nil {
+			s.counts[i] = p.counts[i]
 		}
 	}
-	own := b.properties
-	b.properties = slices.Clone(p.properties)
+	own := s.properties
+	s.properties = slices.Clone(p.properties)
 	for _, q := range own {
-		b.setProperty(q)
+		s.setProperty(q)
 	}
 	for _, r := range p.required {
-		if !slices.Contains(b.required, r) {
-			b.required = append(slices.Clip(b.required), r)
+		if !slices.Contains(s.required, r) {
+			s.required = append(slices.Clip(s.required), r)
 		}
 	}
-	if b.ordering == nil {
-		b.ordering = p.ordering
+	if s.ordering == nil {
+		s.ordering = p.ordering
 	}
 }
 

@@ -16,12 +16,16 @@ func TestTapEvent(t *testing.T) {
 		want        string
 		seen        wire.Seen
 	}{
-		{"a stream passes with the client's model name", "mine",
-			[]string{"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Hé\"}]}}],\"modelVersion\":\"gemini-2.5-pro\",\"responseId\":\"r\"}\r\n\r\n",
-				"data: {\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"f\",\"args\":{\"a\":1}}}]},\"finishReason\":\"STOP\",\"groundingMetadata\":{\"webSearchQueries\":[\"a\",\"b\"]}}],\"usageMetadata\":{\"promptTokenCount\":3,\"candidatesTokenCount\":4}}\r\n\r\n"},
+		{
+			"a stream passes with the client's model name", "mine",
+			[]string{
+				"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Hé\"}]}}],\"modelVersion\":\"gemini-2.5-pro\",\"responseId\":\"r\"}\r\n\r\n",
+				"data: {\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"f\",\"args\":{\"a\":1}}}]},\"finishReason\":\"STOP\",\"groundingMetadata\":{\"webSearchQueries\":[\"a\",\"b\"]}}],\"usageMetadata\":{\"promptTokenCount\":3,\"candidatesTokenCount\":4}}\r\n\r\n",
+			},
 			"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Hé\"}]}}],\"modelVersion\":\"mine\",\"responseId\":\"r\"}\r\n\r\n" +
 				"data: {\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"f\",\"args\":{\"a\":1}}}]},\"finishReason\":\"STOP\",\"groundingMetadata\":{\"webSearchQueries\":[\"a\",\"b\"]}}],\"usageMetadata\":{\"promptTokenCount\":3,\"candidatesTokenCount\":4}}\r\n\r\n",
-			wire.Seen{ID: "r", Model: "gemini-2.5-pro", Finish: "tool_calls", Usage: gateway.Usage{Prompt: 3, Completion: 4, WebSearches: 1}, HasUsage: true, TextBytes: 10, Done: true}},
+			wire.Seen{ID: "r", Model: "gemini-2.5-pro", Finish: "tool_calls", Usage: gateway.Usage{Prompt: 3, Completion: 4, WebSearches: 1}, HasUsage: true, TextBytes: 10, Done: true},
+		},
 		{"without a name nothing changes", "", []string{"data: {\"modelVersion\":\"g\"}\n\n"}, "data: {\"modelVersion\":\"g\"}\n\n", wire.Seen{Model: "g"}},
 		{"data on several lines comes in one", "mine", []string{"data: {\"modelVersion\":\ndata: \"g\"}\n\n"}, "data: {\"modelVersion\": \"mine\"}\n\n", wire.Seen{Model: "g"}},
 		{"comments pass", "mine", []string{": ping\n\n"}, ": ping\n\n", wire.Seen{}},

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -293,8 +294,8 @@ func (d *decoder) toolResult(o *object, m *canon.Message) (err error) {
 // call finds the latest call that a result answers: by id, or by name for the
 // old form.
 func (d *decoder) call(id, name string, byName bool) *canon.Part {
-	for i := len(d.r.Messages) - 1; i >= 0; i-- {
-		parts := d.r.Messages[i].Parts
+	for _, v := range slices.Backward(d.r.Messages) {
+		parts := v.Parts
 		for j := range parts {
 			p := &parts[j]
 			if p.Kind == canon.ToolCall && (byName && p.Name == name || !byName && id != "" && p.ID == id) {

@@ -43,8 +43,13 @@ func (d *decoder) sampling() (err error) {
 		name string
 		to   *canon.Raw
 	}{
-		{"temperature", &r.Temperature}, {"top_p", &r.TopP}, {"top_k", &r.TopK}, {"seed", &r.Seed},
-		{"presence_penalty", &r.Presence}, {"frequency_penalty", &r.Frequency}, {"top_logprobs", &r.TopLogprobs},
+		{"temperature", &r.Temperature},
+		{"top_p", &r.TopP},
+		{"top_k", &r.TopK},
+		{"seed", &r.Seed},
+		{"presence_penalty", &r.Presence},
+		{"frequency_penalty", &r.Frequency},
+		{"top_logprobs", &r.TopLogprobs},
 	} {
 		if *f.to, err = o.number(f.name); err != nil {
 			return err
