@@ -301,8 +301,8 @@ func TestBound(t *testing.T) {
 			t.Errorf("%s: Bound(%d, %d) = %v, want %v", tt.name, tt.input, tt.output, got, tt.want)
 		}
 	}
-	if got := rate(t, "", "input=1e-10 output=0").Bound(1, 0); got != 1 {
-		t.Errorf("a tenth of a nano-dollar is bounded by %d, want 1", int64(got))
+	if got := rate(t, "", "input=1e-24 output=0").Bound(1, 0); got != 1 {
+		t.Errorf("the smallest price is bounded by %d, want 1", int64(got))
 	}
 }
 
