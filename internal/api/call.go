@@ -56,6 +56,12 @@ func (q *request) call(op gateway.Operation, in *wire.Object, body []byte) (*gat
 		}
 	}
 	c.Ask = gateway.Ask{Input: token.Input(in.Text, 1), Choices: 1}
+	if op == gateway.Embed {
+		// Lists of tokens hold no text: a token takes two bytes of them at least.
+		if v := strings.TrimLeft(string(in.Get("input")[:min(len(in.Get("input")), 16)]), "[ \t\r\n"); v != "" && v[0] >= '0' && v[0] <= '9' {
+			c.Ask.Input = max(c.Ask.Input, int64(len(in.Get("input"))/2))
+		}
+	}
 	if err := q.sizes(c, in); err != nil {
 		return nil, err
 	}

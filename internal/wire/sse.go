@@ -135,7 +135,7 @@ func eventEndCR(b []byte, i int, eof bool) (n, scanned int) {
 	for i < len(b) {
 		j := bytes.IndexAny(b[i:], "\r\n")
 		if j < 0 {
-			return 0, i
+			return 0, len(b) // a long line must not be searched again for every read
 		}
 		line := i + j
 		next, ok := lineEnd(b, line, eof)
