@@ -2,11 +2,7 @@ package openai
 
 import (
 	"bytes"
-	"encoding/base64"
-	"encoding/binary"
-	"math"
 	"net/http"
-	"strconv"
 
 	"penstock/internal/gateway"
 	"penstock/internal/provider"
@@ -49,23 +45,7 @@ func (a *Adapter) EmbedAnswer(c *provider.Call, body []byte) ([]byte, gateway.Us
 	}
 	if format, _ := c.In.String("encoding_format"); format == "base64" {
 		m := o.Find("data")
-		edits = openai.PackEmbeddings(body[m.Start:m.End], m.Start, packFloats, edits)
+		edits = openai.PackEmbeddings(body[m.Start:m.End], m.Start, edits)
 	}
 	return wire.Segments(body, edits).Bytes(), used, nil
-}
-
-// packFloats returns an array of numbers as a base64 string of little-endian
-// float32. OpenAI's own client asks for that form whenever its user asked for
-// nothing, and many vendors do not know it.
-func packFloats(list []byte) ([]byte, bool) {
-	raw := make([]byte, 0, len(list)/3)
-	for item := range bytes.SplitSeq(bytes.Trim(list, "[] \t\r\n"), []byte(",")) {
-		f, err := strconv.ParseFloat(string(bytes.TrimSpace(item)), 32)
-		if err != nil {
-			return nil, false
-		}
-		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(float32(f)))
-	}
-	out := append(make([]byte, 0, base64.StdEncoding.EncodedLen(len(raw))+2), '"')
-	return append(base64.StdEncoding.AppendEncode(out, raw), '"'), true
 }

@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -322,6 +321,3 @@ func effortFor(v []byte) string {
 	}
 	return "minimal"
 }
-
-// String tells the vendor, for logs.
-func (v Vendor) String() string { return fmt.Sprintf("%s at %s", v.Name, v.BaseURL) }

@@ -106,5 +106,3 @@ func (a *Adapter) foreign(d *gateway.Deployment, c *provider.Call, r *canon.Requ
 	}
 	return &out, nil
 }
-
-var _ provider.Chat = (*Adapter)(nil)
