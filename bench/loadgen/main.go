@@ -43,6 +43,7 @@ func main() {
 	rounds := flag.Int("rounds", 3, "times each is measured")
 	prepare := flag.String("setup", "", "URL,master key: make a key with -limits on itself, its user and its team, and print it")
 	limits := flag.String("limits", "", "members of the key's JSON")
+	only := flag.String("only", "", "measure only the loads whose name begins so")
 	flag.Parse()
 	if *prepare != "" {
 		if err := setup(*prepare, *limits); err != nil {
@@ -51,7 +52,7 @@ func main() {
 		}
 		return
 	}
-	if err := run(*penstock, *proxy, *scale, *rounds); err != nil {
+	if err := run(*penstock, *proxy, *only, *scale, *rounds); err != nil {
 		fmt.Fprintln(os.Stderr, "loadgen:", err)
 		os.Exit(1)
 	}
@@ -104,7 +105,7 @@ func parse(name, s string) (*side, error) {
 	return out, nil
 }
 
-func run(penstock, proxy string, scale float64, rounds int) error {
+func run(penstock, proxy, only string, scale float64, rounds int) error {
 	a, err1 := parse("penstock", penstock)
 	b, err2 := parse("proxy", proxy)
 	if err := errors.Join(err1, err2); err != nil {
@@ -119,6 +120,9 @@ func run(penstock, proxy string, scale float64, rounds int) error {
 	}
 	fmt.Printf("%-20s %10s %10s %7s   %s\n", "", "penstock", "proxy", "ratio", "added p50/p99, us")
 	for _, l := range loads {
+		if only != "" && !strings.HasPrefix(l.name, only) {
+			continue
+		}
 		l.calls = max(int(float64(l.calls)*scale), 20)
 		for _, s := range []*side{a, b} {
 			s.cpu, s.p50, s.p99 = nil, nil, nil
@@ -132,6 +136,9 @@ func run(penstock, proxy string, scale float64, rounds int) error {
 		}
 		fmt.Printf("%-20s %7.1f us %7.1f us %7.2f   %.0f / %.0f\n", l.name, median(a.cpu), median(b.cpu), median(a.cpu)/median(b.cpu),
 			median(a.p50)-median(b.p50), median(a.p99)-median(b.p99))
+	}
+	if only != "" {
+		return nil
 	}
 	const streams = 1000
 	l := load{path: "/v1/chat/completions", model: "mock-tokens=40,chunks=40,gap=50", extra: `,"stream":true`, prompt: 200, calls: streams, conns: streams}

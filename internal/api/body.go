@@ -15,7 +15,7 @@ const bodyTimeout = 5 * time.Minute
 
 // eager is how much memory a body gets before any of it has come: more would
 // let clients that only promise a body fill ours.
-const eager = 1 << 20
+const eager = 256 << 10
 
 // readBody reads the request's body and finds its members.
 func (q *request) readBody(in *wire.Object) ([]byte, error) {
@@ -51,7 +51,11 @@ func readAll(r *http.Request, max int64) ([]byte, error) {
 	buf := make([]byte, 0, eager)
 	for {
 		if len(buf) == cap(buf) {
-			grown := make([]byte, len(buf), min(2*int64(cap(buf)), max+1))
+			size := 2 * int64(cap(buf))
+			if n := r.ContentLength; n > size {
+				size = n + 1 // it has sent a good part of what it promised
+			}
+			grown := make([]byte, len(buf), min(size, max+1))
 			copy(grown, buf)
 			buf = grown
 		}

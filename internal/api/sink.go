@@ -78,7 +78,7 @@ func (s *sink) Begin(head *relay.Head) {
 		if k.Limits.RPM != nil {
 			set(h, "X-Litellm-Key-Rpm-Limit", strconv.FormatInt(*k.Limits.RPM, 10))
 		}
-		head.Hold.AppendHeaders(func(name, value string) { h[http.CanonicalHeaderKey(name)] = []string{value} })
+		head.Hold.AppendHeaders(func(name, value string) { h[name] = []string{value} })
 	}
 	s.q.w.WriteHeader(http.StatusOK)
 }
@@ -136,13 +136,18 @@ func (n *names) copy(h, from http.Header) {
 
 // clean keeps text that clients chose from breaking a header.
 func clean(s string) string {
+	if len(s) <= 500 && !strings.ContainsFunc(s, control) {
+		return s
+	}
 	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f {
+		if control(r) {
 			return ' '
 		}
 		return r
 	}, clip(s, 500))
 }
+
+func control(r rune) bool { return r < 0x20 || r == 0x7f }
 
 // newID returns a random UUID.
 func newID() string {

