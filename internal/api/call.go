@@ -111,6 +111,9 @@ func (q *request) sizes(c *gateway.Call, in *wire.Object) error {
 		}
 		c.Ask.MaxOutput = n // the second wins, as with OpenAI
 	}
+	if tier, _ := in.String("service_tier"); in.Has("service_tier") && tier != "default" && tier != "standard" && tier != "flex" {
+		c.Ask.Tier = true
+	}
 	if in.Has("n") {
 		n, ok := in.Int("n")
 		if !ok || n < 1 || n > 128 {

@@ -73,6 +73,9 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 	c := l.config
 	models := slices.Clone(c.Models)
 	for i := range models {
+		if _, err := relay.Own(nil, &models[i]); err != nil {
+			return fmt.Errorf("configuration: %w", err)
+		}
 		if models[i].MaxParallel == 0 {
 			models[i].MaxParallel = c.Router.DefaultMaxParallel
 		}

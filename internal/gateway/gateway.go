@@ -96,6 +96,8 @@ type Ask struct {
 	Input     int64 // input tokens, counted or bounded from above
 	MaxOutput int64 // the client's own cap on output tokens for one choice; 0 if it set none
 	Choices   int64 // how many answers are wanted, at least 1
+	// Tier says that the client asked for a service tier, which may be dearer.
+	Tier bool
 }
 
 // Usage is what a call consumed, in tokens. Prompt includes every kind of

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,7 +31,8 @@ type rateKey struct{ deployment, model string }
 
 // quote is the dearest a model name can come to.
 type quote struct {
-	rates     []*price.Rate // distinct
+	rates     []*price.Rate // distinct, at the standard service tier
+	tiers     []*price.Rate // the same with every tier
 	unpriced  string        // a deployment without a price, "" if all have one
 	maxOutput int64         // the most output tokens, 0 if not known
 	model     string        // for learning how long answers are
@@ -53,16 +55,33 @@ func (p *Prices) Rate(d *gateway.Deployment, model string) *price.Rate {
 		name = d.BaseModel
 	}
 	rate, _ := p.book.Lookup(d.Provider, name)
-	if len(d.Prices) > 0 {
-		// The configuration was checked when it was loaded.
-		if own, err := price.Override(rate, d.Prices); err == nil {
-			rate = own
-		}
+	if own, err := Own(rate, d); err == nil { // checked when the configuration was loaded
+		rate = own
 	}
 	if p.n.Add(1) < maxRemembered {
 		p.rates.Store(key, rate)
 	}
 	return rate
+}
+
+// Own returns the rate with the deployment's own token prices laid over it.
+// Prices of other things are for other kinds of calls. The error names the
+// deployment, the field and its value.
+func Own(rate *price.Rate, d *gateway.Deployment) (*price.Rate, error) {
+	fields := map[string]string{}
+	for name, v := range d.Prices {
+		if price.TokenPrice(name) {
+			fields[name] = v
+		}
+	}
+	if len(fields) == 0 {
+		return rate, nil
+	}
+	own, err := price.Override(rate, fields)
+	if err != nil {
+		return nil, fmt.Errorf("deployment %s of model %s: %w", d.ID, d.Group, err)
+	}
+	return own, nil
 }
 
 func (p *Prices) quote(t *router.Table, name string) *quote {
@@ -76,12 +95,8 @@ func (p *Prices) quote(t *router.Table, name string) *quote {
 			q.unpriced = target.ID
 			continue
 		}
-		known := false
-		for _, r := range q.rates {
-			known = known || r == rate
-		}
-		if !known {
-			q.rates = append(q.rates, rate.AtTier(""))
+		if !slices.Contains(q.tiers, rate) {
+			q.tiers, q.rates = append(q.tiers, rate), append(q.rates, rate.AtTier(""))
 		}
 		model := target.Model
 		if target.BaseModel != "" {
@@ -128,7 +143,11 @@ func (l *line) quote() error {
 		least = min(16, want) // an answer shorter than this is of no use to anybody
 	}
 	l.size.Tokens = token.Likely(l.in.Text, 1) + want*choices
-	for _, rate := range q.rates {
+	rates := q.rates
+	if c.Ask.Tier {
+		rates = q.tiers // a client must not get past its budget by a dearer tier
+	}
+	for _, rate := range rates {
 		l.size.Money = limit.Range{
 			Least: max(l.size.Money.Least, int64(rate.Bound(in, least*choices))),
 			Want:  max(l.size.Money.Want, int64(rate.Bound(in, want*choices))),

@@ -69,7 +69,7 @@ func (l *line) close(e *gateway.Error, now time.Time) {
 			rate = l.s.Prices.Rate(t.Deployment, l.answered.Model)
 		}
 		if rate != nil {
-			row.Cost, row.Priced, row.Price = rate.Cost(row.Usage), true, l.s.Prices.Book().Version()
+			row.Cost, row.Priced, row.Price = rate.At(row.Start).Cost(row.Usage), true, l.s.Prices.Book().Version()
 		}
 	}
 	row.Failed, row.Kind, row.Error, row.Interrupted = false, 0, "", false
