@@ -94,7 +94,8 @@ type request struct {
 // authed returns a handler that lets only known keys in.
 func (a *API) authed(next func(*request)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		q := &request{w: w, r: r, s: a.Snapshot(), id: newID(), start: time.Now(), dialect: gateway.OpenAI}
+		now := time.Now()
+		q := &request{w: w, r: r, s: a.Snapshot(), id: newID(now), start: now, dialect: gateway.OpenAI}
 		if r.URL.Path == "/v1/messages" {
 			q.dialect = gateway.Anthropic
 		}

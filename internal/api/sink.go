@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"penstock/internal/relay"
 )
@@ -149,11 +150,14 @@ func clean(s string) string {
 
 func control(r rune) bool { return r < 0x20 || r == 0x7f }
 
-// newID returns a random UUID.
-func newID() string {
+// newID returns a UUID of version 7: it begins with the time, so that rows of
+// the ledger are added at the end of its index and not all over it.
+func newID(now time.Time) string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	ms := now.UnixMilli()
+	b[0], b[1], b[2], b[3], b[4], b[5] = byte(ms>>40), byte(ms>>32), byte(ms>>24), byte(ms>>16), byte(ms>>8), byte(ms)
+	b[6], b[8] = b[6]&0x0f|0x70, b[8]&0x3f|0x80
 	var out [36]byte
 	hex.Encode(out[:8], b[:4])
 	hex.Encode(out[9:13], b[4:6])
