@@ -268,6 +268,36 @@ func TestTermDropsNoStream(t *testing.T) {
 	}
 }
 
+// SIGHUP reads the configuration again; a broken one changes nothing.
+func TestHangupReloads(t *testing.T) {
+	dir, args := setUp(t, "mock")
+	p := run(t, dir, []string{"LITELLM_MASTER_KEY=" + testKey}, args...)
+	config := filepath.Join(dir, "config.yaml")
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := func(name string) bool {
+		res, err := p.post(t.Context(), testKey, "/v1/models/"+name, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		return res.StatusCode == 200
+	}
+	if err := os.WriteFile(config, []byte(strings.Replace(string(text), "model_name: m\n", "model_name: renamed\n", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); !served("renamed") || served("m"); {
+		if time.Now().After(deadline) {
+			t.Fatal("the new configuration is not in force after ten seconds")
+		}
+	}
+}
+
 // The first start makes a key, says it once, and keeps only its hash.
 func TestFirstStart(t *testing.T) {
 	dir := t.TempDir()
