@@ -30,7 +30,9 @@ func content(o *object, name string, parts []canon.Part) ([]canon.Part, error) {
 	case '[':
 		for i, e := range elements(v) {
 			if s, ok := wire.Unquote(e); ok { // a bare string among the parts
-				parts = append(parts, canon.Part{Kind: canon.Text, Text: s})
+				if s != "" {
+					parts = append(parts, canon.Part{Kind: canon.Text, Text: s})
+				}
 				continue
 			}
 			c, err := parseObject(e, index(path, i))
@@ -76,10 +78,14 @@ func part(o *object) (p canon.Part, err error) {
 		p.Media, err = linked(o, "image_url")
 	case "audio_url":
 		p.Kind = canon.Audio
-		p.Media, err = linked(o, "audio_url")
+		if p.Media, err = linked(o, "audio_url"); err == nil && p.Media.Data != "" {
+			nameAudio(p.Media)
+		}
 	case "video_url":
 		p.Kind = canon.File
-		p.Media, err = linked(o, "video_url")
+		if p.Media, err = linked(o, "video_url"); err == nil {
+			p.Media.Detail = "" // files have none
+		}
 	case "input_audio":
 		p.Kind = canon.Audio
 		p.Media, err = recording(o)
@@ -137,6 +143,9 @@ func place(m *canon.Media, link, path string) error {
 	if !ok || params != "base64" && !strings.HasSuffix(params, ";base64") {
 		return gateway.Invalidf(path, "%s must be a base64 data URL: data:TYPE;base64,DATA", path)
 	}
+	if data == "" {
+		return gateway.Invalidf(path, "%s is an empty data URL", path)
+	}
 	m.Data = data
 	if kind != "" {
 		m.MIME = kind
@@ -164,21 +173,19 @@ func recording(o *object) (*canon.Media, error) {
 			return nil, err
 		}
 	}
-	if m.MIME == "" {
-		m.MIME = audioType(m.Format)
-	}
+	nameAudio(m)
 	return m, nil
 }
 
-// audioType returns the media type of an audio format by OpenAI's name.
-func audioType(format string) string {
-	switch format {
-	case "":
-		return ""
-	case "mp3":
-		return "audio/mpeg"
+// nameAudio gives m both OpenAI's name of its format and the media type.
+func nameAudio(m *canon.Media) {
+	if m.Format == "" {
+		m.Format = audioFormat(m.MIME)
 	}
-	return "audio/" + format
+	m.MIME = "audio/" + m.Format
+	if m.Format == "mp3" {
+		m.MIME = "audio/mpeg"
+	}
 }
 
 func document(o *object) (*canon.Media, error) {

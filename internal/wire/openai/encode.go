@@ -244,7 +244,7 @@ func (e *requestWriter) messages() error {
 				rest = append(rest, *p)
 				continue
 			}
-			seen = append(seen, e.toolResult(p, m.CacheControl)...)
+			seen = append(seen, e.toolResult(p, m.CacheControl, e.r.Messages[:i])...)
 		}
 		if m.Role == canon.ToolRole && len(rest) == 0 {
 			continue
@@ -272,7 +272,7 @@ func (e *requestWriter) messages() error {
 
 // toolResult writes the message of a result, and returns the parts of it that
 // such a message cannot hold.
-func (e *requestWriter) toolResult(p *canon.Part, cache canon.Raw) []canon.Part {
+func (e *requestWriter) toolResult(p *canon.Part, cache canon.Raw, before []canon.Message) []canon.Part {
 	var texts, media []canon.Part
 	for i := range p.Parts {
 		if p.Parts[i].Media == nil {
@@ -287,7 +287,7 @@ func (e *requestWriter) toolResult(p *canon.Part, cache canon.Raw) []canon.Part 
 	e.open("", '{')
 	e.text("role", string(canon.ToolRole))
 	e.text("tool_call_id", p.ID)
-	if p.Name != "" && !e.called(p.ID) {
+	if p.Name != "" && !called(before, p.ID) {
 		e.text("name", p.Name)
 	}
 	e.content(texts)
@@ -302,11 +302,11 @@ func (e *requestWriter) toolResult(p *canon.Part, cache canon.Raw) []canon.Part 
 	return media
 }
 
-// called reports whether some message holds the call, so that its name is known.
-func (e *requestWriter) called(id string) bool {
-	for i := range e.r.Messages {
-		for j := range e.r.Messages[i].Parts {
-			if p := &e.r.Messages[i].Parts[j]; p.Kind == canon.ToolCall && p.ID == id {
+// called reports whether a message before holds the call: then its name is known.
+func called(before []canon.Message, id string) bool {
+	for i := range before {
+		for j := range before[i].Parts {
+			if p := &before[i].Parts[j]; p.Kind == canon.ToolCall && p.ID == id {
 				return true
 			}
 		}

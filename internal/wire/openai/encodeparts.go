@@ -46,12 +46,11 @@ func (e *requestWriter) calls(parts []canon.Part) {
 // customInput is the reverse of customArgs.
 func customInput(args canon.Raw) (string, bool) {
 	f := fieldsOf(args)
-	for f.next() {
-		if string(f.name) == "input" {
-			return wire.Unquote(f.val)
-		}
+	if !f.next() || string(f.name) != "input" {
+		return "", false
 	}
-	return "", false
+	s, ok := wire.Unquote(f.val)
+	return s, ok && !f.next()
 }
 
 // content writes parts as the content of a message: as a string where one is
@@ -129,8 +128,10 @@ func (e *requestWriter) file(m *canon.Media) {
 		e.text("file_data", m.Data)
 	case m.FileID != "":
 		e.text("file_id", m.FileID)
+	case strings.Contains(m.URL, "://"):
+		e.text("file_id", m.URL) // LiteLLM's place for it
 	default:
-		e.text("file_id", m.URL)
+		e.text("file_url", m.URL)
 	}
 	if m.Data == "" {
 		e.optional("format", m.MIME)
@@ -140,12 +141,12 @@ func (e *requestWriter) file(m *canon.Media) {
 
 // audioFormat returns OpenAI's name of the format of a media type.
 func audioFormat(mime string) string {
-	switch kind := strings.TrimPrefix(mime, "audio/"); kind {
-	case "mpeg", "mpga":
+	kind, ok := strings.CutPrefix(mime, "audio/")
+	switch {
+	case kind == "mpeg" || kind == "mpga":
 		return "mp3"
-	case "x-wav", "wave", "":
+	case !ok || kind == "x-wav" || kind == "wave":
 		return "wav"
-	default:
-		return kind
 	}
+	return kind
 }

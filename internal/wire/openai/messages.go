@@ -46,7 +46,7 @@ func (d *decoder) message(o *object, i int) (canon.Message, error) {
 	}
 	switch m.Role {
 	case canon.System, canon.Developer, canon.User:
-		m.Parts, err = content(o, "content", nil)
+		m.Parts, err = spoken(o)
 	case canon.Assistant:
 		err = d.assistant(o, &m, i)
 	case canon.ToolRole, "function":
@@ -59,6 +59,18 @@ func (d *decoder) message(o *object, i int) (canon.Message, error) {
 	return m, err
 }
 
+// spoken reads the content of someone who is not the model: there is no
+// thinking in it.
+func spoken(o *object) ([]canon.Part, error) {
+	parts, err := content(o, "content", nil)
+	for i := range parts {
+		if kind := parts[i].Kind; kind == canon.Thinking || kind == canon.Redacted {
+			return nil, gateway.Invalidf(o.at("content"), "%s: only an assistant message can hold thinking", o.at("content"))
+		}
+	}
+	return parts, err
+}
+
 // assistant reads a turn of the model: thinking first, as it came, then what
 // was said, then the calls.
 func (d *decoder) assistant(o *object, m *canon.Message, i int) (err error) {
@@ -68,6 +80,8 @@ func (d *decoder) assistant(o *object, m *canon.Message, i int) (err error) {
 	if m.Parts, err = content(o, "content", m.Parts); err != nil {
 		return err
 	}
+	// Anthropic's clients have the thinking among the content.
+	slices.SortStableFunc(m.Parts, func(a, b canon.Part) int { return unthought(a) - unthought(b) })
 	refusal, err := o.str("refusal")
 	if err != nil {
 		return err
@@ -114,6 +128,14 @@ func (d *decoder) assistant(o *object, m *canon.Message, i int) (err error) {
 	}
 	m.Parts = append(m.Parts, p)
 	return nil
+}
+
+// unthought is 0 for thinking, 1 for anything else.
+func unthought(p canon.Part) int {
+	if p.Kind == canon.Thinking || p.Kind == canon.Redacted {
+		return 0
+	}
+	return 1
 }
 
 // thinking reads LiteLLM's reasoning members. The blocks hold the same text as
@@ -183,6 +205,9 @@ func toolCall(o *object) (p canon.Part, err error) {
 		}
 		if p.Name, err = c.str("name"); err != nil {
 			return p, err
+		}
+		if p.Name == "" {
+			return p, gateway.Invalidf(c.at("name"), "%s is missing", c.at("name"))
 		}
 		input, err := c.str("input")
 		if err != nil {
@@ -272,7 +297,7 @@ func (d *decoder) toolResult(o *object, m *canon.Message) (err error) {
 		return err
 	}
 	p.ID, _ = splitSignature(p.ID)
-	if p.Parts, err = content(o, "content", nil); err != nil {
+	if p.Parts, err = spoken(o); err != nil {
 		return err
 	}
 	if isError, err := o.boolean("is_error"); err != nil {
