@@ -78,39 +78,90 @@ func TestDecoder(t *testing.T) {
 		want  []string
 		done  bool
 	}{
-		{"text, a finish and the usage after it", []string{delta(`{"role":"assistant","content":""}`), delta(`{"content":"hé"}`), finish, `{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}`, "[DONE]"},
-			[]string{"start c v", "text hé", "finish stop stop", "usage 3+2"}, true},
+		{
+			"text, a finish and the usage after it",
+			[]string{delta(`{"role":"assistant","content":""}`), delta(`{"content":"hé"}`), finish, `{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}`, "[DONE]"},
+			[]string{"start c v", "text hé", "finish stop stop", "usage 3+2"},
+			true,
+		},
 		{"a finish without the end mark is an end", []string{delta(`{"content":"a"}`), finish}, []string{"start c v", "text a", "finish stop stop"}, true},
 		{"no finish and no end mark is a cut", []string{delta(`{"content":"a"}`)}, []string{"start c v", "text a"}, false},
 		{"the finish counts once", []string{finish, finish}, []string{"start", "finish stop stop"}, true},
 		{"an empty finish says nothing yet", []string{`{"choices":[{"delta":{"content":"a"},"finish_reason":""}]}`}, []string{"start", "text a"}, false},
-		{"a stop after calls is tool_calls", []string{delta(`{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]}`), finish},
-			[]string{"start c v", "tool 0 a f", "args 0 {}", "finish tool_calls stop"}, true},
-		{"calls by number, in fragments", []string{
-			delta(`{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":""}}]}`), delta(`{"tool_calls":[{"index":0,"function":{"arguments":"{\"x\""}}]}`),
-			delta(`{"tool_calls":[{"index":1,"id":"b","function":{"name":"g","arguments":""}}]}`), delta(`{"tool_calls":[{"index":0,"function":{"arguments":":1}"}}]}`), delta(`{"tool_calls":[{"index":1,"function":{"arguments":"{}"}}]}`)},
-			[]string{"start c v", "tool 0 a f", `args 0 {"x"`, "tool 1 b g", "args 0 :1}", "args 1 {}"}, false},
-		{"calls that all have number 0 are told apart by id", []string{
-			delta(`{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}},{"index":0,"id":"b","function":{"name":"f","arguments":"{}"}}]}`), delta(`{"tool_calls":[{"index":0,"function":{"arguments":" "}}]}`)},
-			[]string{"start c v", "tool 0 a f", "args 0 {}", "tool 1 b f", "args 1 {}", "args 1  "}, false},
-		{"calls without number and id get both", []string{delta(`{"tool_calls":[{"function":{"name":"f","arguments":{"a":1}}},{"function":{"name":"g"}}]}`)},
-			[]string{"start c v", "tool 0 call_0 f", `args 0 {"a":1}`, "tool 1 call_1 g"}, false},
-		{"the old function_call", []string{delta(`{"function_call":{"name":"f","arguments":"{"}}`), delta(`{"function_call":{"arguments":"}"}}`)},
-			[]string{"start c v", "tool 0 call_0 f", "args 0 {", "args 0 }"}, false},
-		{"signatures on calls, LiteLLM's and Google's", []string{delta(`{"tool_calls":[{"index":0,"id":"a__thought__S1","function":{"name":"f"}},{"index":1,"id":"b","function":{"name":"g"},"extra_content":{"google":{"thought_signature":"S2"}}}]}`)},
-			[]string{"start c v", "tool 0 a f S1", "tool 1 b g S2"}, false},
+		{
+			"a stop after calls is tool_calls",
+			[]string{delta(`{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]}`), finish},
+			[]string{"start c v", "tool 0 a f", "args 0 {}", "finish tool_calls stop"},
+			true,
+		},
+		{
+			"calls by number, in fragments",
+			[]string{
+				delta(`{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":""}}]}`), delta(`{"tool_calls":[{"index":0,"function":{"arguments":"{\"x\""}}]}`),
+				delta(`{"tool_calls":[{"index":1,"id":"b","function":{"name":"g","arguments":""}}]}`), delta(`{"tool_calls":[{"index":0,"function":{"arguments":":1}"}}]}`), delta(`{"tool_calls":[{"index":1,"function":{"arguments":"{}"}}]}`),
+			},
+			[]string{"start c v", "tool 0 a f", `args 0 {"x"`, "tool 1 b g", "args 0 :1}", "args 1 {}"},
+			false,
+		},
+		{
+			"calls that all have number 0 are told apart by id",
+			[]string{
+				delta(`{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}},{"index":0,"id":"b","function":{"name":"f","arguments":"{}"}}]}`), delta(`{"tool_calls":[{"index":0,"function":{"arguments":" "}}]}`),
+			},
+			[]string{"start c v", "tool 0 a f", "args 0 {}", "tool 1 b f", "args 1 {}", "args 1  "},
+			false,
+		},
+		{
+			"calls without number and id get both",
+			[]string{delta(`{"tool_calls":[{"function":{"name":"f","arguments":{"a":1}}},{"function":{"name":"g"}}]}`)},
+			[]string{"start c v", "tool 0 call_0 f", `args 0 {"a":1}`, "tool 1 call_1 g"},
+			false,
+		},
+		{
+			"the old function_call",
+			[]string{delta(`{"function_call":{"name":"f","arguments":"{"}}`), delta(`{"function_call":{"arguments":"}"}}`)},
+			[]string{"start c v", "tool 0 call_0 f", "args 0 {", "args 0 }"},
+			false,
+		},
+		{
+			"signatures on calls, LiteLLM's and Google's",
+			[]string{delta(`{"tool_calls":[{"index":0,"id":"a__thought__S1","function":{"name":"f"}},{"index":1,"id":"b","function":{"name":"g"},"extra_content":{"google":{"thought_signature":"S2"}}}]}`)},
+			[]string{"start c v", "tool 0 a f S1", "tool 1 b g S2"},
+			false,
+		},
 		{"reasoning under its two names, once", []string{delta(`{"reasoning":"a","reasoning_content":"a"}`), delta(`{"reasoning":"b"}`)}, []string{"start c v", "reasoning a", "reasoning b"}, false},
-		{"thinking blocks instead of the text they repeat", []string{delta(`{"reasoning_content":"a","thinking_blocks":[{"type":"thinking","thinking":"a","signature":"S"},{"type":"redacted_thinking","data":"D"}]}`)},
-			[]string{"start c v", "reasoning a", "signature S", "redacted D"}, false},
-		{"Mistral's thinking in a list", []string{delta(`{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"},{"type":"text","text":"!"}]},{"type":"text","text":"so"}]}`)},
-			[]string{"start c v", "reasoning hm!", "text so"}, false},
-		{"a picture, a recording, an annotation, logprobs and a vendor's own data", []string{
-			`{"choices":[{"index":1,"delta":{"images":[{"image_url":{"url":"data:image/png;base64,iVBO"}}],"audio":{"id":"x","data":"UklG","transcript":"hi"},"annotations":[{"a":1}],"provider_specific_fields":{"k":[2],"n":null}},"logprobs":{"content":[]}}]}`},
-			[]string{"start", "media choice=1 image/png iVBO", "media choice=1 x hi audio/wav UklG", `annotation choice=1 {"a":1}`, "extra choice=1 k [2]", `logprobs choice=1 {"content":[]}`}, false},
-		{"an error in the stream, with its own status", []string{delta(`{"content":"a"}`), `{"error":{"code":502,"message":"gone"},"choices":[{"delta":{},"finish_reason":"error"}]}`},
-			[]string{"start c v", "text a", "error upstream failed: gone status=502"}, false},
-		{"a finish that says the vendor gave up", []string{`{"choices":[{"delta":{},"finish_reason":"insufficient_system_resource"}]}`},
-			[]string{"start", "error upstream failed: the provider gave up in the middle of its answer status=502"}, false},
+		{
+			"thinking blocks instead of the text they repeat",
+			[]string{delta(`{"reasoning_content":"a","thinking_blocks":[{"type":"thinking","thinking":"a","signature":"S"},{"type":"redacted_thinking","data":"D"}]}`)},
+			[]string{"start c v", "reasoning a", "signature S", "redacted D"},
+			false,
+		},
+		{
+			"Mistral's thinking in a list",
+			[]string{delta(`{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"},{"type":"text","text":"!"}]},{"type":"text","text":"so"}]}`)},
+			[]string{"start c v", "reasoning hm!", "text so"},
+			false,
+		},
+		{
+			"a picture, a recording, an annotation, logprobs and a vendor's own data",
+			[]string{
+				`{"choices":[{"index":1,"delta":{"images":[{"image_url":{"url":"data:image/png;base64,iVBO"}}],"audio":{"id":"x","data":"UklG","transcript":"hi"},"annotations":[{"a":1}],"provider_specific_fields":{"k":[2],"n":null}},"logprobs":{"content":[]}}]}`,
+			},
+			[]string{"start", "media choice=1 image/png iVBO", "media choice=1 x hi audio/wav UklG", `annotation choice=1 {"a":1}`, "extra choice=1 k [2]", `logprobs choice=1 {"content":[]}`},
+			false,
+		},
+		{
+			"an error in the stream, with its own status",
+			[]string{delta(`{"content":"a"}`), `{"error":{"code":502,"message":"gone"},"choices":[{"delta":{},"finish_reason":"error"}]}`},
+			[]string{"start c v", "text a", "error upstream failed: gone status=502"},
+			false,
+		},
+		{
+			"a finish that says the vendor gave up",
+			[]string{`{"choices":[{"delta":{},"finish_reason":"insufficient_system_resource"}]}`},
+			[]string{"start", "error upstream failed: the provider gave up in the middle of its answer status=502"},
+			false,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			evs, done := decodeStream(t, tt.lines...)

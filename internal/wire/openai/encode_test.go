@@ -120,7 +120,11 @@ func (g gen) request() *canon.Request {
 		{Type: "custom", Name: "sh", Raw: canon.Raw(`{"type":"custom","custom":{"name":"sh"}}`)},
 	}
 	r.ToolChoice = []*canon.ToolChoice{
-		nil, {Mode: "auto"}, {Mode: "none"}, {Mode: "tool", Name: "f"}, {Mode: "tool", Name: "sh"},
+		nil,
+		{Mode: "auto"},
+		{Mode: "none"},
+		{Mode: "tool", Name: "f"},
+		{Mode: "tool", Name: "sh"},
 		{Mode: "auto", Allowed: []string{"f", "sh"}},
 	}[g.IntN(6)]
 	if g.maybe() {

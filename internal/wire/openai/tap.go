@@ -159,8 +159,9 @@ func (t *Tap) look(text string) (empty, failed bool) {
 				t.seen.Usage, t.seen.HasUsage = u, true
 			}
 		case "service_tier":
-			if s, ok := wire.Unquote(v); ok && s != t.seen.Usage.Tier {
-				t.seen.Usage.Tier = s
+			// Compared before it is read: every chunk says it again.
+			if v[0] == '"' && string(v[1:len(v)-1]) != t.seen.Usage.Tier {
+				t.seen.Usage.Tier, _ = wire.Unquote(v)
 			}
 		case "x_groq":
 			// Groq puts usage here when nobody asked for it.
