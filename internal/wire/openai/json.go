@@ -1,9 +1,8 @@
 package openai
 
 import (
-	"encoding/binary"
+	"bytes"
 	"iter"
-	"math/bits"
 	"strconv"
 
 	"penstock/internal/canon"
@@ -231,32 +230,21 @@ func blank(b []byte, i int) int {
 	return i
 }
 
-// stringEnd returns the offset after the string that starts at b[i]. It looks
-// at eight bytes at a time: bytes.IndexByte is faster on prose, but text that
-// is full of escaped quotes, as code in a prompt is, would call it for each.
+// stringEnd returns the offset after the string that starts at b[i].
 func stringEnd(b []byte, i int) int {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	i++
 	for from := i; i < len(b); {
-		if i+8 <= len(b) {
-			w := binary.LittleEndian.Uint64(b[i:]) ^ ones*'"'
-			// The lowest byte marked is a quote; those above it may be marked
-			// by a borrow.
-			w = (w - ones) &^ w & tops
-			if w == 0 {
-				i += 8
-				continue
-			}
-			i += bits.TrailingZeros64(w) / 8
-		} else if b[i] != '"' {
-			i++
-			continue
+		n := bytes.IndexByte(b[i:], '"')
+		if n < 0 {
+			return len(b)
 		}
-		k := i
+		i += n + 1
+		// The quote ends the string unless an odd number of backslashes stands
+		// before it.
+		k := i - 1
 		for k > from && b[k-1] == '\\' {
 			k--
 		}
-		i++
 		if (i-1-k)%2 == 0 {
 			return i
 		}
