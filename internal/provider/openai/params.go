@@ -107,7 +107,7 @@ func (a *Adapter) params(dr *draft, d *gateway.Deployment, c *provider.Call) err
 		}
 	}
 	a.usage(dr)
-	a.values(dr)
+	a.values(dr, c)
 	bad := a.lacking(dr, d)
 	if reasons {
 		bad = append(bad, refused(dr, d, c.Upstream)...)
@@ -127,6 +127,10 @@ func unsupported(dr *draft, d *gateway.Deployment, c *provider.Call, vendor stri
 	for _, name := range names {
 		dr.del(name)
 		c.Dropped = append(c.Dropped, name)
+		if name == "tools" { // these mean nothing without tools, and vendors say so
+			dr.del("tool_choice")
+			dr.del("parallel_tool_calls")
+		}
 	}
 	return nil
 }
@@ -151,8 +155,9 @@ func (a *Adapter) usage(dr *draft) {
 	}
 }
 
-// values changes values the vendor has other words for.
-func (a *Adapter) values(dr *draft) {
+// values changes values that the vendor has other words for, or takes only in
+// part. What the client does not get in full is told like what is left out.
+func (a *Adapter) values(dr *draft, c *provider.Call) {
 	if v := dr.get("tool_choice"); len(v) > 2 && v[0] == '"' {
 		word := string(v[1 : len(v)-1])
 		switch {
@@ -165,6 +170,7 @@ func (a *Adapter) values(dr *draft) {
 	if a.v.MaxTemperature != "" {
 		if v := dr.get("temperature"); above(v, a.v.MaxTemperature) {
 			dr.set("temperature", []byte(a.v.MaxTemperature))
+			c.Dropped = append(c.Dropped, "temperature")
 		}
 	}
 	if a.v.NoJSONSchema || a.v.NoJSONObject {
@@ -174,8 +180,10 @@ func (a *Adapter) values(dr *draft) {
 			switch {
 			case a.v.NoJSONSchema && kind == "json_schema":
 				dr.set("response_format", []byte(`{"type":"json_object"}`))
+				c.Dropped = append(c.Dropped, "response_format.json_schema")
 			case a.v.NoJSONObject && kind == "json_object":
 				dr.del("response_format")
+				c.Dropped = append(c.Dropped, "response_format")
 			}
 		}
 	}
