@@ -1,6 +1,7 @@
 package router
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -168,19 +169,9 @@ func (r *run) members(ctx context.Context, f *found) error {
 
 // attempt makes one try and remembers how it went.
 func (r *run) attempt(ctx context.Context, f *found, m *member) error {
-	t := Target{Deployment: m.Deployment, Model: f.upstream(m), Timeout: r.t.set.Timeout, Idle: r.t.set.StreamIdle}
-	if m.Timeout > 0 {
-		t.Timeout = m.Timeout
-	}
-	if m.StreamIdle > 0 {
-		t.Idle = m.StreamIdle
-	}
-	if r.c.Timeout > 0 {
-		t.Timeout = r.c.Timeout
-	}
-	if r.c.StreamTimeout > 0 {
-		t.Idle = r.c.StreamTimeout
-	}
+	t := Target{Deployment: m.Deployment, Model: f.upstream(m), Timeout: cmp.Or(r.c.Timeout, m.Timeout, r.t.set.Timeout)}
+	// Where nobody has a time for streams, the one for whole answers counts.
+	t.Idle = cmp.Or(r.c.StreamTimeout, m.StreamIdle, r.t.set.StreamIdle, t.Timeout)
 	r.out.Target = t
 	start := r.clock.Now()
 	m.inFlight.Add(1)

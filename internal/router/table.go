@@ -19,7 +19,7 @@ type Settings struct {
 	MaxFallback int // fallback groups tried for one call, default 5
 
 	Timeout    time.Duration // of a whole answer that is not streamed, default 10 min
-	StreamIdle time.Duration // for the first byte of a stream and between bytes, default Timeout
+	StreamIdle time.Duration // for the first byte of a stream and between bytes; 0: as long as for a whole answer
 
 	RetryAfter time.Duration // least back-off
 
@@ -53,7 +53,6 @@ type Alias struct {
 func (s Settings) withDefaults() Settings {
 	s.MaxFallback = cmp.Or(s.MaxFallback, 5)
 	s.Timeout = cmp.Or(s.Timeout, 10*time.Minute)
-	s.StreamIdle = cmp.Or(s.StreamIdle, s.Timeout)
 	if s.Qualify == nil {
 		s.Qualify = func(string) string { return "" }
 	}
