@@ -1,0 +1,84 @@
+package e2e_test
+
+import (
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+)
+
+func TestReloadsUnderLoadFailNoCall(t *testing.T) {
+	t.Parallel()
+	h := open(t, oneModel("mock-tokens=5,latency=5"), env())
+	before, err := os.ReadFile(h.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	also := func(name string) string {
+		return string(before) + "  - {model_name: " + name + ", litellm_params: {model: mock/mock}}\n"
+	}
+	served := func(name string) bool { return h.do("GET", "/v1/models/"+name, master, "").status == 200 }
+
+	const least = 2000
+	var calls atomic.Int64
+	var wg sync.WaitGroup
+	reloaded := make(chan struct{})
+	finish := sync.OnceFunc(func() { close(reloaded) })
+	defer wg.Wait() // after finish, also where the test fails
+	defer finish()
+	over := func() bool {
+		select {
+		case <-reloaded:
+			return calls.Load() >= least
+		default:
+			return false
+		}
+	}
+	key := h.key("")
+	for n := range 8 {
+		members := `"model":"m"`
+		if n%2 == 0 {
+			members += `,"stream":true`
+		}
+		wg.Go(func() {
+			for !over() && !t.Failed() {
+				if a := h.ask(key, members); !a.whole() {
+					t.Errorf("during a reload: %s", a)
+				}
+				calls.Add(1)
+			}
+		})
+	}
+
+	h.write(also("watched"))
+	h.eventually("a changed file is in force", func() bool { return served("watched") })
+	h.write(also("hup"))
+	h.signal(syscall.SIGHUP)
+	h.eventually("SIGHUP brings the file in force", func() bool { return served("hup") && !served("watched") })
+
+	for what, config := range map[string]string{
+		"no YAML":            "model_list: [",
+		"a list of numbers":  "model_list: [7]\n",
+		"a provider unknown": strings.Replace(also("broken"), "mock/mock", "nobody/x", 1),
+	} {
+		complaints := strings.Count(h.log.String(), "configuration not reloaded")
+		h.write(config)
+		h.signal(syscall.SIGHUP)
+		h.eventually("it complains about "+what, func() bool {
+			return strings.Count(h.log.String(), "configuration not reloaded") > complaints
+		})
+		if !served("m") || !served("hup") || served("broken") {
+			t.Errorf("%s replaced the configuration in force", what)
+		}
+	}
+	h.write(also("mended"))
+	h.eventually("the mended file is in force", func() bool { return served("mended") })
+	finish()
+	wg.Wait()
+	if n := len(h.rows(key)); int64(n) != calls.Load() {
+		t.Errorf("%d rows, want one for each of %d calls", n, calls.Load())
+	}
+	t.Logf("%d calls ran beside the reloads", calls.Load())
+}

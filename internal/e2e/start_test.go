@@ -1,0 +1,105 @@
+package e2e_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"penstock/internal/store/storetest"
+)
+
+// holds returns the files of the data directory that hold the text.
+func (h *house) holds(text string) []string {
+	h.t.Helper()
+	var found []string
+	files := 0
+	err := filepath.WalkDir(filepath.Join(h.dir, "data"), func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		files++
+		if strings.Contains(string(b), text) {
+			found = append(found, path)
+		}
+		return err
+	})
+	if err != nil || files == 0 {
+		h.t.Fatalf("read the data directory: %d files, %v", files, err)
+	}
+	return found
+}
+
+func TestTheFirstStartMakesAMasterKeyAndKeepsOnlyItsHash(t *testing.T) {
+	t.Parallel()
+	h := open(t, "")
+	_, rest, ok := strings.Cut(h.out.String(), "master key (shown this once, stored hashed): ")
+	key := strings.TrimSpace(strings.SplitN(rest, "\n", 2)[0])
+	if !ok || !strings.HasPrefix(key, "sk-") || len(key) < 20 {
+		t.Fatalf("no master key was shown: %q", h.out)
+	}
+	var virtual string
+	if a := h.do("POST", "/key/generate", key, `{"key_alias":"findable"}`); a.status != 200 {
+		t.Fatalf("the key shown cannot manage: %s", a)
+	} else {
+		_, rest, _ := strings.Cut(a.body, `"key":"`)
+		virtual, _, _ = strings.Cut(rest, `"`)
+	}
+	if a := h.ask(virtual, `"model":"mock"`); !a.whole() {
+		t.Errorf("the first call: %s", a)
+	}
+
+	h.signal(syscall.SIGTERM)
+	if err := h.wait(); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	// What is looked for can be found, or finding nothing would prove nothing.
+	if len(h.holds("findable")) == 0 {
+		t.Error("the key's alias is nowhere in the data directory")
+	}
+	for what, secret := range map[string]string{"master": key, "virtual": virtual} {
+		if !strings.HasPrefix(secret, "sk-") {
+			t.Errorf("no %s key was made: %q", what, secret)
+		} else if found := h.holds(secret); found != nil {
+			t.Errorf("the %s key itself is in %v", what, found)
+		}
+		if strings.Contains(h.log.String(), secret) {
+			t.Errorf("the %s key is in the log", what)
+		}
+	}
+
+	h.start()
+	if out := h.out.String(); strings.Contains(out, "master key") || strings.Contains(out, key) {
+		t.Errorf("the second start shows a key again: %s", out)
+	}
+	for what, secret := range map[string]string{"master": key, "virtual": virtual} {
+		if a := h.ask(secret, `"model":"mock"`); !a.whole() {
+			t.Errorf("the %s key after a restart: %s", what, a)
+		}
+	}
+}
+
+func TestPostgresKeepsKeysAndSpend(t *testing.T) {
+	t.Parallel()
+	h := open(t, oneModel("mock-tokens=5"), env(), "DATABASE_URL="+storetest.PostgresURL(t))
+	key := h.key(`"max_budget":0.012`)
+	for range 2 {
+		if a := h.ask(key, `"model":"m","max_tokens":5`); !a.whole() {
+			t.Fatalf("%s", a)
+		}
+	}
+	h.restart()
+	if a := h.ask(key, `"model":"m","max_tokens":5`); a.status != 422 {
+		t.Errorf("after the restart: %s\nwant the budget to be used up", a)
+	}
+	if rows, spend := h.rows(key), h.spend(key); len(rows) != 2 || spend != "0.01" {
+		t.Errorf("%d rows and a spend of %s, want 2 and 0.01", len(rows), spend)
+	}
+	// It was PostgreSQL that kept them.
+	if db, err := filepath.Glob(filepath.Join(h.dir, "data", "*.db")); err != nil || db != nil {
+		t.Errorf("there is an embedded database: %v %v", db, err)
+	}
+}
