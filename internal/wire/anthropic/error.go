@@ -90,8 +90,8 @@ func statusOf(kind string) int {
 	return http.StatusInternalServerError
 }
 
-// typeOf is the way back. Statuses the API does not use get the nearest type.
-func typeOf(status int) string {
+// errorType is the way back. Statuses the API does not use get the nearest type.
+func errorType(status int) string {
 	for _, t := range errorTypes {
 		if t.status == status {
 			return t.name
@@ -144,7 +144,7 @@ func classify(e *gateway.Error) {
 // AppendError appends e as the API's error body, for clients that speak this
 // dialect. status is what the client's answer has.
 func AppendError(dst []byte, e *gateway.Error, status int) []byte {
-	kind := typeOf(status)
+	kind := errorType(status)
 	for _, t := range errorTypes {
 		if t.name == e.Type {
 			kind = e.Type

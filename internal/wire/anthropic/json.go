@@ -104,3 +104,40 @@ func lenientFormat() jsontext.Options {
 }
 
 func runes(s string) int { return utf8.RuneCountInString(s) }
+
+// typeOf returns the "type" member of an event, a block or a delta.
+func typeOf(o *wire.Object) string {
+	v := o.Get("type")
+	if len(v) > 2 && v[0] == '"' && bytes.IndexByte(v, '\\') < 0 {
+		return word(v[1 : len(v)-1])
+	}
+	return str(o, "type")
+}
+
+// word returns b as a string, without allocating for the types that most
+// events of a stream have.
+func word(b []byte) string {
+	switch string(b) {
+	case "content_block_delta":
+		return "content_block_delta"
+	case "text_delta":
+		return "text_delta"
+	case "input_json_delta":
+		return "input_json_delta"
+	case "thinking_delta":
+		return "thinking_delta"
+	case "content_block_start":
+		return "content_block_start"
+	case "content_block_stop":
+		return "content_block_stop"
+	case "message_start":
+		return "message_start"
+	case "message_delta":
+		return "message_delta"
+	case "message_stop":
+		return "message_stop"
+	case "ping":
+		return "ping"
+	}
+	return string(b)
+}

@@ -58,9 +58,9 @@ func claudeVersion(model string) (family string, version int) {
 	}
 	if rest[0] >= '0' && rest[0] <= '9' {
 		version, rest = versionNumber(rest)
-		return word(strings.TrimLeft(rest, "-._")), version
+		return letters(strings.TrimLeft(rest, "-._")), version
 	}
-	family = word(rest)
+	family = letters(rest)
 	rest = rest[len(family):]
 	if len(rest) > 1 && rest[0] == '-' {
 		version, _ = versionNumber(rest[1:])
@@ -68,9 +68,9 @@ func claudeVersion(model string) (family string, version int) {
 	return family, version
 }
 
-// word returns the letters s starts with; "claude" if there are none, for
+// letters returns the letters s starts with; "claude" if there are none, for
 // claude-2.1.
-func word(s string) string {
+func letters(s string) string {
 	n := 0
 	for n < len(s) && s[n] >= 'a' && s[n] <= 'z' {
 		n++

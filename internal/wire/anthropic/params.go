@@ -30,6 +30,7 @@ func (e *encoder) decideSampling(*planner) error {
 		}
 		value := p.value
 		switch {
+		case slices.Contains(e.o.Allow, p.name):
 		case p.name == "temperature" && f == 1:
 			// The default; newer models refuse to be told.
 			if !e.can.sampling {

@@ -55,8 +55,8 @@ func (d *Decoder) Decode(name string, data []byte, out []canon.Event) ([]canon.E
 			Message: "the provider sent an event that is not JSON: " + clip(mask(string(data)), 200), Err: err,
 		}
 	}
-	kind, ok := d.event.String("type")
-	if !ok {
+	kind := typeOf(&d.event)
+	if kind == "" {
 		kind = name
 	}
 	switch kind {
@@ -104,7 +104,7 @@ func (d *Decoder) blockStart(out []canon.Event) []canon.Event {
 	if o.Parse(raw) != nil {
 		return out
 	}
-	b := &openBlock{kind: str(o, "type"), start: d.runes}
+	b := &openBlock{kind: typeOf(o), start: d.runes}
 	d.blocks[index] = b
 	switch b.kind {
 	case "text":
@@ -170,7 +170,7 @@ func (d *Decoder) delta(out []canon.Event) []canon.Event {
 	if o.Parse(d.event.Get("delta")) != nil {
 		return out
 	}
-	switch str(o, "type") {
+	switch typeOf(o) {
 	case "text_delta":
 		return d.text(str(o, "text"), out)
 	case "thinking_delta":

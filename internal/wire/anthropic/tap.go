@@ -31,7 +31,7 @@ func (t *tap) eventType(name string, data []byte) string {
 	if bytes.HasPrefix(data, []byte(typePrefix)) {
 		rest := data[len(typePrefix):]
 		if i := bytes.IndexByte(rest, '"'); i > 0 {
-			return known(rest[:i])
+			return word(rest[:i])
 		}
 	}
 	if t.event.Parse(data) != nil {
@@ -41,25 +41,6 @@ func (t *tap) eventType(name string, data []byte) string {
 		return s
 	}
 	return name
-}
-
-// known returns the type without allocating.
-func known(b []byte) string {
-	switch string(b) {
-	case "content_block_delta":
-		return "content_block_delta"
-	case "content_block_start":
-		return "content_block_start"
-	case "message_start":
-		return "message_start"
-	case "message_delta":
-		return "message_delta"
-	case "message_stop":
-		return "message_stop"
-	case "error":
-		return "error"
-	}
-	return ""
 }
 
 // Event looks at one event. Only message_start is ever changed: the model's
