@@ -12,12 +12,12 @@ import (
 func TestReloadsUnderLoadFailNoCall(t *testing.T) {
 	t.Parallel()
 	h := open(t, oneModel("mock-tokens=5,latency=5"), env())
-	before, err := os.ReadFile(h.config)
+	text, err := os.ReadFile(h.config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	also := func(name string) string {
-		return string(before) + "  - {model_name: " + name + ", litellm_params: {model: mock/mock}}\n"
+		return string(text) + "  - {model_name: " + name + ", litellm_params: {model: mock/mock}}\n"
 	}
 	served := func(name string) bool { return h.do("GET", "/v1/models/"+name, master, "").status == 200 }
 
@@ -54,22 +54,28 @@ func TestReloadsUnderLoadFailNoCall(t *testing.T) {
 
 	h.write(also("watched"))
 	h.eventually("a changed file is in force", func() bool { return served("watched") })
-	h.write(also("hup"))
+	h.write(also("again"))
+	h.eventually("what is no longer in the file is no longer served", func() bool { return served("again") && !served("watched") })
+
+	said := func(what string) int { return strings.Count(h.log.String(), what) }
+	// SIGHUP while the file is as it was: the watcher has no part in it.
+	before := said("configuration reloaded")
 	h.signal(syscall.SIGHUP)
-	h.eventually("SIGHUP brings the file in force", func() bool { return served("hup") && !served("watched") })
+	h.eventually("SIGHUP reads the file again", func() bool { return said("configuration reloaded") > before })
 
 	for what, config := range map[string]string{
 		"no YAML":            "model_list: [",
 		"a list of numbers":  "model_list: [7]\n",
 		"a provider unknown": strings.Replace(also("broken"), "mock/mock", "nobody/x", 1),
 	} {
-		complaints := strings.Count(h.log.String(), "configuration not reloaded")
+		const complaint = "configuration not reloaded"
+		before := said(complaint)
 		h.write(config)
+		h.eventually("it complains about "+what, func() bool { return said(complaint) > before })
+		before = said(complaint)
 		h.signal(syscall.SIGHUP)
-		h.eventually("it complains about "+what, func() bool {
-			return strings.Count(h.log.String(), "configuration not reloaded") > complaints
-		})
-		if !served("m") || !served("hup") || served("broken") {
+		h.eventually("SIGHUP makes it complain again about "+what, func() bool { return said(complaint) > before })
+		if !served("m") || !served("again") || served("broken") {
 			t.Errorf("%s replaced the configuration in force", what)
 		}
 	}
