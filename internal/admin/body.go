@@ -30,7 +30,7 @@ type unknown struct {
 	Unknown map[string]jsontext.Value `json:",embed"`
 }
 
-func (u *unknown) unknownFields() map[string]jsontext.Value { return u.Unknown }
+func (u unknown) unknownFields() map[string]jsontext.Value { return u.Unknown }
 
 type body interface {
 	unknownFields() map[string]jsontext.Value

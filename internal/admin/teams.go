@@ -42,7 +42,7 @@ func (b *teamBody) unknownFields() map[string]jsontext.Value {
 	return nested(b.Unknown, "members_with_roles", b.Members.Value)
 }
 
-type members []*member
+type members []member
 
 func (members) want() string { return "a list of {role, user_id, user_email}" }
 
@@ -74,8 +74,9 @@ func (b *teamBody) check() error {
 	if n := len(b.Members.Value); n > maxMembers {
 		return invalid("members_with_roles", "members_with_roles: %d members are too many, at most %d can be added at once", n, maxMembers)
 	}
-	for _, m := range b.Members.Value {
-		if m == nil || m.UserID == "" && m.Email == "" {
+	for i := range b.Members.Value {
+		m := &b.Members.Value[i]
+		if m.UserID == "" && m.Email == "" {
 			return malformed("members_with_roles", "members_with_roles: every member needs a user_id or a user_email")
 		}
 		if err := checkTexts("members_with_roles", []string{m.UserID, m.Email}); err != nil {
@@ -116,7 +117,8 @@ func (a *API) newTeam(w http.ResponseWriter, r *http.Request, p *gateway.Princip
 	if err := free(err, store.ErrConflict{Field: "id", Value: t.ID}); err != nil {
 		return nil, teamConflict(err)
 	}
-	for _, m := range b.Members.Value {
+	for i := range b.Members.Value {
+		m := &b.Members.Value[i]
 		u, err := a.ensureUser(ctx, m, now)
 		if err != nil {
 			return nil, err

@@ -49,7 +49,7 @@ func nested[T body](fields map[string]jsontext.Value, name string, elements []T)
 }
 
 // teamRefs are the teams of a new user: ids, or objects with a role.
-type teamRefs []*teamRef
+type teamRefs []teamRef
 
 func (teamRefs) want() string { return "a list of team ids or of {team_id, user_role}" }
 
@@ -96,10 +96,11 @@ func (b *userBody) check(now time.Time) error {
 		return malformed("user_role", "user_role: want proxy_admin, proxy_admin_viewer, internal_user or internal_user_viewer, got '%s'", role)
 	}
 	if team := b.TeamID.Or(""); team != "" {
-		b.Teams = Opt[teamRefs]{Sent: true, Value: append(b.Teams.Value, &teamRef{TeamID: team})}
+		b.Teams = Opt[teamRefs]{Sent: true, Value: append(b.Teams.Value, teamRef{TeamID: team})}
 	}
-	for _, t := range b.Teams.Value {
-		if t == nil || t.TeamID == "" {
+	for i := range b.Teams.Value {
+		t := &b.Teams.Value[i]
+		if t.TeamID == "" {
 			return malformed("teams", "teams: every team needs a team_id")
 		}
 		if err := checkText("teams", t.TeamID); err != nil {
