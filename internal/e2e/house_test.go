@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -38,6 +39,19 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", errors.Join(fmt.Errorf("build penstock: %w\n%s", err, out), os.RemoveAll(dir))
 	}
 	return path, nil
+})
+
+// sources looks at the program's sources. The program is built by another
+// process, so go test would not know that a result depends on them, and would
+// show an old one after a change. What a running test looks at, it knows.
+var sources = sync.OnceValue(func() error {
+	for _, root := range []string{"../../cmd/penstock", "../../internal"} {
+		if err := filepath.WalkDir(root, func(_ string, _ fs.DirEntry, err error) error { return err }); err != nil {
+			return err
+		}
+	}
+	_, err := os.Stat("../../go.mod")
+	return err
 })
 
 func TestMain(m *testing.M) {
@@ -90,6 +104,9 @@ type house struct {
 // the mock provider's address; "" is no configuration at all.
 func open(t *testing.T, config string, env ...string) *house {
 	t.Helper()
+	if err := sources(); err != nil {
+		t.Fatal(err)
+	}
 	h := &house{t: t, mock: mock.New(mock.Options{}), dir: t.TempDir(), env: env}
 	up := httptest.NewServer(h.mock)
 	t.Cleanup(func() { h.mock.Close(); up.CloseClientConnections(); up.Close() })
