@@ -111,7 +111,7 @@ func (f *keyFields) check(now time.Time) error {
 	if _, err := f.expires(now); err != nil {
 		return err
 	}
-	return f.limitFields.check()
+	return f.limitFields.check(now)
 }
 
 // expires returns the end of the key's life, zero for never.

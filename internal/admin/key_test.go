@@ -107,6 +107,7 @@ func TestGenerateRefuses(t *testing.T) {
 		{"a life of millennia", `{"duration":"999999999d"}`, 400, "bad_request_error", "duration", "before the year 10000"},
 		{"a budget window of words", `{"budget_duration":"soon"}`, 400, "bad_request_error", "budget_duration", "Invalid budget_duration 'soon'. Use a format like"},
 		{"a budget window of nothing", `{"budget_duration":"0d"}`, 400, "bad_request_error", "budget_duration", "Invalid budget_duration '0d'"},
+		{"a budget window of millennia", `{"budget_duration":"99999mo"}`, 400, "bad_request_error", "budget_duration", "Invalid budget_duration '99999mo'"},
 		{"a type nobody knows", `{"key_type":"root"}`, 400, "bad_request_error", "key_type", "want default, llm_api, management or read_only, got 'root'"},
 		{"a team that is not there", `{"team_id":"t9"}`, 404, "not_found_error", "team_id", "Team doesn't exist in db. Team=t9."},
 		{"a key that is none", `{"key":"pk-aaaaaaaaaaaaaaaaaaaa"}`, 400, "bad_request_error", "key", "Invalid key format. LiteLLM Virtual Key must start with 'sk-'. Received: pk-a****aaaa"},

@@ -19,9 +19,12 @@ type limitFields struct {
 }
 
 // check refuses what no limit can be.
-func (f *limitFields) check() error {
+func (f *limitFields) check(now time.Time) error {
 	if text := f.BudgetDuration.Or(""); text != "" {
-		if _, err := limit.ParseWindow(text); err != nil {
+		w, err := limit.ParseWindow(text)
+		_, end := w.Bounds(now, now, limit.Calendar{})
+		// Clients cannot read when a window ends that outlasts the year 9999.
+		if err != nil || end.Year() > 9999 {
 			return invalid("budget_duration", "Invalid budget_duration '%s'. Use a format like '1h', '24h', '7d', or '30d'.", text)
 		}
 	}

@@ -27,10 +27,12 @@ func TestNewUser(t *testing.T) {
 	if hash != sum(key) {
 		t.Errorf("token_id is %s, want the hash of the key", hash)
 	}
-	want := &gateway.User{ID: "u1", Alias: "Ann", Email: "a@b.c", Role: gateway.InternalUser, Models: []string{"m1"}, Teams: []string{"t1", "t2"},
+	want := &gateway.User{
+		ID: "u1", Alias: "Ann", Email: "a@b.c", Role: gateway.InternalUser, Models: []string{"m1"}, Teams: []string{"t1", "t2"},
 		Limits:   gateway.Limits{Budget: new(gateway.NanoUSD(5e9)), BudgetDuration: "1d", RPM: new(int64(3))},
 		Spend:    gateway.Spend{WindowStart: time.Date(2026, 1, 17, 0, 0, 0, 0, time.UTC)},
-		Metadata: []byte(`{"a":1}`), CreatedAt: noon, UpdatedAt: noon}
+		Metadata: []byte(`{"a":1}`), CreatedAt: noon, UpdatedAt: noon,
+	}
 	if diff := cmp.Diff(want, f.users["u1"]); diff != "" {
 		t.Errorf("stored user (-want +got):\n%s", diff)
 	}
@@ -41,8 +43,12 @@ func TestNewUser(t *testing.T) {
 	if diff := cmp.Diff(members, f.teams["t2"].Members); diff != "" {
 		t.Errorf("members of t2 (-want +got):\n%s", diff)
 	}
-	changes := []admin.Change{{Entity: admin.UserEntity, ID: "u1"}, {Entity: admin.TeamEntity, ID: "t1"}, {Entity: admin.TeamEntity, ID: "t2"},
-		{Entity: admin.KeyEntity, ID: hash}}
+	changes := []admin.Change{
+		{Entity: admin.UserEntity, ID: "u1"},
+		{Entity: admin.TeamEntity, ID: "t1"},
+		{Entity: admin.TeamEntity, ID: "t2"},
+		{Entity: admin.KeyEntity, ID: hash},
+	}
 	if diff := cmp.Diff(changes, d.changes); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}

@@ -214,12 +214,13 @@ func text(s string) *string {
 	return &s
 }
 
-// stamp is null for the zero time, and RFC 3339 in UTC for others.
+// stamp is RFC 3339 in UTC, and null for the zero time and for times that RFC
+// 3339 cannot write.
 func stamp(t time.Time) *time.Time {
-	if t.IsZero() {
+	t = t.UTC()
+	if t.IsZero() || t.Year() > 9999 {
 		return nil
 	}
-	t = t.UTC()
 	return &t
 }
 

@@ -54,7 +54,7 @@ type member struct {
 }
 
 // check refuses what no team can be.
-func (b *teamBody) check() error {
+func (b *teamBody) check(now time.Time) error {
 	for _, t := range []struct{ name, value string }{
 		{"team_id", b.ID.Value}, {"team_alias", b.Alias.Value}, {"organization_id", b.OrganizationID.Value},
 	} {
@@ -89,7 +89,7 @@ func (b *teamBody) check() error {
 			return malformed("members_with_roles", "members_with_roles: role: want user or admin, got '%s'", m.Role)
 		}
 	}
-	return b.limitFields.check()
+	return b.limitFields.check(now)
 }
 
 func (a *API) newTeam(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
@@ -97,10 +97,10 @@ func (a *API) newTeam(w http.ResponseWriter, r *http.Request, p *gateway.Princip
 	if err := read(w, r, &b); err != nil {
 		return nil, err
 	}
-	if err := b.check(); err != nil {
+	ctx, now := r.Context(), a.now()
+	if err := b.check(now); err != nil {
 		return nil, err
 	}
-	ctx, now := r.Context(), a.now()
 	t := &gateway.Team{
 		ID: b.ID.Or(""), Alias: b.Alias.Or(""), OrganizationID: b.OrganizationID.Or(""),
 		Models: b.Models.Or(nil), ModelAliases: b.ModelAliases.Or(nil),
