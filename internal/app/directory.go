@@ -56,7 +56,7 @@ func (a *App) refresh(ctx context.Context, entity, id string, spent bool) error 
 		if k, err = a.store.Key(ctx, id); err == nil {
 			a.directory.PutKey(k)
 			l, sp = k.Limits, k.Spend
-		} else {
+		} else if errors.Is(err, store.ErrNotFound) {
 			a.directory.DeleteKey(id)
 		}
 	case admin.UserEntity:
