@@ -56,7 +56,8 @@ func TestChatStopsAtMaxTokens(t *testing.T) {
 	each(t, func(t *testing.T, u upstream) {
 		c := client(t)
 		got, err := c.Chat.Completions.New(deadline(t), openai.ChatCompletionNewParams{
-			Model: u.prefix + "/short-model", Messages: say("Hi"), MaxTokens: openai.Int(3)})
+			Model: u.prefix + "/short-model", Messages: say("Hi"), MaxTokens: openai.Int(3),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,8 +124,10 @@ func TestStream(t *testing.T) {
 
 func TestStreamWithUsage(t *testing.T) {
 	each(t, func(t *testing.T, u upstream) {
-		got := stream(t, openai.ChatCompletionNewParams{Model: u.prefix + "/usage-model", Messages: say("Hi"),
-			StreamOptions: openai.ChatCompletionStreamOptionsParam{IncludeUsage: openai.Bool(true)}})
+		got := stream(t, openai.ChatCompletionNewParams{
+			Model: u.prefix + "/usage-model", Messages: say("Hi"),
+			StreamOptions: openai.ChatCompletionStreamOptionsParam{IncludeUsage: openai.Bool(true)},
+		})
 		if got.usages != 1 || got.after != 1 {
 			t.Errorf("%d chunks with a usage, %d of them without choices; want one, at the end", got.usages, got.after)
 		}

@@ -12,8 +12,10 @@ import (
 func TestEmbeddings(t *testing.T) {
 	each(t, func(t *testing.T, u upstream) {
 		c := client(t)
-		got, err := c.Embeddings.New(deadline(t), openai.EmbeddingNewParams{Model: u.prefix + "/embedding-model",
-			Input: openai.EmbeddingNewParamsInputUnion{OfArrayOfStrings: []string{"one", "two"}}})
+		got, err := c.Embeddings.New(deadline(t), openai.EmbeddingNewParams{
+			Model: u.prefix + "/embedding-model",
+			Input: openai.EmbeddingNewParamsInputUnion{OfArrayOfStrings: []string{"one", "two"}},
+		})
 		if !u.embeds {
 			if status(err) != 400 {
 				t.Fatalf("error is %v, want a 400: this provider has no embeddings", err)
@@ -41,9 +43,11 @@ func TestEmbeddingsInBase64(t *testing.T) {
 			return // TestEmbeddings has it
 		}
 		c := client(t)
-		got, err := c.Embeddings.New(deadline(t), openai.EmbeddingNewParams{Model: u.prefix + "/embedding-model",
+		got, err := c.Embeddings.New(deadline(t), openai.EmbeddingNewParams{
+			Model:          u.prefix + "/embedding-model",
 			Input:          openai.EmbeddingNewParamsInputUnion{OfString: openai.String("one")},
-			EncodingFormat: openai.EmbeddingNewParamsEncodingFormatBase64})
+			EncodingFormat: openai.EmbeddingNewParamsEncodingFormatBase64,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

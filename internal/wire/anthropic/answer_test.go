@@ -67,35 +67,59 @@ func TestDecodeAnswer(t *testing.T) {
 		return `{"type":"message","id":"msg_1","model":"c","role":"assistant","content":[` + content + `]` + rest + `}`
 	}
 	tests := []struct{ about, body, want string }{
-		{"text blocks follow each other", body(`{"type":"text","text":"a"},{"type":"text","text":"b"}`, `,"stop_reason":"stop_sequence","stop_sequence":"END"`),
-			"text a\ntext b\nextra stop_sequence \"END\"\nfinish stop (stop_sequence)\n"},
-		{"unknown blocks are ignored", body(`{"type":"hologram","text":"x"},{"type":"text","text":"a"},7`, `,"stop_reason":"end_turn"`),
-			"text a\nfinish stop (end_turn)\n"},
+		{
+			"text blocks follow each other", body(`{"type":"text","text":"a"},{"type":"text","text":"b"}`, `,"stop_reason":"stop_sequence","stop_sequence":"END"`),
+			"text a\ntext b\nextra stop_sequence \"END\"\nfinish stop (stop_sequence)\n",
+		},
+		{
+			"unknown blocks are ignored", body(`{"type":"hologram","text":"x"},{"type":"text","text":"a"},7`, `,"stop_reason":"end_turn"`),
+			"text a\nfinish stop (end_turn)\n",
+		},
 		{"an unknown reason is stop", body(`{"type":"text","text":"a"}`, `,"stop_reason":"bored"`), "text a\nfinish stop (bored)\n"},
 		{"no reason is stop", body(`{"type":"text","text":"a"}`, `,"stop_reason":null`), "text a\nfinish stop ()\n"},
 		{"the token limit", body(``, `,"stop_reason":"max_tokens"`), "finish length (max_tokens)\n"},
 		{"the context window", body(``, `,"stop_reason":"model_context_window_exceeded"`), "finish length (model_context_window_exceeded)\n"},
 		{"a refusal", body(``, `,"stop_reason":"refusal"`), "finish content_filter (refusal)\n"},
-		{"tool calls count as such whatever the reason says", body(`{"type":"tool_use","id":"t","name":"f","input":{}}`, `,"stop_reason":"end_turn"`),
-			"tool 0 t f\nargs 0 {}\nfinish tool_calls (end_turn)\n"},
-		{"cut arguments stay length", body(`{"type":"tool_use","id":"t","name":"f","input":{"a": [1, 2.50, 1e400]}}`, `,"stop_reason":"max_tokens"`),
-			"tool 0 t f\nargs 0 {\"a\":[1,2.50,1e400]}\nfinish length (max_tokens)\n"},
-		{"text in the input keeps its escapes", body(`{"type":"tool_use","id":"t","name":"f","input":{"a": "\u2028\/ \ud83d"}}`, `,"stop_reason":"tool_use"`),
-			"tool 0 t f\nargs 0 {\"a\":\"\\u2028\\/ \\ud83d\"}\nfinish tool_calls (tool_use)\n"},
-		{"a paused turn is none of the client's calls", body(`{"type":"tool_use","id":"t","name":"f","input":{}}`, `,"stop_reason":"pause_turn"`),
-			"tool 0 t f\nargs 0 {}\nfinish stop (pause_turn)\n"},
-		{"the answer tool is text", body(`{"type":"tool_use","id":"t","name":"json_tool_call","input":{"a":1}}`, `,"stop_reason":"tool_use"`),
-			"text {\"a\":1}\nfinish stop (tool_use)\n"},
-		{"the wrapping answer tool is unwrapped", body(`{"type":"tool_use","id":"t","name":"json_tool_call_values","input":{"values": [1, 2]}}`, `,"stop_reason":"tool_use"`),
-			"text [1,2]\nfinish stop (tool_use)\n"},
-		{"the answer tool beside a real one", body(`{"type":"tool_use","id":"t","name":"json_tool_call","input":{}},{"type":"tool_use","id":"u","name":"f","input":{}}`, `,"stop_reason":"tool_use"`),
-			"text {}\ntool 0 u f\nargs 0 {}\nfinish tool_calls (tool_use)\n"},
-		{"cache reads and writes are part of the prompt", body(``, `,"stop_reason":"end_turn","usage":{"input_tokens":1,"cache_creation_input_tokens":20,"cache_read_input_tokens":300,"output_tokens":4}`),
-			"finish stop (end_turn)\nusage 321+4 read=300 write=20\n"},
-		{"writes for an hour are told apart", body(``, `,"stop_reason":"end_turn","usage":{"input_tokens":1,"cache_creation_input_tokens":20,"cache_creation":{"ephemeral_5m_input_tokens":5,"ephemeral_1h_input_tokens":15},"output_tokens":4}`),
-			"finish stop (end_turn)\nusage 21+4 write=5 write1h=15\n"},
-		{"null counts are nothing", body(``, `,"stop_reason":"end_turn","usage":{"input_tokens":1,"cache_creation_input_tokens":null,"cache_read_input_tokens":null,"cache_creation":null,"output_tokens":2,"server_tool_use":null,"service_tier":"priority"}`),
-			"finish stop (end_turn)\nusage 1+2 tier=priority\n"},
+		{
+			"tool calls count as such whatever the reason says", body(`{"type":"tool_use","id":"t","name":"f","input":{}}`, `,"stop_reason":"end_turn"`),
+			"tool 0 t f\nargs 0 {}\nfinish tool_calls (end_turn)\n",
+		},
+		{
+			"cut arguments stay length", body(`{"type":"tool_use","id":"t","name":"f","input":{"a": [1, 2.50, 1e400]}}`, `,"stop_reason":"max_tokens"`),
+			"tool 0 t f\nargs 0 {\"a\":[1,2.50,1e400]}\nfinish length (max_tokens)\n",
+		},
+		{
+			"text in the input keeps its escapes", body(`{"type":"tool_use","id":"t","name":"f","input":{"a": "\u2028\/ \ud83d"}}`, `,"stop_reason":"tool_use"`),
+			"tool 0 t f\nargs 0 {\"a\":\"\\u2028\\/ \\ud83d\"}\nfinish tool_calls (tool_use)\n",
+		},
+		{
+			"a paused turn is none of the client's calls", body(`{"type":"tool_use","id":"t","name":"f","input":{}}`, `,"stop_reason":"pause_turn"`),
+			"tool 0 t f\nargs 0 {}\nfinish stop (pause_turn)\n",
+		},
+		{
+			"the answer tool is text", body(`{"type":"tool_use","id":"t","name":"json_tool_call","input":{"a":1}}`, `,"stop_reason":"tool_use"`),
+			"text {\"a\":1}\nfinish stop (tool_use)\n",
+		},
+		{
+			"the wrapping answer tool is unwrapped", body(`{"type":"tool_use","id":"t","name":"json_tool_call_values","input":{"values": [1, 2]}}`, `,"stop_reason":"tool_use"`),
+			"text [1,2]\nfinish stop (tool_use)\n",
+		},
+		{
+			"the answer tool beside a real one", body(`{"type":"tool_use","id":"t","name":"json_tool_call","input":{}},{"type":"tool_use","id":"u","name":"f","input":{}}`, `,"stop_reason":"tool_use"`),
+			"text {}\ntool 0 u f\nargs 0 {}\nfinish tool_calls (tool_use)\n",
+		},
+		{
+			"cache reads and writes are part of the prompt", body(``, `,"stop_reason":"end_turn","usage":{"input_tokens":1,"cache_creation_input_tokens":20,"cache_read_input_tokens":300,"output_tokens":4}`),
+			"finish stop (end_turn)\nusage 321+4 read=300 write=20\n",
+		},
+		{
+			"writes for an hour are told apart", body(``, `,"stop_reason":"end_turn","usage":{"input_tokens":1,"cache_creation_input_tokens":20,"cache_creation":{"ephemeral_5m_input_tokens":5,"ephemeral_1h_input_tokens":15},"output_tokens":4}`),
+			"finish stop (end_turn)\nusage 21+4 write=5 write1h=15\n",
+		},
+		{
+			"null counts are nothing", body(``, `,"stop_reason":"end_turn","usage":{"input_tokens":1,"cache_creation_input_tokens":null,"cache_read_input_tokens":null,"cache_creation":null,"output_tokens":2,"server_tool_use":null,"service_tier":"priority"}`),
+			"finish stop (end_turn)\nusage 1+2 tier=priority\n",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.about, func(t *testing.T) {

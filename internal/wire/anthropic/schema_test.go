@@ -10,8 +10,10 @@ import (
 
 func TestStructuredSchema(t *testing.T) {
 	tests := []struct{ about, schema, want string }{
-		{"objects are closed at every depth", `{"type":"object","properties":{"b":{"type":"object","properties":{"z":{"type":"string"}}},"a":{"type":"array","items":{"type":"object","properties":{}}}}}`,
-			`{"type":"object","properties":{"b":{"type":"object","properties":{"z":{"type":"string"}},"additionalProperties":false},"a":{"type":"array","items":{"type":"object","properties":{},"additionalProperties":false}}},"additionalProperties":false}`},
+		{
+			"objects are closed at every depth", `{"type":"object","properties":{"b":{"type":"object","properties":{"z":{"type":"string"}}},"a":{"type":"array","items":{"type":"object","properties":{}}}}}`,
+			`{"type":"object","properties":{"b":{"type":"object","properties":{"z":{"type":"string"}},"additionalProperties":false},"a":{"type":"array","items":{"type":"object","properties":{},"additionalProperties":false}}},"additionalProperties":false}`,
+		},
 		{"limits become words", `{"type":"string","description":"A name.","minLength":1,"pattern":"^a"}`, `{"type":"string","description":"A name. {minLength: 1, pattern: \"^a\"}"}`},
 		{"small minItems stay", `{"type":"array","items":{"type":"string"},"minItems":1,"maxItems":3}`, `{"type":"array","items":{"type":"string"},"minItems":1,"description":"{maxItems: 3}"}`},
 		{"oneOf is anyOf", `{"oneOf":[{"type":"string"},{"type":"null"}]}`, `{"anyOf":[{"type":"string"},{"type":"null"}]}`},

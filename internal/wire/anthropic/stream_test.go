@@ -44,29 +44,45 @@ func TestDecoder(t *testing.T) {
 		about, lines, want string
 		done               bool
 	}{
-		{"a tool without arguments gets {} once", tool("0", "t", "f") + part("0", "") + stop("0") + end("tool_use", `{"output_tokens":5}`),
-			"tool 0 t f\nargs 0 {}\nfinish tool_calls (tool_use)\nusage 9+5\n", true},
-		{"interleaved calls keep their numbers", tool("1", "t", "f") + tool("3", "u", "g") + part("3", "{}") + part("1", "{") + part("1", "}") + stop("1") + stop("3"),
-			"tool 0 t f\ntool 1 u g\nargs 1 {}\nargs 0 {\nargs 0 }\n", false},
-		{"a whole input at the start of a block counts", `{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"f","input":{"a": 1}}}` + "\n" + stop("0"),
-			"tool 0 t f\nargs 0 {\"a\":1}\n", false},
-		{"usage is cumulative", `{"type":"message_delta","delta":{},"usage":{"output_tokens":3}}` + "\n" + end("end_turn", `{"input_tokens":10,"cache_read_input_tokens":5,"output_tokens":7}`),
-			"usage 9+3\nfinish stop (end_turn)\nusage 15+7 read=5\n", true},
-		{"the finish is told once", end("end_turn", `{"output_tokens":2}`) + end("end_turn", `{"output_tokens":2}`),
-			"finish stop (end_turn)\nusage 9+2\nusage 9+2\n", true},
+		{
+			"a tool without arguments gets {} once", tool("0", "t", "f") + part("0", "") + stop("0") + end("tool_use", `{"output_tokens":5}`),
+			"tool 0 t f\nargs 0 {}\nfinish tool_calls (tool_use)\nusage 9+5\n", true,
+		},
+		{
+			"interleaved calls keep their numbers", tool("1", "t", "f") + tool("3", "u", "g") + part("3", "{}") + part("1", "{") + part("1", "}") + stop("1") + stop("3"),
+			"tool 0 t f\ntool 1 u g\nargs 1 {}\nargs 0 {\nargs 0 }\n", false,
+		},
+		{
+			"a whole input at the start of a block counts", `{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"f","input":{"a": 1}}}` + "\n" + stop("0"),
+			"tool 0 t f\nargs 0 {\"a\":1}\n", false,
+		},
+		{
+			"usage is cumulative", `{"type":"message_delta","delta":{},"usage":{"output_tokens":3}}` + "\n" + end("end_turn", `{"input_tokens":10,"cache_read_input_tokens":5,"output_tokens":7}`),
+			"usage 9+3\nfinish stop (end_turn)\nusage 15+7 read=5\n", true,
+		},
+		{
+			"the finish is told once", end("end_turn", `{"output_tokens":2}`) + end("end_turn", `{"output_tokens":2}`),
+			"finish stop (end_turn)\nusage 9+2\nusage 9+2\n", true,
+		},
 		{"text at the start of a block counts", `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"a"}}` + "\n", "text a\n", false},
 		{"unknown deltas and events are ignored", `{"type":"content_block_delta","index":0,"delta":{"type":"hum_delta","text":"x"}}` + "\n" + `{"type":"ping"}` + "\n" + `{"type":"new"}` + "\n" + `{"x":1}` + "\n", "", false},
 		{"an error in the middle", `{"type":"error","error":{"type":"api_error","message":"oops"}}` + "\n", "error 500 upstream failed: oops\n", false},
-		{"wrapped answers come when they are whole", tool("0", "t", "json_tool_call_values") + part("0", `{\"values\":`) + part("0", `[1]}`) + stop("0") + end("tool_use", `{"output_tokens":5}`),
-			"text [1]\nfinish stop (tool_use)\nusage 9+5\n", true},
-		{"a citation of the web", `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"né "}}` + "\n" + stop("0") +
-			`{"type":"content_block_start","index":1,"content_block":{"type":"text","text":"","citations":[]}}` + "\n" +
-			`{"type":"content_block_delta","index":1,"delta":{"type":"citations_delta","citation":{"type":"web_search_result_location","url":"u","title":"T"}}}` + "\n" +
-			`{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"rain"}}` + "\n" + stop("1"),
+		{
+			"wrapped answers come when they are whole", tool("0", "t", "json_tool_call_values") + part("0", `{\"values\":`) + part("0", `[1]}`) + stop("0") + end("tool_use", `{"output_tokens":5}`),
+			"text [1]\nfinish stop (tool_use)\nusage 9+5\n", true,
+		},
+		{
+			"a citation of the web", `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"né "}}` + "\n" + stop("0") +
+				`{"type":"content_block_start","index":1,"content_block":{"type":"text","text":"","citations":[]}}` + "\n" +
+				`{"type":"content_block_delta","index":1,"delta":{"type":"citations_delta","citation":{"type":"web_search_result_location","url":"u","title":"T"}}}` + "\n" +
+				`{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"rain"}}` + "\n" + stop("1"),
 			"text né \nextra citation {\"type\":\"web_search_result_location\",\"url\":\"u\",\"title\":\"T\"}\ntext rain\n" +
-				`annotation {"type":"url_citation","url_citation":{"start_index":3,"end_index":7,"url":"u","title":"T"}}` + "\n", false},
-		{"a hosted tool's input is put together", `{"type":"content_block_start","index":0,"content_block":{"type":"server_tool_use","id":"s","name":"web_search","input":{}}}` + "\n" + part("0", `{\"query\":`) + part("0", `\"x\"}`) + stop("0"),
-			`extra server_tool_block {"type":"server_tool_use","id":"s","name":"web_search","input":{"query":"x"}}` + "\n", false},
+				`annotation {"type":"url_citation","url_citation":{"start_index":3,"end_index":7,"url":"u","title":"T"}}` + "\n", false,
+		},
+		{
+			"a hosted tool's input is put together", `{"type":"content_block_start","index":0,"content_block":{"type":"server_tool_use","id":"s","name":"web_search","input":{}}}` + "\n" + part("0", `{\"query\":`) + part("0", `\"x\"}`) + stop("0"),
+			`extra server_tool_block {"type":"server_tool_use","id":"s","name":"web_search","input":{"query":"x"}}` + "\n", false,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.about, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package anthropic_test
 
 import (
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ func watch(t *testing.T, stream, model string) (string, wire.Tap, error) {
 	var out strings.Builder
 	for {
 		ev, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out.String(), tap, nil
 		}
 		if err != nil {
@@ -44,18 +45,27 @@ func TestTapEvents(t *testing.T) {
 		want                 string // "" for the stream itself
 		seen                 wire.Seen
 	}{
-		{"the model's name is replaced where it stands, and nowhere else", start, "mine", strings.Replace(start, `"c-1"`, `"mine"`, 1),
-			wire.Seen{ID: "msg_1", Model: "c-1", HasUsage: true, Usage: gateway.Usage{Prompt: 9, Completion: 1}}},
+		{
+			"the model's name is replaced where it stands, and nowhere else", start, "mine", strings.Replace(start, `"c-1"`, `"mine"`, 1),
+			wire.Seen{ID: "msg_1", Model: "c-1", HasUsage: true, Usage: gateway.Usage{Prompt: 9, Completion: 1}},
+		},
 		{"the same name is left alone", start, "c-1", "", wire.Seen{ID: "msg_1", Model: "c-1", HasUsage: true, Usage: gateway.Usage{Prompt: 9, Completion: 1}}},
-		{"data in several lines becomes one", "event: message_start\ndata: {\"type\":\"message_start\",\ndata: \"message\":{\"model\":\"c-1\"}}\n\n", "mine",
-			"event: message_start\ndata: {\"type\":\"message_start\", \"message\":{\"model\":\"mine\"}}\n\n", wire.Seen{Model: "c-1"}},
-		{"text, thinking and arguments are counted", delta("text_delta", "text", "abc") + delta("thinking_delta", "thinking", "de") + delta("input_json_delta", "partial_json", `{\"`) + delta("signature_delta", "signature", "xxxx"), "mine", "",
-			wire.Seen{TextBytes: 8}},
+		{
+			"data in several lines becomes one", "event: message_start\ndata: {\"type\":\"message_start\",\ndata: \"message\":{\"model\":\"c-1\"}}\n\n", "mine",
+			"event: message_start\ndata: {\"type\":\"message_start\", \"message\":{\"model\":\"mine\"}}\n\n",
+			wire.Seen{Model: "c-1"},
+		},
+		{
+			"text, thinking and arguments are counted", delta("text_delta", "text", "abc") + delta("thinking_delta", "thinking", "de") + delta("input_json_delta", "partial_json", `{\"`) + delta("signature_delta", "signature", "xxxx"), "mine", "",
+			wire.Seen{TextBytes: 8},
+		},
 		{"also in deltas written another way", event("content_block_delta", `{ "index": 0, "type": "content_block_delta", "delta": { "text": "abc", "type": "text_delta" } }`), "mine", "", wire.Seen{TextBytes: 3}},
 		{"comments and unknown events pass", ": keep alive\n\n" + event("new", `{"type":"new"}`) + event("ping", `{"type": "ping"}`), "mine", "", wire.Seen{}},
-		{"usage is cumulative and the end is seen",
+		{
+			"usage is cumulative and the end is seen",
 			start + event("message_delta", `{"type":"message_delta","delta":{"stop_reason":"max_tokens"},"usage":{"output_tokens":7}}`) + event("message_stop", `{"type":"message_stop"}`), "", "",
-			wire.Seen{ID: "msg_1", Model: "c-1", Finish: "length", HasUsage: true, Usage: gateway.Usage{Prompt: 9, Completion: 7}, Done: true}},
+			wire.Seen{ID: "msg_1", Model: "c-1", Finish: "length", HasUsage: true, Usage: gateway.Usage{Prompt: 9, Completion: 7}, Done: true},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.about, func(t *testing.T) {
