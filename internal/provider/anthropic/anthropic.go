@@ -50,11 +50,10 @@ func (*Adapter) Events() canon.Decoder { return anthropic.NewDecoder() }
 
 // Translate implements provider.Chat.
 func (*Adapter) Translate(d *gateway.Deployment, c *provider.Call, r *canon.Request) (*provider.Request, error) {
-	full, err := withDefaults(r, d)
+	full, dropped, err := complete(d, r)
 	if err != nil {
 		return nil, err
 	}
-	dropped := without(full, d.DropAlways)
 	enc, err := anthropic.EncodeRequest(full, anthropic.Options{
 		Model:      c.Upstream,
 		MaxTokens:  c.MaxTokens,

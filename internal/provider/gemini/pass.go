@@ -57,7 +57,7 @@ func additions(d *gateway.Deployment, c *provider.Call) (add, config []gateway.P
 	if len(d.Defaults) == 0 && c.MaxTokens == 0 {
 		return nil, nil, nil
 	}
-	r, err := defaults(d)
+	r, err := provider.Defaults(d)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -66,11 +66,11 @@ func additions(d *gateway.Deployment, c *provider.Call) (add, config []gateway.P
 	}
 	body, _, err := gemini.EncodeRequest(r, gemini.Options{Model: c.Upstream, MaxTokens: c.MaxTokens, DropParams: true})
 	if err != nil {
-		return nil, nil, brokenDefaults(err)
+		return nil, nil, provider.BrokenDefaults(err)
 	}
 	var o wire.Object
 	if err := o.Parse(body); err != nil {
-		return nil, nil, brokenDefaults(err)
+		return nil, nil, provider.BrokenDefaults(err)
 	}
 	for _, m := range o.Members {
 		value := o.Body[m.Start:m.End]
@@ -79,7 +79,7 @@ func additions(d *gateway.Deployment, c *provider.Call) (add, config []gateway.P
 		case "generationConfig":
 			var g wire.Object
 			if err := g.Parse(value); err != nil {
-				return nil, nil, brokenDefaults(err)
+				return nil, nil, provider.BrokenDefaults(err)
 			}
 			for _, n := range g.Members {
 				config = append(config, gateway.Param{Name: n.Name, Value: g.Body[n.Start:n.End]})

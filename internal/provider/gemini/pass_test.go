@@ -85,7 +85,7 @@ func TestBrokenDefaultsAreTheOperatorsFault(t *testing.T) {
 
 func TestTranslateLeavesTheRequestForTheNextDeployment(t *testing.T) {
 	c := call(t, `{"messages":[]}`)
-	r, err := defaults(&gateway.Deployment{Defaults: []gateway.Param{{Name: "seed", Value: []byte("5")}, {Name: "top_k", Value: []byte("3")}}})
+	r, err := provider.Defaults(&gateway.Deployment{Defaults: []gateway.Param{{Name: "seed", Value: []byte("5")}, {Name: "top_k", Value: []byte("3")}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestEveryParameterCanBeDropped(t *testing.T) {
 		names = append(names, m.Name)
 		params = append(params, gateway.Param{Name: m.Name, Value: c.In.Body[m.Start:m.End]})
 	}
-	r, err := defaults(&gateway.Deployment{Defaults: params})
+	r, err := provider.Defaults(&gateway.Deployment{Defaults: params})
 	if err != nil {
 		t.Fatal(err)
 	}
