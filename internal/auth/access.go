@@ -60,7 +60,7 @@ func allow(list []string, model string, aliases map[string]string, g Groups) boo
 		case entry == model, target != "" && entry == target, entry == "*", entry == "all-proxy-models", entry == "all-team-models":
 			return true
 		case strings.Contains(entry, "*"):
-			if Match(entry, model) {
+			if gateway.Match(entry, model, nil) {
 				return true
 			}
 			if qualified == "" {
@@ -68,7 +68,7 @@ func allow(list []string, model string, aliases map[string]string, g Groups) boo
 					qualified = model
 				}
 			}
-			if Match(entry, qualified) {
+			if gateway.Match(entry, qualified, nil) {
 				return true
 			}
 		}
@@ -79,30 +79,6 @@ func allow(list []string, model string, aliases map[string]string, g Groups) boo
 		}
 	}
 	return false
-}
-
-// Match reports whether name matches the pattern, in which each * stands for
-// any run of characters.
-func Match(pattern, name string) bool {
-	first, rest, star := strings.Cut(pattern, "*")
-	if !star {
-		return pattern == name
-	}
-	if !strings.HasPrefix(name, first) {
-		return false
-	}
-	name = name[len(first):]
-	for {
-		part, more, star := strings.Cut(rest, "*")
-		if !star {
-			return strings.HasSuffix(name, part)
-		}
-		i := strings.Index(name, part)
-		if i < 0 {
-			return false
-		}
-		name, rest = name[i+len(part):], more
-	}
 }
 
 func denied(who, model string) *gateway.Error {

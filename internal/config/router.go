@@ -3,7 +3,6 @@ package config
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"penstock/internal/gateway"
@@ -195,7 +194,7 @@ func (l *loader) finishRouter() {
 	}
 	groups = slices.AppendSeq(groups, maps.Keys(r.Aliases))
 	check := func(where, name string) {
-		if name == "*" || slices.ContainsFunc(groups, func(g string) bool { return Matches(g, name) }) {
+		if name == "*" || slices.ContainsFunc(groups, func(g string) bool { return gateway.Match(g, name, nil) }) {
 			return
 		}
 		w := where + ": there is no model " + name + " in model_list"
@@ -223,26 +222,4 @@ func (l *loader) finishRouter() {
 	for _, name := range slices.Sorted(maps.Keys(r.Aliases)) {
 		check("model_group_alias", r.Aliases[name].Model)
 	}
-}
-
-// Matches reports whether the public model name pattern, which may contain
-// stars, stands for name.
-func Matches(pattern, name string) bool {
-	parts := strings.Split(pattern, "*")
-	if len(parts) == 1 {
-		return pattern == name
-	}
-	first, last := parts[0], parts[len(parts)-1]
-	if !strings.HasPrefix(name, first) || !strings.HasSuffix(name[len(first):], last) {
-		return false
-	}
-	name = name[len(first) : len(name)-len(last)]
-	for _, p := range parts[1 : len(parts)-1] {
-		_, rest, ok := strings.Cut(name, p)
-		if !ok {
-			return false
-		}
-		name = rest
-	}
-	return true
 }

@@ -271,26 +271,3 @@ callback_settings: {generic_api: {endpoint: "https://x.example", headers: {Autho
 		}
 	}
 }
-
-func TestMatches(t *testing.T) {
-	for _, tt := range []struct {
-		pattern, name string
-		want          bool
-	}{
-		{"gpt-4o", "gpt-4o", true},
-		{"gpt-4o", "gpt-4o-mini", false},
-		{"*", "anything/at all", true},
-		{"openai/*", "openai/gpt-4o", true},
-		{"openai/*", "openai", false},
-		{"*-mini", "gpt-4o-mini", true},
-		{"a*a", "a", false},
-		{"a*a", "aa", true},
-		{"a*b*c", "a1b2c", true},
-		{"a*b*c", "a1c2b", false},
-		{"a*b*c", "abxbc", true},
-	} {
-		if got := config.Matches(tt.pattern, tt.name); got != tt.want {
-			t.Errorf("Matches(%q, %q) = %v, want %v", tt.pattern, tt.name, got, tt.want)
-		}
-	}
-}

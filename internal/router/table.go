@@ -219,8 +219,8 @@ func (t *Table) find(name string) (found, bool) {
 
 func (t *Table) wildcard(name, asked string) (found, bool) {
 	for _, g := range t.wildcards {
-		fill, ok := match(g.name, name)
-		if !ok {
+		var fill []string
+		if !gateway.Match(g.name, name, &fill) {
 			continue
 		}
 		if members := t.served(g.members, asked); len(members) > 0 {
@@ -249,31 +249,6 @@ func (t *Table) served(members []*member, model string) []*member {
 		}
 	}
 	return out
-}
-
-// match matches name against a pattern of literal text and stars, and returns
-// what each star stood for.
-func match(pattern, name string) (fill []string, ok bool) {
-	first, rest, star := strings.Cut(pattern, "*")
-	if !star || !strings.HasPrefix(name, first) {
-		return nil, pattern == name
-	}
-	name = name[len(first):]
-	for {
-		part, more, star := strings.Cut(rest, "*")
-		if !star {
-			if !strings.HasSuffix(name, part) {
-				return nil, false
-			}
-			return append(fill, name[:len(name)-len(part)]), true
-		}
-		i := strings.Index(name, part)
-		if i < 0 {
-			return nil, false
-		}
-		fill = append(fill, name[:i])
-		name, rest = name[i+len(part):], more
-	}
 }
 
 // Unknown returns the error for a model that nobody serves. path is the
