@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -191,7 +192,7 @@ func (q *request) overrides(c *gateway.Call, in *wire.Object) error {
 // about reads who the call is for and what it belongs to.
 func (q *request) about(c *gateway.Call, in *wire.Object) error {
 	h := q.r.Header
-	c.EndUser = first(h.Get("X-Litellm-Customer-Id"), h.Get("X-Litellm-End-User-Id"))
+	c.EndUser = cmp.Or(h.Get("X-Litellm-Customer-Id"), h.Get("X-Litellm-End-User-Id"))
 	if c.EndUser == "" && q.s.UserHeader != "" {
 		c.EndUser = h.Get(q.s.UserHeader)
 	}
@@ -201,7 +202,7 @@ func (q *request) about(c *gateway.Call, in *wire.Object) error {
 	if q.s.RequireUser && !in.Has("user") {
 		return &gateway.Error{Kind: gateway.Unauthenticated, Type: "auth_error", Param: "user", Message: "Authentication Error, 'user' param not passed in. 'enforce_user_param'=True"}
 	}
-	c.Session = first(h.Get("X-Litellm-Trace-Id"), h.Get("X-Litellm-Session-Id"), h.Get("X-Session-Id"), h.Get("X-Litellm-Call-Id"))
+	c.Session = cmp.Or(h.Get("X-Litellm-Trace-Id"), h.Get("X-Litellm-Session-Id"), h.Get("X-Session-Id"), h.Get("X-Litellm-Call-Id"))
 	if v := h.Get("X-Litellm-Tags"); v != "" {
 		for tag := range strings.SplitSeq(v, ",") {
 			c.Tags = addTag(c.Tags, strings.TrimSpace(tag))
@@ -300,15 +301,6 @@ func stringList(v []byte) ([]string, error) {
 		}
 		rest = more
 	}
-}
-
-func first(vs ...string) string {
-	for _, v := range vs {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 func clientIP(remote string) string {

@@ -66,6 +66,7 @@ type App struct {
 	relay     *relay.Relay
 	registry  *prometheus.Registry
 	exports   *exports
+	book      *price.Book
 	client    *http.Client
 	mock      *mockServer
 	server    *http.Server
@@ -103,7 +104,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 	if o.Env == nil {
 		o.Env = os.LookupEnv
 	}
-	a := &App{o: o, log: o.Log, registry: prometheus.NewRegistry(), directory: auth.NewDirectory()}
+	a := &App{o: o, log: o.Log, registry: prometheus.NewRegistry(), book: price.Published(), directory: auth.NewDirectory()}
 	if err := a.build(ctx); err != nil {
 		return nil, errors.Join(err, a.Close(ctx))
 	}
@@ -174,7 +175,7 @@ func (a *App) build(ctx context.Context) error {
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), a.gauges())
 	providers := all.Providers()
 	a.relay = &relay.Relay{
-		Limits: limit.New(a.counters, time.Now), Counters: a.counters, Journal: a.journal, Unbooked: a.booker.Add,
+		Limits: limit.New(a.counters, time.Now), Journal: a.journal, Unbooked: a.booker.Add,
 		Providers: providers, Outputs: token.NewOutputs(nil), Snapshot: func() *relay.Snapshot { return a.snapshot.Load().Snapshot },
 		Metrics: relay.NewMetrics(a.registry), Log: a.log, Clock: router.RealClock(),
 	}
@@ -383,6 +384,3 @@ func (a *App) models() []admin.Model {
 	}
 	return out
 }
-
-// published is the price book that is built in.
-func published() *price.Book { return price.Published() }

@@ -53,29 +53,20 @@ func (a *App) refresh(ctx context.Context, entity, id string, spent bool) error 
 	case admin.KeyEntity:
 		scope = limit.Scope{Kind: limit.KeyScope, ID: id}
 		var k *gateway.Key
-		if k, err = a.store.Key(ctx, id); err == nil {
-			a.directory.PutKey(k)
+		if k, err = reread(ctx, id, a.store.Key, a.directory.PutKey, a.directory.DeleteKey); err == nil {
 			l, sp = k.Limits, k.Spend
-		} else if errors.Is(err, store.ErrNotFound) {
-			a.directory.DeleteKey(id)
 		}
 	case admin.UserEntity:
 		scope = limit.Scope{Kind: limit.UserScope, ID: id}
 		var u *gateway.User
-		if u, err = a.store.User(ctx, id); err == nil {
-			a.directory.PutUser(u)
+		if u, err = reread(ctx, id, a.store.User, a.directory.PutUser, a.directory.DeleteUser); err == nil {
 			l, sp = u.Limits, u.Spend
-		} else if errors.Is(err, store.ErrNotFound) {
-			a.directory.DeleteUser(id)
 		}
 	case admin.TeamEntity:
 		scope = limit.Scope{Kind: limit.TeamScope, ID: id}
 		var t *gateway.Team
-		if t, err = a.store.Team(ctx, id); err == nil {
-			a.directory.PutTeam(t)
+		if t, err = reread(ctx, id, a.store.Team, a.directory.PutTeam, a.directory.DeleteTeam); err == nil {
 			l, sp = t.Limits, t.Spend
-		} else if errors.Is(err, store.ErrNotFound) {
-			a.directory.DeleteTeam(id)
 		}
 	default:
 		return nil // settings and the like
@@ -94,6 +85,19 @@ func (a *App) refresh(ctx context.Context, entity, id string, spent bool) error 
 		a.counters.SetSpent(scope, w, int64(sp.Window))
 	}
 	return nil
+}
+
+// reread takes what the store has of id into the directory. Only what the store
+// says is gone is forgotten: a store that does not answer says nothing.
+func reread[T any](ctx context.Context, id string, get func(context.Context, string) (*T, error), put func(*T), forget func(string)) (*T, error) {
+	v, err := get(ctx, id)
+	switch {
+	case err == nil:
+		put(v)
+	case errors.Is(err, store.ErrNotFound):
+		forget(id)
+	}
+	return v, err
 }
 
 // follow reads what other processes on the same database have changed.

@@ -14,6 +14,7 @@ import (
 	"penstock/internal/config"
 	"penstock/internal/gateway"
 	"penstock/internal/limit"
+	"penstock/internal/price"
 	"penstock/internal/provider/all"
 	"penstock/internal/relay"
 	"penstock/internal/router"
@@ -27,12 +28,13 @@ const changePoll = 500 * time.Millisecond
 // that only check one.
 func ConfigOptions(path string, env func(string) (string, bool)) config.Options {
 	vars := all.Environment()
+	book := price.Published() // once: looking a provider up may be on the path of a call
 	return config.Options{
 		Path: path, Env: env, Known: slices.Sorted(maps.Keys(all.Providers())), DataDir: "penstock-data",
 		EnvKey:  func(p string) []string { return vars[p].Key },
 		EnvBase: func(p string) []string { return vars[p].Base },
 		PriceProvider: func(model string) string {
-			if m, ok := published().Model("", model); ok {
+			if m, ok := book.Model("", model); ok {
 				return m.Provider
 			}
 			return ""
@@ -129,7 +131,7 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 	}
 	s := &api.Snapshot{
 		Snapshot: &relay.Snapshot{
-			Table: table, Prices: relay.NewPrices(published()), Global: global, Client: a.client,
+			Table: table, Prices: relay.NewPrices(a.book), Global: global, Client: a.client,
 			DropParams: c.Server.DropParams, BlockUnpriced: c.Server.BlockUnpriced, Exporter: destinations,
 		},
 		MaxBody: c.Server.MaxRequestBytes, BudgetExceededStatus: c.Server.BudgetExceededStatus, MetricsAuth: c.Server.RequireMetricsAuth,

@@ -67,22 +67,20 @@ type Head struct {
 	Group  string
 	// Retries and Fallbacks count what it took.
 	Retries, Fallbacks int
-	MaxRetries         int
-	// Cost and Spend are known before the first byte only if not Stream.
-	Cost, KeySpend gateway.NanoUSD
-	Priced         bool
-	Duration       time.Duration // until now
-	Upstream       time.Duration // of that, waiting for the provider
-	Vendor         http.Header   // the provider's own headers
-	Dropped        []string
-	Capped         int64 // max_tokens that the gateway set for the budget's sake, 0 if it did not
-	Hold           *limit.Hold
+	// Cost is known before the first byte only if not Stream.
+	Cost     gateway.NanoUSD
+	Priced   bool
+	Duration time.Duration // until now
+	Upstream time.Duration // of that, waiting for the provider
+	Vendor   http.Header   // the provider's own headers
+	Dropped  []string
+	Capped   int64 // max_tokens that the gateway set for the budget's sake, 0 if it did not
+	Hold     *limit.Hold
 }
 
 // Relay carries calls. All fields are needed; it is safe for concurrent use.
 type Relay struct {
 	Limits    *limit.Limiter
-	Counters  *limit.Memory
 	Journal   Journal
 	Unbooked  func(spend.Row) // takes a row that the journal could not
 	Providers provider.Set
@@ -95,7 +93,7 @@ type Relay struct {
 	pool sync.Pool // *line
 }
 
-// maxRequestTokens is the output reserved at the most for a model whose limit
+// maxUnknownOutput is the output reserved at the most for a model whose limit
 // is not known.
 const maxUnknownOutput = 32 << 10
 

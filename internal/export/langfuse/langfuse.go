@@ -2,6 +2,7 @@ package langfuse
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -96,15 +97,15 @@ func (d *Destination) span(r *gateway.Record) *tracepb.Span {
 	}
 	str := func(name string) string { s, _ := meta.String(name); return s }
 	callType := export.CallType(r)
-	traceName := or(str("trace_name"), "litellm-"+callType)
-	name := or(str("generation_name"), c.Principal.KeyAlias(), "litellm-"+callType)
-	session := or(str("session_id"), c.Session)
-	user := or(str("trace_user_id"), c.EndUser, c.Principal.UserID())
+	traceName := cmp.Or(str("trace_name"), "litellm-"+callType)
+	name := cmp.Or(str("generation_name"), c.Principal.KeyAlias(), "litellm-"+callType)
+	session := cmp.Or(str("session_id"), c.Session)
+	user := cmp.Or(str("trace_user_id"), c.EndUser, c.Principal.UserID())
 
 	u := &r.Usage
 	a := []*commonpb.KeyValue{
 		text("langfuse.observation.type", kind(c.Op)),
-		text("langfuse.trace.name", traceName), text("langfuse.observation.model.name", or(r.Upstream, c.Model)),
+		text("langfuse.trace.name", traceName), text("langfuse.observation.model.name", cmp.Or(r.Upstream, c.Model)),
 		text("langfuse.observation.usage_details", `{"input":`+strconv.FormatInt(u.Prompt-u.CacheRead-u.CacheWrite-u.CacheWrite1h, 10)+
 			`,"output":`+strconv.FormatInt(u.Completion, 10)+`,"total":`+strconv.FormatInt(u.Total(), 10)+
 			`,"cache_read_input_tokens":`+strconv.FormatInt(u.CacheRead, 10)+`,"cache_creation_input_tokens":`+strconv.FormatInt(u.CacheWrite+u.CacheWrite1h, 10)+`}`),
@@ -117,9 +118,9 @@ func (d *Destination) span(r *gateway.Record) *tracepb.Span {
 	}
 	add("user.id", user)
 	add("session.id", session)
-	add("langfuse.environment", or(str("trace_environment"), d.environment))
-	add("langfuse.release", or(str("trace_release"), d.release))
-	add("langfuse.version", or(str("trace_version"), str("version")))
+	add("langfuse.environment", cmp.Or(str("trace_environment"), d.environment))
+	add("langfuse.release", cmp.Or(str("trace_release"), d.release))
+	add("langfuse.version", cmp.Or(str("trace_version"), str("version")))
 	add("langfuse.trace.metadata.team_id", c.Principal.TeamID())
 	add("langfuse.observation.metadata.key_alias", c.Principal.KeyAlias())
 	add("langfuse.observation.metadata.key_hash", c.Principal.KeyHash())
@@ -167,7 +168,7 @@ func (d *Destination) span(r *gateway.Record) *tracepb.Span {
 	// show every call twice.
 	id := sha256.Sum256([]byte("span:" + c.ID))
 	return &tracepb.Span{
-		TraceId: traceID(or(str("trace_id"), str("existing_trace_id"), c.ID)), SpanId: id[:8], Name: valid(name), Kind: tracepb.Span_SPAN_KIND_CLIENT,
+		TraceId: traceID(cmp.Or(str("trace_id"), str("existing_trace_id"), c.ID)), SpanId: id[:8], Name: valid(name), Kind: tracepb.Span_SPAN_KIND_CLIENT,
 		StartTimeUnixNano: uint64(c.Start.UnixNano()), EndTimeUnixNano: uint64(r.End.UnixNano()), Attributes: a, Status: status,
 	}
 }
@@ -201,12 +202,3 @@ func text(key, v string) *commonpb.KeyValue {
 
 // valid returns s in valid UTF-8: protobuf refuses a whole batch for anything else.
 func valid(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
-
-func or(vs ...string) string {
-	for _, v := range vs {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
-}
