@@ -15,17 +15,46 @@ const (
 	Customer           Role = "customer"
 )
 
+// BudgetWindow is a ceiling on money in one window.
+type BudgetWindow struct {
+	Amount NanoUSD
+	// Duration is the window ("30s", "5m", "2h", "1d", "7d", "30d", "1mo");
+	// "" is the entity's lifetime.
+	Duration string
+}
+
+// ModelLimits are the ceilings on one model within an entity.
+type ModelLimits struct {
+	RPM       *int64 // requests in any 60 s
+	TPM       *int64 // tokens in any 60 s
+	InputTPM  *int64 // input tokens in any 60 s
+	OutputTPM *int64 // output tokens in any 60 s
+	Parallel  *int64 // calls in flight
+	Budget    *BudgetWindow
+}
+
 // Limits are the ceilings on one entity. A nil pointer is no ceiling; zero is
 // a ceiling of nothing.
 type Limits struct {
-	RPM      *int64   // requests in any 60 s
-	TPM      *int64   // tokens in any 60 s
-	Parallel *int64   // calls in flight
-	Budget   *NanoUSD // money in the current budget window
-	// BudgetDuration is the budget window ("30s", "5m", "2h", "1d", "7d",
-	// "30d", "1mo"); "" is the entity's lifetime.
+	RPM       *int64   // requests in any 60 s
+	TPM       *int64   // tokens in any 60 s
+	InputTPM  *int64   // input tokens in any 60 s
+	OutputTPM *int64   // output tokens in any 60 s
+	Parallel  *int64   // calls in flight
+	Budget    *NanoUSD // money in the current budget window
+	// BudgetDuration is the window of Budget, as in BudgetWindow.
 	BudgetDuration string
-	SoftBudget     *NanoUSD
+	// SoftBudget is told about when it is passed, once a window; it refuses nothing.
+	SoftBudget *NanoUSD
+	// Budgets are further budgets that hold at the same time (budget_limits).
+	Budgets []BudgetWindow
+	// Models are ceilings by model name, which may hold *.
+	Models map[string]ModelLimits
+	// Shadow has limits counted and reported without refusing anything (enforce: false).
+	Shadow bool
+	// Raise is added to Budget until RaiseUntil (temp_budget_increase).
+	Raise      NanoUSD
+	RaiseUntil time.Time
 }
 
 // Spend is what an entity has spent, as the store has booked it.
@@ -46,6 +75,8 @@ type Key struct {
 	UserID         string
 	TeamID         string
 	OrganizationID string
+	ProjectID      string
+	BudgetID       string   // shared budget whose ceilings hold where the key has none
 	Models         []string // empty: every model
 	Aliases        map[string]string
 	Limits         Limits
@@ -84,6 +115,82 @@ type Member struct {
 	UserID string
 	Email  string
 	Role   string // "admin" or "user"
+	// BudgetID is the shared budget of this membership, "" if none.
+	BudgetID string
+	Limits   Limits
+	Spend    Spend
+}
+
+// Organization is a group of teams that shares limits.
+type Organization struct {
+	ID        string
+	Alias     string
+	BudgetID  string
+	Models    []string
+	Members   []Member // Role is an organization's: org_admin, internal_user, …
+	Limits    Limits
+	Spend     Spend
+	Metadata  []byte // JSON object
+	CreatedAt time.Time
+	CreatedBy string
+	UpdatedAt time.Time
+	UpdatedBy string
+}
+
+// Project is a piece of work within a team, with limits of its own.
+type Project struct {
+	ID          string
+	Alias       string
+	Description string
+	TeamID      string
+	BudgetID    string
+	Models      []string
+	Limits      Limits
+	Spend       Spend
+	Blocked     bool
+	Metadata    []byte // JSON object
+	CreatedAt   time.Time
+	CreatedBy   string
+	UpdatedAt   time.Time
+	UpdatedBy   string
+}
+
+// EndUser is a customer of the client: named in a request, never a caller.
+type EndUser struct {
+	ID           string
+	Alias        string
+	Region       string // allowed_model_region: "eu", "us" or ""
+	DefaultModel string
+	BudgetID     string
+	Models       []string
+	Limits       Limits
+	Spend        Spend
+	Blocked      bool
+}
+
+// Tag is a label on calls, with limits of its own.
+type Tag struct {
+	Name        string
+	Description string
+	Models      []string // IDs of deployments
+	BudgetID    string
+	Limits      Limits
+	Spend       Spend
+	CreatedAt   time.Time
+	CreatedBy   string
+	UpdatedAt   time.Time
+}
+
+// Budget is a set of ceilings that keys, members, organizations, projects, end
+// users and tags refer to. Each of them has the whole of it for itself.
+type Budget struct {
+	ID            string
+	Limits        Limits
+	AllowedModels []string
+	CreatedAt     time.Time
+	CreatedBy     string
+	UpdatedAt     time.Time
+	UpdatedBy     string
 }
 
 // Team is a group of users and keys that shares limits.
@@ -110,6 +217,14 @@ type Principal struct {
 	Key    *Key  // nil for the master key
 	User   *User // nil if the key has none, or none is stored
 	Team   *Team // nil if the key has none
+	// Member is the user's place in the team, nil if it has none.
+	Member       *Member
+	Organization *Organization // nil if none is stored
+	Project      *Project      // nil if the key has none
+	// EndUser and Tags are those of the call that are stored; they are known
+	// once its body is.
+	EndUser *EndUser
+	Tags    []*Tag
 }
 
 // KeyHash returns the hash of the virtual key, or "" for the master key.

@@ -52,7 +52,7 @@ func teamArgs(t *gateway.Team) ([]any, error) {
 	}
 	list := make([]member, len(t.Members))
 	for i, m := range t.Members {
-		list[i] = member(m)
+		list[i] = member{UserID: m.UserID, Email: m.Email, Role: m.Role}
 	}
 	members, err := encodeList("members_with_roles", list)
 	if err != nil {
@@ -91,7 +91,7 @@ func scanTeam(r row) (*gateway.Team, error) {
 		return nil, err
 	}
 	for _, m := range list {
-		t.Members = append(t.Members, gateway.Member(m))
+		t.Members = append(t.Members, gateway.Member{UserID: m.UserID, Email: m.Email, Role: m.Role})
 	}
 	l.store(&t.Limits, &t.Spend)
 	t.Metadata = decodeObject(metadata)
