@@ -1,6 +1,9 @@
 package gateway
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Role is what a caller may do outside the model endpoints.
 type Role string
@@ -40,6 +43,7 @@ type Limits struct {
 	TPM       *int64   // tokens in any 60 s
 	InputTPM  *int64   // input tokens in any 60 s
 	OutputTPM *int64   // output tokens in any 60 s
+	TPD       *int64   // tokens in a calendar day (tpd_limit)
 	Parallel  *int64   // calls in flight
 	Budget    *NanoUSD // money in the current budget window
 	// BudgetDuration is the window of Budget, as in BudgetWindow.
@@ -50,6 +54,8 @@ type Limits struct {
 	Budgets []BudgetWindow
 	// Models are ceilings by model name, which may hold *.
 	Models map[string]ModelLimits
+	// TagRPM are requests in any 60 s by tag of the call (tag_rpm_limit).
+	TagRPM map[string]int64
 	// Shadow has limits counted and reported without refusing anything (enforce: false).
 	Shadow bool
 	// Raise is added to Budget until RaiseUntil (temp_budget_increase).
@@ -76,65 +82,118 @@ type Key struct {
 	TeamID         string
 	OrganizationID string
 	ProjectID      string
-	BudgetID       string   // shared budget whose ceilings hold where the key has none
-	Models         []string // empty: every model
-	Aliases        map[string]string
-	Limits         Limits
-	Spend          Spend
-	Expires        time.Time // zero: never
-	Blocked        bool
-	AllowedRoutes  []string
-	Type           string // key_type: default, llm_api, management, read_only
-	Tags           []string
-	Metadata       []byte // JSON object
-	Permissions    []byte // JSON object
-	CreatedAt      time.Time
-	CreatedBy      string
-	UpdatedAt      time.Time
-	UpdatedBy      string
-	LastActive     time.Time // zero: never used
+	// ServiceAccountID says that a program owns the key and no user; it cannot
+	// change once it is set.
+	ServiceAccountID string
+	BudgetID         string // shared budget whose ceilings hold where the key has none
+	// EndUserBudgetID is the budget of end users that have none of their own.
+	EndUserBudgetID string
+	Models          []string // empty: every model
+	Aliases         map[string]string
+	// AccessGroupIDs are stored access groups whose models the key may use too.
+	AccessGroupIDs []string
+	// BudgetFallbacks are models to take instead of one whose budget is used up.
+	BudgetFallbacks map[string][]string
+	Limits          Limits
+	Spend           Spend
+	Expires         time.Time // zero: never
+	Blocked         bool
+	AllowedRoutes   []string
+	AllowedIPs      []string // addresses and CIDR ranges; empty: every address
+	// EnforcedParams must stand in every request: "user", "metadata.tags".
+	EnforcedParams []string
+	// CacheControls are what the client may ask of the cache ("no-cache"); empty: everything.
+	CacheControls    []string
+	Type             string // key_type: default, llm_api, management, read_only
+	Tags             []string
+	Metadata         []byte // JSON object
+	Permissions      []byte // JSON object
+	RouterSettings   []byte // JSON object
+	ObjectPermission []byte // JSON object
+	Rotation         Rotation
+	CreatedAt        time.Time
+	CreatedBy        string
+	UpdatedAt        time.Time
+	UpdatedBy        string
+	LastActive       time.Time // zero: never used
+}
+
+// Rotation is how a key is replaced by a new one, and how often it has been.
+type Rotation struct {
+	Auto     bool
+	Interval string    // "30d", as in BudgetWindow; "" if the key is never rotated by itself
+	Next     time.Time // when it is due; zero: never
+	Last     time.Time // zero: never
+	Count    int64
+}
+
+// DeprecatedKey is a key that was replaced and works for a while longer.
+type DeprecatedKey struct {
+	Hash      string // of the old key
+	Active    string // hash of the key that calls run as
+	Until     time.Time
+	CreatedAt time.Time
 }
 
 // User is an internal user.
 type User struct {
-	ID        string
-	Alias     string
-	Email     string
-	Role      Role
-	Models    []string
-	Teams     []string
-	Limits    Limits
-	Spend     Spend
-	Metadata  []byte // JSON object
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	ID             string
+	Alias          string
+	Email          string
+	SSOID          string // the subject at the identity provider, "" if none
+	OrganizationID string
+	Role           Role
+	Models         []string
+	Teams          []string
+	Organizations  []string // those it is a member of
+	Limits         Limits
+	Spend          Spend
+	Blocked        bool // also one that SCIM has set inactive
+	CacheControls  []string
+	Metadata       []byte // JSON object
+	// ObjectPermission is a JSON object.
+	ObjectPermission []byte
+	CreatedAt        time.Time
+	UpdatedAt        time.Time
 }
 
-// Member is a user in a team.
+// Member is a user in a team or in an organization.
 type Member struct {
 	UserID string
 	Email  string
-	Role   string // "admin" or "user"
+	Role   string // "admin" or "user" in a team
+	// Models are those that the member may use of the team's; empty: all of them.
+	Models []string
 	// BudgetID is the shared budget of this membership, "" if none.
 	BudgetID string
 	Limits   Limits
 	Spend    Spend
 }
 
+// MemberID is the one id of a user's place in a team, wherever a single text
+// has to name it. Different places have different ids, whatever is in them.
+func MemberID(teamID, userID string) string {
+	return memberEscape.Replace(teamID) + ":" + memberEscape.Replace(userID)
+}
+
+var memberEscape = strings.NewReplacer("%", "%25", ":", "%3A")
+
 // Organization is a group of teams that shares limits.
 type Organization struct {
-	ID        string
-	Alias     string
-	BudgetID  string
-	Models    []string
-	Members   []Member // Role is an organization's: org_admin, internal_user, …
-	Limits    Limits
-	Spend     Spend
-	Metadata  []byte // JSON object
-	CreatedAt time.Time
-	CreatedBy string
-	UpdatedAt time.Time
-	UpdatedBy string
+	ID       string
+	Alias    string
+	BudgetID string
+	Models   []string
+	Members  []Member // Role is an organization's: org_admin, internal_user, …
+	Limits   Limits
+	Spend    Spend
+	Metadata []byte // JSON object
+	// ObjectPermission is a JSON object.
+	ObjectPermission []byte
+	CreatedAt        time.Time
+	CreatedBy        string
+	UpdatedAt        time.Time
+	UpdatedBy        string
 }
 
 // Project is a piece of work within a team, with limits of its own.
@@ -148,6 +207,7 @@ type Project struct {
 	Limits      Limits
 	Spend       Spend
 	Blocked     bool
+	Tags        []string
 	Metadata    []byte // JSON object
 	CreatedAt   time.Time
 	CreatedBy   string
@@ -166,6 +226,8 @@ type EndUser struct {
 	Limits       Limits
 	Spend        Spend
 	Blocked      bool
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
 }
 
 // Tag is a label on calls, with limits of its own.
@@ -193,6 +255,24 @@ type Budget struct {
 	UpdatedBy     string
 }
 
+// AccessGroup is a named set of models that keys and teams are given together,
+// with limits of its own.
+type AccessGroup struct {
+	ID          string
+	Name        string
+	Description string
+	Models      []string // names, which may hold *
+	Teams       []string // teams that have the group
+	Keys        []string // hashes of keys that have the group
+	BudgetID    string
+	Limits      Limits
+	Spend       Spend
+	CreatedAt   time.Time
+	CreatedBy   string
+	UpdatedAt   time.Time
+	UpdatedBy   string
+}
+
 // Team is a group of users and keys that shares limits.
 type Team struct {
 	ID             string
@@ -200,13 +280,88 @@ type Team struct {
 	OrganizationID string
 	Models         []string
 	ModelAliases   map[string]string
+	AccessGroupIDs []string // as of a key
 	Members        []Member
-	Limits         Limits
-	Spend          Spend
-	Blocked        bool
-	Metadata       []byte // JSON object
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
+	// MemberBudgetID is the shared budget of members that have none of their own.
+	MemberBudgetID    string
+	MemberModels      []string // what new members get (default_team_member_models)
+	MemberPermissions []string // management routes that members may call ("/key/generate")
+	Limits            Limits
+	Spend             Spend
+	Blocked           bool
+	Tags              []string
+	AllowedIPs        []string // as of a key
+	EnforcedParams    []string // as of a key
+	Metadata          []byte   // JSON object
+	RouterSettings    []byte   // JSON object
+	ObjectPermission  []byte   // JSON object
+	CreatedAt         time.Time
+	CreatedBy         string
+	UpdatedAt         time.Time
+	UpdatedBy         string
+}
+
+// StoredModel is a deployment that is kept in the database instead of the
+// configuration.
+type StoredModel struct {
+	ID      string // model_info.id
+	Name    string // model_name: what clients ask for
+	Params  []byte // litellm_params, a JSON object whose secrets are sealed
+	Info    []byte // model_info, a JSON object
+	TeamID  string // "" if it is everybody's
+	Blocked bool
+
+	CreatedAt time.Time
+	CreatedBy string
+	UpdatedAt time.Time
+	UpdatedBy string
+}
+
+// Credential is a named set of provider secrets that deployments refer to
+// (litellm_credential_name).
+type Credential struct {
+	Name        string
+	DisplayName string
+	Values      []byte // credential_values, a JSON object whose strings are sealed
+	Info        []byte // credential_info, a JSON object
+
+	CreatedAt time.Time
+	CreatedBy string
+	UpdatedAt time.Time
+	UpdatedBy string
+}
+
+// JWTMapping has a claim of a token stand for a virtual key.
+type JWTMapping struct {
+	ID          string
+	Issuer      string // "": any
+	Claim       string
+	Value       string
+	KeyHash     string
+	Description string
+	Active      bool
+
+	CreatedAt time.Time
+	CreatedBy string
+	UpdatedAt time.Time
+	UpdatedBy string
+}
+
+// AuditEntry is one change of one object: who, what, before and after.
+type AuditEntry struct {
+	ID         string
+	At         time.Time
+	Actor      string // user id of who did it
+	ActorKey   string // hash of the key it was done with, "" for the master key
+	Action     string // created, updated, deleted, blocked, unblocked, rotated
+	Table      string // LiteLLM's name of the table: "LiteLLM_TeamTable", …
+	ObjectID   string
+	TeamID     string // team of the object, "" if it has none
+	KeyHash    string // key that the object is or belongs to
+	Before     []byte // JSON object, secrets masked; nil if there was none
+	After      []byte // JSON object, secrets masked; nil if there is none
+	ClientIP   string
+	RequestURL string
 }
 
 // Principal is who a call is charged to.
