@@ -1,3 +1,2 @@
-// Command loadgen drives a gateway for scripts/bench and reports what a call
-// cost it: processor time from /proc, latency, memory.
+// Package main is the command loadgen: it starts Penstock, a bare reverse proxy and the mock provider for scripts/bench, drives them in turn and prints what a call costs each.
 package main

@@ -1,251 +1,225 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
+	"os/signal"
+	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
+	"syscall"
 	"time"
 )
 
-// ticks is USER_HZ, which Linux fixes at 100 for every architecture we know.
-const ticks = 100
-
-// side is one gateway under test.
-type side struct {
-	name, url, key string
-	pid            int
-	cpu            []float64 // microseconds per unit, one a round
-	p50, p99       []float64 // microseconds
-}
-
-// load is one kind of traffic.
-type load struct {
-	name, path, model, extra string
-	prompt                   int // bytes
-	calls, conns             int
-	units                    int // what CPU is divided by, per call: 1, or chunks
-}
-
 func main() {
-	penstock := flag.String("penstock", "", "URL,pid,key of Penstock")
-	proxy := flag.String("proxy", "", "URL,pid of the reverse proxy")
-	scale := flag.Float64("scale", 1, "multiplies the number of calls")
-	rounds := flag.Int("rounds", 3, "times each is measured")
-	prepare := flag.String("setup", "", "URL,master key: make a key with -limits on itself, its user and its team, and print it")
-	limits := flag.String("limits", "", "members of the key's JSON")
-	only := flag.String("only", "", "measure only the loads whose name begins so")
+	penstock := flag.String("penstock", "bin/penstock", "`program`")
+	proxy := flag.String("proxy", "", "`program`")
+	pin := flag.String("pin", "", "`command` that gateways are started with, such as: taskset -c 0")
+	tmp := flag.String("tmp", os.TempDir(), "`directory` for data and logs")
+	only := flag.String("only", "", "measure these `rows` only, with commas between them: "+strings.Join(rowIDs(), ", "))
+	quick := flag.Bool("quick", false, "fewer and shorter rounds: the numbers are less sure")
 	flag.Parse()
-	if *prepare != "" {
-		if err := setup(*prepare, *limits); err != nil {
-			fmt.Fprintln(os.Stderr, "loadgen:", err)
-			os.Exit(1)
-		}
-		return
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	b := &bench{penstock: *penstock, proxy: *proxy, pin: strings.Fields(*pin), tmp: *tmp, say: func(format string, args ...any) {
+		fmt.Fprintf(os.Stderr, "bench: "+format+"\n", args...)
+	}}
+	p := plan{rounds: 5, target: time.Second, rate: 200, latency: 6, during: 1500 * time.Millisecond, fresh: 3, starts: 7}
+	if *quick {
+		p = plan{rounds: 2, target: 150 * time.Millisecond, rate: 200, latency: 2, during: time.Second, fresh: 1, starts: 2}
 	}
-	if err := run(*penstock, *proxy, *only, *scale, *rounds); err != nil {
+	err := p.pick(*only)
+	if err == nil {
+		debug.SetGCPercent(400) // our own collector is noise to those we measure
+		err = p.run(ctx, b)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "loadgen:", err)
+		stop()
 		os.Exit(1)
 	}
 }
 
-// setup makes the key that calls are made with.
-func setup(where, limits string) error {
-	url, key, _ := strings.Cut(where, ",")
-	for _, step := range [...]struct{ path, body string }{
-		{"/team/new", `{"team_id":"bench",` + limits + `}`},
-		{"/user/new", `{"user_id":"bench","auto_create_key":false,` + limits + `}`},
-		{"/key/generate", `{"user_id":"bench","team_id":"bench",` + limits + `}`},
-	} {
-		req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, url+step.path, strings.NewReader(step.body))
-		if err != nil {
-			return err
-		}
-		req.Header.Set("Authorization", "Bearer "+key)
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return err
-		}
-		raw, err := io.ReadAll(res.Body)
-		_ = res.Body.Close()
-		if err != nil || res.StatusCode != 200 {
-			return errors.Join(err, fmt.Errorf("%s: %d %s", step.path, res.StatusCode, raw))
-		}
-		if step.path == "/key/generate" {
-			_, rest, _ := strings.Cut(string(raw), `"key":"`)
-			made, _, _ := strings.Cut(rest, `"`)
-			fmt.Println(made)
-		}
-	}
-	return nil
+// plan is what is measured and how long.
+type plan struct {
+	only           []string // rows, all if none
+	rounds         int      // of each row of processor time
+	target         time.Duration
+	rate           int // calls a second of the open loop
+	latency        int // rounds
+	during         time.Duration
+	fresh          int // times that 1,000 streams are opened
+	starts         int
+	row, yardstick []string // the cells of the table at the end
 }
 
-func parse(name, s string) (*side, error) {
-	f := strings.Split(s, ",")
-	if len(f) < 2 {
-		return nil, fmt.Errorf("-%s: want URL,pid", name)
+func rowIDs() []string {
+	ids := []string{"start", "rss"}
+	for _, r := range costs() {
+		ids = append(ids, r.id)
 	}
-	pid, err := strconv.Atoi(f[1])
-	if err != nil {
-		return nil, err
-	}
-	out := &side{name: name, url: f[0], pid: pid}
-	if len(f) > 2 {
-		out.key = f[2]
-	}
-	return out, nil
+	return append(ids, "latency")
 }
 
-func run(penstock, proxy, only string, scale float64, rounds int) error {
-	a, err1 := parse("penstock", penstock)
-	b, err2 := parse("proxy", proxy)
-	if err := errors.Join(err1, err2); err != nil {
-		return err
-	}
-	loads := []load{
-		{"small chat", "/v1/chat/completions", "mock", "", 200, 8000, 16, 1},
-		{"stream, per chunk", "/v1/chat/completions", "mock-tokens=50,chunks=50,gap=5", `,"stream":true`, 200, 300, 50, 50},
-		{"17 KB embedding", "/v1/embeddings", "mock-large=17000", "", 200, 4000, 16, 1},
-		{"100 KB prompt", "/v1/chat/completions", "mock", "", 100 << 10, 2000, 8, 1},
-		{"1 MB prompt", "/v1/chat/completions", "mock", "", 1 << 20, 250, 4, 1},
-	}
-	fmt.Printf("%-20s %10s %10s %7s   %s\n", "", "penstock", "proxy", "ratio", "added p50/p99, us")
-	for _, l := range loads {
-		if only != "" && !strings.HasPrefix(l.name, only) {
-			continue
-		}
-		l.calls = max(int(float64(l.calls)*scale), 20)
-		for _, s := range []*side{a, b} {
-			s.cpu, s.p50, s.p99 = nil, nil, nil
-		}
-		for range rounds {
-			for _, s := range []*side{a, b} { // in turn, because the machine drifts
-				if err := measure(s, &l); err != nil {
-					return fmt.Errorf("%s, %s: %w", l.name, s.name, err)
-				}
-			}
-		}
-		fmt.Printf("%-20s %7.1f us %7.1f us %7.2f   %.0f / %.0f\n", l.name, median(a.cpu), median(b.cpu), median(a.cpu)/median(b.cpu),
-			median(a.p50)-median(b.p50), median(a.p99)-median(b.p99))
-	}
-	if only != "" {
+func (p *plan) pick(only string) error {
+	if only == "" {
 		return nil
 	}
-	const streams = 1000
-	l := load{path: "/v1/chat/completions", model: "mock-tokens=40,chunks=40,gap=50", extra: `,"stream":true`, prompt: 200, calls: streams, conns: streams}
-	for _, s := range []*side{a, b} {
-		if err := measure(s, &l); err != nil {
-			return fmt.Errorf("1,000 streams, %s: %w", s.name, err)
+	p.only = strings.Split(only, ",")
+	for _, id := range p.only {
+		if !slices.Contains(rowIDs(), id) {
+			return fmt.Errorf("--only: no row %q; there are %s", id, strings.Join(rowIDs(), ", "))
 		}
 	}
-	ra, rb := peak(a.pid), peak(b.pid)
-	fmt.Printf("%-20s %7.0f MB %7.0f MB %7.2f\n", "1,000 streams, RSS", ra, rb, ra/rb)
 	return nil
 }
 
-func median(v []float64) float64 {
-	v = slices.Sorted(slices.Values(v))
-	return v[len(v)/2]
-}
+func (p *plan) want(id string) bool { return len(p.only) == 0 || slices.Contains(p.only, id) }
 
-// measure sends the load's calls over its connections and notes what they cost.
-func measure(s *side, l *load) error {
-	text := strings.Repeat("The quick brown fox jumps over the lazy dog. ", l.prompt/45+1)[:l.prompt]
-	body := fmt.Appendf(nil, `{"model":%q,"messages":[{"role":"user","content":%q}]%s}`, l.model, text, l.extra)
-	if strings.HasSuffix(l.path, "embeddings") {
-		body = fmt.Appendf(nil, `{"model":%q,"input":%q}`, l.model, text)
-	}
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: l.conns, DisableCompression: true}}
-	defer client.CloseIdleConnections()
-	call := func() error {
-		req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, s.url+l.path, bytes.NewReader(body))
-		if err != nil {
-			return err
-		}
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("Authorization", "Bearer "+s.key)
-		res, err := client.Do(req)
-		if err != nil {
-			return err
-		}
-		defer res.Body.Close()
-		if res.StatusCode != 200 {
-			said, _ := io.ReadAll(io.LimitReader(res.Body, 300))
-			return fmt.Errorf("status %d: %s", res.StatusCode, said)
-		}
-		_, err = io.Copy(io.Discard, res.Body)
-		return err
-	}
-	if err := call(); err != nil { // and warm up
-		return err
-	}
-	before, err := cpu(s.pid)
+func (p *plan) run(ctx context.Context, b *bench) (err error) {
+	mock, err := b.startMock(ctx)
 	if err != nil {
 		return err
 	}
-	var next atomic.Int64
-	var mu sync.Mutex
-	var took []float64
-	var first error
-	var wg sync.WaitGroup
-	for range l.conns {
-		wg.Go(func() {
-			for next.Add(1) <= int64(l.calls) {
-				start := time.Now()
-				err := call()
-				mu.Lock()
-				if err != nil && first == nil {
-					first = err
-				}
-				took = append(took, float64(time.Since(start).Microseconds()))
-				mu.Unlock()
+	defer func() { err = errors.Join(err, mock.stop()) }()
+	begin, err := lookAround()
+	if err != nil {
+		return err
+	}
+
+	var start, rss [2]string
+	if p.want("start") {
+		v, err := b.starts(ctx, p.starts)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("start, ms from exec to the first answer (lowest-highest of %d)\n", p.starts)
+		for _, x := range [...]struct {
+			name string
+			v    spread
+		}{{"penstock, empty directory", v.first}, {"penstock, again", v.second}, {"proxy", v.proxy}} {
+			fmt.Printf("  %-28s %6.0f  (%.0f-%.0f)\n", x.name, x.v.median(), x.v.low(), x.v.high())
+		}
+		fmt.Println()
+		start = [2]string{fmt.Sprintf("%.3f", v.first.median()/1e3), fmt.Sprintf("%.3f", v.proxy.median()/1e3)}
+	}
+	if p.want("rss") {
+		a, x, err := b.memory(ctx, p.fresh)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("memory of a fresh process (median of %d)\n  %-28s %10s %10s %7s\n", p.fresh, "", "penstock", "proxy", "ratio")
+		for _, r := range [...]struct {
+			name string
+			a, x spread
+		}{{"before", a.before, x.before}, {"all 1,000 streams open", a.middle, x.middle}, {"peak", a.peak, x.peak}} {
+			fmt.Printf("  %-28s %10s %10s %7.2f\n", r.name, mega(r.a.median()), mega(r.x.median()), r.a.median()/r.x.median())
+		}
+		fmt.Println()
+		rss = [2]string{mega(a.peak.median()), mega(x.peak.median())}
+	}
+	if err := p.loads(ctx, b, mock); err != nil {
+		return err
+	}
+	others, err := begin.others(mock)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("others used %.0f %% of this machine's processors meanwhile\n", others*100)
+	if len(p.only) == 0 {
+		fmt.Println("\n| | small chat | stream, per chunk | 17 KB embedding answer | 100 KB prompt | 1 MB prompt | 1,000 streams RSS | start s |")
+		fmt.Println("|---|---|---|---|---|---|---|---|")
+		fmt.Printf("| ReverseProxy (no features) | %s | %s | %s |\n", strings.Join(p.yardstick, " | "), rss[1], start[1])
+		fmt.Printf("| Penstock, features on | %s | %s | %s |\n", strings.Join(p.row, " | "), rss[0], start[0])
+	}
+	return nil
+}
+
+// loads measures what needs running gateways: processor time and latency.
+func (p *plan) loads(ctx context.Context, b *bench, mock *server) error {
+	if len(p.only) > 0 && !slices.ContainsFunc(p.only, func(id string) bool { return id != "start" && id != "rss" }) {
+		return nil
+	}
+	penstock, proxy, err := b.pair(ctx)
+	if err != nil {
+		return err
+	}
+	err = p.costs(ctx, b, penstock, proxy)
+	if err == nil && p.want("latency") {
+		err = p.delays(ctx, b, []*server{mock, proxy, penstock})
+	}
+	if err == nil {
+		err = penstock.accounted(ctx)
+	}
+	return errors.Join(err, penstock.stop(), proxy.stop())
+}
+
+func (p *plan) costs(ctx context.Context, b *bench, penstock, proxy *server) error {
+	title := false
+	for _, r := range costs() {
+		if !p.want(r.id) {
+			continue
+		}
+		us, ratio, per, err := r.measure(ctx, b, penstock, proxy, p.rounds, p.target)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+		if !title {
+			title = true
+			fmt.Printf("processor time of a call, until it is in the database (%d rounds of %s each)\n  %-28s %10s %10s %7s  lowest-highest round\n",
+				p.rounds, p.target, "", "penstock", "proxy", "ratio")
+		}
+		fmt.Printf("  %-28s %7.1f us %7.1f us %7.2f  %.2f-%.2f\n", r.name, us[0], us[1], ratio, per.low(), per.high())
+		p.row, p.yardstick = append(p.row, fmt.Sprintf("%.2f", ratio)), append(p.yardstick, fmt.Sprintf("1.00 (%.0f us)", us[1]))
+	}
+	if title {
+		fmt.Println()
+	}
+	return nil
+}
+
+func (p *plan) delays(ctx context.Context, b *bench, servers []*server) error {
+	fmt.Printf("latency in us at %d calls a second, from when a call was due (median of %d rounds of %s)\n  %-18s %17s %7s %9s %7s\n",
+		p.rate, p.latency, p.during, "", "mock", "proxy", "penstock", "added")
+	for _, d := range delays() {
+		v, late, err := d.measure(ctx, b, servers, p.rate, p.latency, p.during)
+		if err != nil {
+			return fmt.Errorf("latency of %s: %w", d.name, err)
+		}
+		for _, x := range [...]struct {
+			name string
+			of   func(delayed) spread
+		}{{"p50", func(v delayed) spread { return v.p50 }}, {"p99", func(v delayed) spread { return v.p99 }}} {
+			mock, proxy, penstock := x.of(v[0]), x.of(v[1]), x.of(v[2])
+			var added spread // by Penstock to what the proxy takes
+			for i := range penstock {
+				added = append(added, penstock[i]-proxy[i])
 			}
-		})
+			fmt.Printf("  %-18s  %s %12.0f %7.0f %9.0f %7.0f  (rounds %.0f to %.0f)\n", d.name, x.name,
+				mock.median(), proxy.median(), penstock.median(), added.median(), added.low(), added.high())
+		}
+		fmt.Printf("  %-18s  %s %12.0f  (p99 of calls sent late by loadgen itself)\n", "", "late", late.median())
 	}
-	wg.Wait()
-	if first != nil {
-		return first
-	}
-	after, err := cpu(s.pid)
-	if err != nil {
-		return err
-	}
-	slices.Sort(took)
-	s.cpu = append(s.cpu, (after-before)*1e6/float64(l.calls*max(l.units, 1)))
-	s.p50 = append(s.p50, took[len(took)/2])
-	s.p99 = append(s.p99, took[len(took)*99/100])
+	fmt.Println()
 	return nil
 }
 
-// cpu returns the seconds of processor time a process has used.
-func cpu(pid int) (float64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+// accounted checks that Penstock has a row for each call: what was measured
+// had everything on.
+func (s *server) accounted(ctx context.Context) error {
+	if err := s.settled(ctx); err != nil {
+		return err
+	}
+	rows, err := s.booked(ctx)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	_, rest, _ := strings.Cut(string(b), ") ") // the name may have spaces
-	f := strings.Fields(rest)
-	if len(f) < 13 {
-		return 0, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(f))
+	if calls := s.calls.Load(); rows != calls {
+		return fmt.Errorf("penstock booked %d rows for %d calls", rows, calls)
 	}
-	user, err1 := strconv.ParseFloat(f[11], 64)
-	system, err2 := strconv.ParseFloat(f[12], 64)
-	return (user + system) / ticks, errors.Join(err1, err2)
-}
-
-// peak returns the most memory a process has had, in megabytes.
-func peak(pid int) float64 {
-	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // 0 says that it is not known
-	_, rest, _ := strings.Cut(string(b), "VmHWM:")
-	kb, _ := strconv.ParseFloat(strings.Fields(rest + " 0")[0], 64)
-	return kb / 1024
+	fmt.Printf("every one of %d calls to penstock is in its database\n", s.calls.Load())
+	return nil
 }

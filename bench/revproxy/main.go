@@ -19,20 +19,19 @@ func main() {
 	}
 }
 
-// run serves until it is killed. Its one argument is the upstream's address.
+// run serves until it is killed.
 func run() error {
-	if len(os.Args) != 2 {
-		return errors.New("usage: revproxy http://upstream")
+	if len(os.Args) != 3 {
+		return errors.New("usage: revproxy 127.0.0.1:port http://upstream")
 	}
-	up, err := url.Parse(os.Args[1])
+	up, err := url.Parse(os.Args[2])
 	if err != nil {
 		return err
 	}
-	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", os.Args[1])
 	if err != nil {
 		return err
 	}
-	fmt.Printf("revproxy on http://%s\n", ln.Addr())
 	s := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: &httputil.ReverseProxy{
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(up) },
 		Transport: &http.Transport{MaxIdleConnsPerHost: 1024, DisableCompression: true},

@@ -35,7 +35,7 @@ const master = "sk-master-0123456789abcdef"
 
 // house is a whole gateway in front of a mock provider, over real HTTP.
 type house struct {
-	t      *testing.T
+	t      testing.TB
 	url    string
 	mock   *mock.Server
 	config string
@@ -44,7 +44,7 @@ type house struct {
 
 // start runs a gateway. config is a YAML template in which MOCK stands for the
 // mock provider's address.
-func start(t *testing.T, config string) *house {
+func start(t testing.TB, config string) *house {
 	t.Helper()
 	h := &house{t: t, mock: mock.New(mock.Options{})}
 	up := httptest.NewServer(h.mock)
