@@ -85,6 +85,7 @@ type visitor interface {
 	time(*time.Time)
 	flag(*bool)
 	strs(*[]string)
+	windows(*[]Window)
 }
 
 func fields[V visitor](v V, r *Row) {
@@ -134,6 +135,7 @@ func fields[V visitor](v V, r *Row) {
 	v.time(&r.UserWindow)
 	v.time(&r.TeamWindow)
 	v.time(&r.GlobalWindow)
+	v.windows(&r.Windows)
 }
 
 type writer struct{ b []byte }
@@ -163,6 +165,17 @@ func (w *writer) strs(s *[]string) {
 	w.b = binary.AppendUvarint(w.b, uint64(len(*s)))
 	for i := range *s {
 		w.str(&(*s)[i])
+	}
+}
+
+func (w *writer) windows(ws *[]Window) {
+	w.b = binary.AppendUvarint(w.b, uint64(len(*ws)))
+	for i := range *ws {
+		x := &(*ws)[i]
+		w.str(&x.Scope)
+		w.str(&x.ID)
+		w.str(&x.Duration)
+		w.time(&x.Start)
 	}
 }
 
@@ -228,5 +241,21 @@ func (r *reader) strs(s *[]string) {
 		var v string
 		r.str(&v)
 		*s = append(*s, v)
+	}
+}
+
+func (r *reader) windows(ws *[]Window) {
+	n := r.uvarint()
+	if n > uint64(len(r.b)) { // each window takes four bytes at least
+		r.bad, r.b = true, nil
+		return
+	}
+	for range n {
+		var x Window
+		r.str(&x.Scope)
+		r.str(&x.ID)
+		r.str(&x.Duration)
+		r.time(&x.Start)
+		*ws = append(*ws, x)
 	}
 }

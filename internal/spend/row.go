@@ -58,6 +58,23 @@ type Row struct {
 	UserWindow   time.Time
 	TeamWindow   time.Time
 	GlobalWindow time.Time
+
+	// Windows are all budget windows that Cost counts in, also those named
+	// above: of every scope, of further budgets of one scope, and of budgets for
+	// one model. Budgets for a lifetime are not among them.
+	Windows []Window
+}
+
+// Window is the window of one budget, by which its spend is summed.
+type Window struct {
+	// Scope and ID name what the budget stands on: ("key", hash), ("team_member",
+	// "team:user"), or for a budget of one model ("model_per_key", "hash:model").
+	Scope string
+	ID    string
+	// Duration is the budget's, in the one form that limit.Window.String gives
+	// it: a budget whose duration is changed gets other windows.
+	Duration string
+	Start    time.Time
 }
 
 // Store books rows. *store.DB implements it.

@@ -299,3 +299,21 @@ func TestRecordsAreNarrow(t *testing.T) {
 		t.Errorf("a typical record has %d bytes, want at most 400", n)
 	}
 }
+
+func TestRecordKeepsTheWindowsOfACall(t *testing.T) {
+	r := row("c", 5)
+	r.Windows = []Window{
+		{Scope: "key", ID: "k", Duration: "1d", Start: time.UnixMicro(1_774_000_000_000_000).UTC()},
+		{Scope: "model_per_key", ID: "k:gpt-4o", Duration: "1mo", Start: time.UnixMicro(1_772_000_000_000_000).UTC()},
+	}
+	b := appendRecord(nil, closed, r)
+	var again Row
+	if _, _, err := parseRecord(b, &again); err != nil || !reflect.DeepEqual(*r, again) {
+		t.Errorf("read back %+v, %v\nwrote %+v", again, err, *r)
+	}
+	for cut := range b {
+		if _, _, err := parseRecord(b[:cut], &again); !errors.Is(err, errTorn) {
+			t.Fatalf("a record cut at %d: %v, want errTorn", cut, err)
+		}
+	}
+}
