@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"penstock/internal/auth"
@@ -39,11 +40,14 @@ type Snapshot struct {
 // API serves clients.
 type API struct {
 	Options
-	names names
+	names    names
+	headings sync.Pool // *heading
 }
 
 // New returns the API.
-func New(o Options) *API { return &API{Options: o, names: names{m: map[string]string{}}} }
+func New(o Options) *API {
+	return &API{Options: o, names: names{m: map[string]string{}}, headings: sync.Pool{New: func() any { return &heading{} }}}
+}
 
 // Route is one endpoint.
 type Route struct {

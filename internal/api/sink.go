@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -42,45 +41,47 @@ func (s *sink) Begin(head *relay.Head) {
 	s.began = true
 	h := s.q.w.Header()
 	s.a.names.copy(h, head.Vendor)
+	d := s.a.headings.Get().(*heading)
 	if head.Stream {
 		h["Content-Type"], h["Cache-Control"], h["X-Accel-Buffering"] = streamType, noCache, no
 	} else {
 		h["Content-Type"] = jsonType
-		set(h, "Content-Length", strconv.Itoa(head.Length))
+		d.number("Content-Length", int64(head.Length))
 		if head.Priced {
-			set(h, "X-Litellm-Response-Cost", head.Cost.String())
+			d.money("X-Litellm-Response-Cost", head.Cost)
 		}
 	}
-	d := head.Target
-	set(h, "X-Litellm-Model-Id", d.ID)
-	set(h, "X-Litellm-Model-Name", clean(d.Provider+"/"+d.Model))
-	set(h, "X-Litellm-Model-Group", clean(head.Group))
-	if base, _, _ := strings.Cut(d.BaseURL, "?"); base != "" {
-		set(h, "X-Litellm-Model-Api-Base", base)
-	}
-	set(h, "X-Litellm-Version", s.a.Version)
-	set(h, "X-Litellm-Attempted-Retries", strconv.Itoa(head.Retries))
-	set(h, "X-Litellm-Attempted-Fallbacks", strconv.Itoa(head.Fallbacks))
-	set(h, "X-Litellm-Response-Duration-Ms", strconv.FormatInt(head.Duration.Milliseconds(), 10))
-	set(h, "X-Litellm-Overhead-Duration-Ms", strconv.FormatFloat(float64((head.Duration-head.Upstream).Microseconds())/1000, 'f', 3, 64))
+	t := head.Target
+	d.text("X-Litellm-Model-Id", t.ID)
+	d.text("X-Litellm-Model-Name", clean(t.Provider+"/"+t.Model))
+	d.text("X-Litellm-Model-Group", clean(head.Group))
+	base, _, _ := strings.Cut(t.BaseURL, "?")
+	d.text("X-Litellm-Model-Api-Base", base)
+	d.text("X-Litellm-Version", s.a.Version)
+	d.number("X-Litellm-Attempted-Retries", int64(head.Retries))
+	d.number("X-Litellm-Attempted-Fallbacks", int64(head.Fallbacks))
+	d.number("X-Litellm-Response-Duration-Ms", head.Duration.Milliseconds())
+	d.decimal("X-Litellm-Overhead-Duration-Ms", float64((head.Duration-head.Upstream).Microseconds())/1000)
 	if len(head.Dropped) > 0 {
-		set(h, "X-Penstock-Dropped-Params", clean(strings.Join(head.Dropped, ",")))
+		d.text("X-Penstock-Dropped-Params", clean(strings.Join(head.Dropped, ",")))
 	}
 	if head.Capped > 0 {
-		set(h, "X-Penstock-Max-Tokens", strconv.FormatInt(head.Capped, 10))
+		d.number("X-Penstock-Max-Tokens", head.Capped)
 	}
 	if k := s.q.principal.Key; k != nil {
 		if k.Limits.Budget != nil {
-			set(h, "X-Litellm-Key-Max-Budget", k.Limits.Budget.String())
+			d.money("X-Litellm-Key-Max-Budget", *k.Limits.Budget)
 		}
 		if k.Limits.TPM != nil {
-			set(h, "X-Litellm-Key-Tpm-Limit", strconv.FormatInt(*k.Limits.TPM, 10))
+			d.number("X-Litellm-Key-Tpm-Limit", *k.Limits.TPM)
 		}
 		if k.Limits.RPM != nil {
-			set(h, "X-Litellm-Key-Rpm-Limit", strconv.FormatInt(*k.Limits.RPM, 10))
+			d.number("X-Litellm-Key-Rpm-Limit", *k.Limits.RPM)
 		}
-		head.Hold.AppendHeaders(func(name, value string) { h[name] = []string{value} })
+		head.Hold.AppendHeaders(d.number)
 	}
+	d.into(h)
+	s.a.headings.Put(d)
 	s.q.w.WriteHeader(http.StatusOK)
 }
 

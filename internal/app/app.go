@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -67,7 +68,7 @@ type App struct {
 	registry  *prometheus.Registry
 	exports   *exports
 	book      *price.Book
-	client    *http.Client
+	transport *http.Transport
 	mock      *mockServer
 	server    *http.Server
 	listener  net.Listener
@@ -144,7 +145,7 @@ func (a *App) build(ctx context.Context) error {
 	case f.Every == 0:
 		sync = spend.SyncOff
 	}
-	if a.journal, err = spend.OpenJournal(filepath.Join(dir, "journal"), spend.Options{Sync: sync}, a.log); err != nil {
+	if a.journal, err = spend.OpenJournal(filepath.Join(dir, "journal"), spend.Options{Sync: sync, Lanes: min(runtime.GOMAXPROCS(0), 4)}, a.log); err != nil {
 		return err
 	}
 	a.onStop("journal", func(context.Context) error { return a.journal.Close() })
@@ -164,8 +165,8 @@ func (a *App) build(ctx context.Context) error {
 		return err
 	}
 
-	a.client = newClient()
-	a.onStop("connections", func(context.Context) error { a.client.CloseIdleConnections(); return nil })
+	a.transport = newTransport()
+	a.onStop("connections", func(context.Context) error { a.transport.CloseIdleConnections(); return nil })
 	a.exports = newExports(a.log, &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()})
 	a.onStop("logging destinations", a.exports.close)
 	if err := a.apply(ctx, l); err != nil {
@@ -274,20 +275,16 @@ func (a *App) masterKey(ctx context.Context, s *config.Server) (auth.Sum, error)
 	return sum, nil
 }
 
-// newClient returns the client for all providers. Go's defaults keep two
+// newTransport returns the connections to all providers. Go's defaults keep two
 // connections per host, which costs a handshake for nearly every call.
-func newClient() *http.Client {
-	return &http.Client{
-		// A redirect would send the prompt and the key to an address that
-		// nobody configured.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
-			DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-			TLSHandshakeTimeout: 10 * time.Second, MaxIdleConns: 0, MaxIdleConnsPerHost: 1024, IdleConnTimeout: 90 * time.Second,
-			DisableCompression: true, ExpectContinueTimeout: time.Second, MaxResponseHeaderBytes: 256 << 10,
-			WriteBufferSize: 16 << 10, ReadBufferSize: 16 << 10,
-		},
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 10 * time.Second, MaxIdleConns: 0, MaxIdleConnsPerHost: 1024, IdleConnTimeout: 90 * time.Second,
+		DisableCompression: true, ExpectContinueTimeout: time.Second, MaxResponseHeaderBytes: 256 << 10,
+		// Small: a thousand streams have a thousand of each, and large bodies go by them.
+		WriteBufferSize: 4 << 10, ReadBufferSize: 4 << 10,
 	}
 }
 

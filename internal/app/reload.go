@@ -131,7 +131,7 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 	}
 	s := &api.Snapshot{
 		Snapshot: &relay.Snapshot{
-			Table: table, Prices: relay.NewPrices(a.book), Global: global, Client: a.client,
+			Table: table, Prices: relay.NewPrices(a.book), Global: global, Transport: a.transport,
 			DropParams: c.Server.DropParams, BlockUnpriced: c.Server.BlockUnpriced, Exporter: destinations,
 		},
 		MaxBody: c.Server.MaxRequestBytes, BudgetExceededStatus: c.Server.BudgetExceededStatus, MetricsAuth: c.Server.RequireMetricsAuth,

@@ -3,7 +3,6 @@ package limit
 import (
 	"fmt"
 	"net/http"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -213,13 +212,13 @@ var headerNames = func() (names [scopeKinds][kinds][2]string) {
 
 // AppendHeaders calls set for the headers that tell a client what it has left.
 // The names are canonical.
-func (h *Hold) AppendHeaders(set func(name, value string)) {
+func (h *Hold) AppendHeaders(set func(name string, n int64)) {
 	h.Each(func(l Left) {
 		if l.Kind == Money {
 			return
 		}
 		names := &headerNames[l.Scope.Kind][l.Kind]
-		set(names[0], strconv.FormatInt(l.Amount, 10))
-		set(names[1], strconv.FormatInt(l.Left, 10))
+		set(names[0], l.Amount)
+		set(names[1], l.Left)
 	})
 }

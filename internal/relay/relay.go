@@ -41,7 +41,9 @@ type Snapshot struct {
 	Table  *router.Table
 	Prices *Prices
 	Global *limit.Global // nil without limits on the whole gateway
-	Client *http.Client
+	// Transport sends to providers. Not a client: redirects are not followed,
+	// since they would send prompt and key where nobody configured.
+	Transport http.RoundTripper
 	// DropParams leaves out parameters that a vendor lacks, instead of refusing the call.
 	DropParams bool
 	// BlockUnpriced refuses models without a price, whoever pays.

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -65,7 +66,7 @@ func (l *line) send(w *watch, p provider.Provider, t router.Target, up *provider
 		return nil, &gateway.Error{Kind: gateway.Internal, Message: fmt.Sprintf("deployment %s has no usable address", t.ID), Err: err}
 	}
 	start := time.Now()
-	res, err := l.s.Client.Do(req)
+	res, err := l.s.Transport.RoundTrip(req)
 	if err != nil {
 		l.vendor += time.Since(start)
 		return nil, l.broken(w, t, err)
@@ -94,6 +95,10 @@ func newRequest(ctx context.Context, up *provider.Request) (*http.Request, error
 	}
 	if h["User-Agent"] == nil {
 		h["User-Agent"] = userAgent
+	}
+	if u.User != nil && h["Authorization"] == nil { // https://user:password@host as api_base
+		password, _ := u.User.Password()
+		h["Authorization"] = []string{"Basic " + base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password))}
 	}
 	method := up.Method
 	if method == "" {
