@@ -39,42 +39,6 @@ as_postgres() (
 	exec "$@"
 )
 
-# apt-get waits for its own lock only where it is told to, and not for all of them.
-apt() {
-	tries=0
-	until DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=60 -q "$@" >&2; do
-		tries=$((tries + 1))
-		if [ "$tries" -ge 10 ]; then
-			say "apt-get $1 failed $tries times"
-			return 1
-		fi
-		say "apt-get $1 failed, trying again in 6 s"
-		sleep 6
-	done
-}
-
-install_missing() {
-	missing=
-	[ -n "$(pg_bin)" ] || missing="postgresql"
-	has redis-server && has redis-cli || missing="$missing redis-server"
-	[ -n "$missing" ] || return 0
-	if [ "$(id -u)" != 0 ] || ! has apt-get; then
-		say "not installed:$(printf ' %s' $missing). On Debian: sudo apt-get install -y $missing"
-		return 1
-	fi
-	# Debian starts a server as soon as it is installed, unless this file says no.
-	policy=/usr/sbin/policy-rc.d
-	if [ ! -e "$policy" ]; then
-		printf '#!/bin/sh\nexit 101\n' >"$policy"
-		chmod 755 "$policy"
-		trap 'rm -f "$policy"' EXIT
-		trap 'exit 1' INT TERM HUP
-	fi
-	apt update
-	# shellcheck disable=SC2086 # two words, two packages
-	apt install -y --no-install-recommends $missing
-}
-
 postgres_runs() { as_postgres "$(pg_bin)/pg_ctl" -D "$data" status >/dev/null 2>&1; }
 
 start_postgres() {
@@ -122,7 +86,7 @@ print_env() {
 
 case ${1:-} in
 start)
-	install_missing
+	"$here/need" postgresql redis
 	mkdir -p "$sockets"
 	chmod 755 "$dir" "$sockets"
 	[ "$(id -u)" != 0 ] || chown postgres "$sockets"
