@@ -19,11 +19,13 @@ type cli struct {
 	Check   checkCmd   `cmd:"" help:"Check a configuration file, and say what of it is not honoured."`
 	Mock    mockCmd    `cmd:"" help:"Serve a scriptable provider that needs no account."`
 	Version versionCmd `cmd:"" help:"Print the version."`
+
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version and quit."`
 }
 
 func main() {
 	var c cli
-	k := kong.Parse(&c, kong.Name("penstock"), kong.UsageOnError(), kong.Description(`An LLM gateway: one OpenAI-compatible endpoint in front of every model provider.
+	k := kong.Parse(&c, kong.Name("penstock"), kong.ShortUsageOnError(), kong.Vars{"version": "penstock " + version}, kong.Description(`An LLM gateway: one OpenAI-compatible endpoint in front of every model provider.
 
 Examples:
   penstock serve                             what the environment has keys for, and a built-in mock
@@ -37,6 +39,12 @@ Examples:
 }
 
 type versionCmd struct{}
+
+// Help is shown below the flags.
+func (versionCmd) Help() string {
+	return `Examples:
+  penstock version       prints, for example, penstock v1.2.3`
+}
 
 // Run prints the version.
 func (versionCmd) Run() error {

@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -146,6 +147,9 @@ func (a *App) build(ctx context.Context) error {
 		sync = spend.SyncOff
 	}
 	if a.journal, err = spend.OpenJournal(filepath.Join(dir, "journal"), spend.Options{Sync: sync, Lanes: min(runtime.GOMAXPROCS(0), 4)}, a.log); err != nil {
+		if errors.Is(err, spend.ErrInUse) {
+			return fmt.Errorf("the data directory %s is used by another penstock: stop that, or give this one its own with --data-dir (and --port)", dir)
+		}
 		return err
 	}
 	a.onStop("journal", func(context.Context) error { return a.journal.Close() })
@@ -160,6 +164,21 @@ func (a *App) build(ctx context.Context) error {
 	if err := a.loadDirectory(ctx); err != nil {
 		return err
 	}
+	// Before a master key is made: a key is shown once, and not by a start that fails.
+	host, port := s.Host, s.Port
+	if a.o.Host != "" {
+		host = a.o.Host
+	}
+	if a.o.Port != 0 {
+		port = a.o.Port
+	}
+	if a.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(max(port, 0)))); err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = fmt.Errorf("port %d is used by another program: stop that, or choose another port with --port or PORT (%w)", port, err)
+		}
+		return fmt.Errorf("listen: %w", err)
+	}
+	a.onStop("listener", a.closeListener)
 	master, err := a.masterKey(ctx, s)
 	if err != nil {
 		return err
@@ -183,21 +202,20 @@ func (a *App) build(ctx context.Context) error {
 	authn := &auth.Authenticator{Directory: a.directory, Master: master, Header: s.KeyHeader, Now: time.Now}
 	handler := a.handler(authn)
 
-	host, port := s.Host, s.Port
-	if a.o.Host != "" {
-		host = a.o.Host
-	}
-	if a.o.Port != 0 {
-		port = a.o.Port
-	}
-	if a.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(max(port, 0)))); err != nil {
-		return fmt.Errorf("listen: %w", err)
-	}
 	a.server = &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 3 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
 	a.onStop("server", func(context.Context) error { return a.server.Close() })
+	return nil
+}
+
+// closeListener closes the listener, which the server has done already if it
+// served.
+func (a *App) closeListener(context.Context) error {
+	if err := a.listener.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
 	return nil
 }
 
@@ -290,6 +308,17 @@ func newTransport() *http.Transport {
 
 // Addr returns where the gateway listens.
 func (a *App) Addr() string { return a.listener.Addr().String() }
+
+// Served returns the names that clients can ask for, as configured (so with
+// their stars), in order.
+func (a *App) Served() []string {
+	var names []string
+	for _, d := range a.snapshot.Load().Table.Deployments() {
+		names = append(names, d.Group)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
 
 // Run serves until ctx ends, and then stops: no new calls, open ones are
 // finished within the drain time, everything is booked. hup asks for a reload.

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -72,12 +73,48 @@ func TestTheFirstStartMakesAMasterKeyAndKeepsOnlyItsHash(t *testing.T) {
 	}
 
 	h.start()
-	if out := h.out.String(); strings.Contains(out, "master key") || strings.Contains(out, key) {
+	if out := h.out.String(); strings.Contains(out, "stored hashed") || strings.Contains(out, key) {
 		t.Errorf("the second start shows a key again: %s", out)
 	}
 	for what, secret := range map[string]string{"master": key, "virtual": virtual} {
 		if a := h.ask(secret, `"model":"mock"`); !a.whole() {
 			t.Errorf("the %s key after a restart: %s", what, a)
+		}
+	}
+}
+
+func TestAStartThatFailsSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	h := open(t, "", "DEBUG=app:*") // a word for another program
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := strings.Cut(strings.TrimPrefix(h.url, "http://"), ":")
+	other := filepath.Join(h.dir, "other")
+	for _, c := range []struct {
+		name string
+		args []string
+		env  []string
+		want []string
+	}{
+		{"a data directory in use", []string{"--port=-1", "--data-dir=" + filepath.Join(h.dir, "data")}, nil, []string{"data directory", "used by another penstock", "--data-dir"}},
+		{"a port in use", []string{"--port=" + port, "--data-dir=" + other}, nil, []string{"port " + port, "used by another program", "--port"}},
+		{"a port that is a word", []string{"--data-dir=" + other}, []string{"PORT=web"}, []string{"--port", `PORT="web"`}},
+		{"a flag that is not there", []string{"--prot=1"}, nil, []string{"--prot", "--port"}},
+		{"a file that is not there", []string{"--config=none.yaml"}, nil, []string{"none.yaml", "no such file"}},
+		{"a database that does not answer", []string{"--port=-1", "--data-dir=" + other}, []string{"DATABASE_URL=postgresql://u:s3cret@127.0.0.1:1/d"}, []string{"database", "127.0.0.1:1"}},
+	} {
+		cmd := exec.CommandContext(t.Context(), path, append([]string{"serve"}, c.args...)...)
+		cmd.Dir, cmd.Env = h.dir, append([]string{"HOME=" + h.dir}, c.env...)
+		out, err := cmd.CombinedOutput()
+		if err == nil || strings.Contains(string(out), "master key") || strings.Contains(string(out), "s3cret") {
+			t.Errorf("%s: %v, want an error, and neither a key nor a password: %s", c.name, err, out)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(string(out), want) {
+				t.Errorf("%s: it does not say %q: %s", c.name, want, out)
+			}
 		}
 	}
 }

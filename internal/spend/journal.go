@@ -89,6 +89,9 @@ type file struct {
 	size int64
 }
 
+// ErrInUse says that another process has the journal open.
+var ErrInUse = errors.New("it is in use by another process")
+
 // OpenJournal opens the journal in dir, making it if needed. It refuses a
 // directory that another process has open. Files that an earlier process left
 // are not touched before Recover.
@@ -99,7 +102,7 @@ func OpenJournal(dir string, o Options, log *slog.Logger) (*Journal, error) {
 	}
 	lock, err := lockFile(filepath.Join(dir, "lock"))
 	if err != nil {
-		return nil, fmt.Errorf("journal %s is in use by another process: %w", dir, err)
+		return nil, fmt.Errorf("lock journal %s: %w", dir, err)
 	}
 	j := &Journal{
 		dir: dir, o: o, log: log, lock: lock, seed: maphash.MakeSeed(),
