@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -110,15 +111,47 @@ func openPostgres(dsn string, o Options) (*DB, error) {
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "penstock"
 	}
+	limit := prisma(cfg)
 	pool := stdlib.OpenDB(*cfg)
 	n := o.MaxConns
 	if n <= 0 {
 		n = 16
 	}
+	if limit > 0 {
+		n = min(n, limit)
+	}
 	pool.SetMaxOpenConns(n)
 	pool.SetMaxIdleConns(n)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	return newDB(pool, pool, postgresDialect()), nil
+}
+
+// prisma takes the parameters of LiteLLM's database library out of what a
+// PostgreSQL server is told, which would refuse to talk to us over them. It
+// returns the most connections that they allow, 0 if they say nothing of it.
+func prisma(cfg *pgx.ConnConfig) (limit int) {
+	take := func(name string) string {
+		v := cfg.RuntimeParams[name]
+		delete(cfg.RuntimeParams, name)
+		return v
+	}
+	if schema := take("schema"); schema != "" {
+		// Quoted, as it is one name whatever is in it.
+		cfg.RuntimeParams["search_path"] = pgx.Identifier{schema}.Sanitize()
+	}
+	if take("pgbouncer") == "true" {
+		// A pooler gives every transaction another connection, on which a
+		// statement prepared before is unknown.
+		cfg.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	}
+	// One connection is too few for a query within a transaction.
+	if n, err := strconv.Atoi(take("connection_limit")); err == nil && n > 0 {
+		limit = max(n, 2)
+	}
+	for _, name := range [...]string{"pool_timeout", "socket_timeout", "statement_cache_size", "sslaccept", "sslidentity"} {
+		take(name)
+	}
+	return limit
 }
 
 func newDB(w, r *sql.DB, d dialect) *DB {

@@ -23,6 +23,30 @@ func TestPostgres(t *testing.T) {
 	storetest.Run(t, func(tb testing.TB) *store.DB { return storetest.Postgres(tb) })
 }
 
+// LiteLLM's URLs have parameters of its database library, and few connections.
+func TestPostgresWithParametersOfPrisma(t *testing.T) {
+	storetest.PostgresURL(t)
+	const extra = "schema=public connection_limit=1 pgbouncer=true pool_timeout=20 socket_timeout=10 statement_cache_size=0"
+	storetest.Run(t, func(tb testing.TB) *store.DB {
+		url := storetest.PostgresURL(tb)
+		if strings.Contains(url, "://") {
+			and := "?"
+			if strings.Contains(url, "?") {
+				and = "&"
+			}
+			url += and + strings.ReplaceAll(extra, " ", "&")
+		} else {
+			url += " " + extra
+		}
+		db, err := store.Open(tb.Context(), url, store.Options{})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		tb.Cleanup(func() { _ = db.Close() })
+		return db
+	})
+}
+
 func TestManyProcessesStartOnOneNewDatabase(t *testing.T) {
 	for _, tt := range []struct {
 		name string
