@@ -133,6 +133,7 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 		Snapshot: &relay.Snapshot{
 			Table: table, Prices: relay.NewPrices(a.book), Global: global, Transport: a.transport,
 			DropParams: c.Server.DropParams, BlockUnpriced: c.Server.BlockUnpriced, Exporter: destinations,
+			MaxStream: r.MaxStream,
 		},
 		MaxBody: c.Server.MaxRequestBytes, BudgetExceededStatus: c.Server.BudgetExceededStatus, MetricsAuth: c.Server.RequireMetricsAuth,
 		UserHeader: c.Server.UserHeader, RequireUser: c.Server.EnforceUserParam, RejectTags: c.Server.RejectClientTags, ModelAliases: c.Server.ModelAliases,

@@ -77,6 +77,7 @@ type Router struct {
 	NumRetries    int           // 2 unless set
 	Timeout       time.Duration // whole call; 10 minutes unless set
 	StreamTimeout time.Duration // wait for the first and the next byte; 0: Timeout
+	MaxStream     time.Duration // whole streamed answer; an hour unless set
 	RetryAfter    time.Duration // shortest pause before a retry
 	// RetryPolicy sets retries by class of failure, and GroupRetryPolicy for
 	// one model group. They win over NumRetries.

@@ -58,6 +58,7 @@ func (l *loader) environmentKeys() []key {
 		bind("GRACEFUL_SHUTDOWN_TIMEOUT", seconds(), &s.DrainTimeout),
 		bind("LITELLM_DROP_PARAMS", boolean(), &s.DropParams),
 		use("REQUEST_TIMEOUT", seconds(), func(l *loader, d time.Duration) { s.RequestTimeout, r.Timeout = d, d }),
+		bind("LITELLM_MAX_STREAMING_DURATION_SECONDS", seconds(), &r.MaxStream),
 		bind("ROUTER_MAX_FALLBACKS", count[int](), &r.MaxFallbacks),
 		bind("DEFAULT_MAX_RETRIES", count[int](), &r.NumRetries),
 		bind("DEFAULT_COOLDOWN_TIME_SECONDS", seconds(), &r.CooldownTime),

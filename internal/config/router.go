@@ -33,6 +33,7 @@ func (l *loader) routerKeys() []key {
 			}
 		}),
 		bind("stream_timeout", seconds(), &r.StreamTimeout),
+		bind("max_stream_duration", seconds(), &r.MaxStream),
 		custom("default_litellm_params", "a mapping", func(l *loader, n *node) {
 			if n.shape != mapping {
 				l.want(n, "a mapping")

@@ -105,8 +105,8 @@ const (
 func (x *exchange) stop() (n int, e end) {
 	st := &x.step
 	switch {
-	case st.CutBytes.set():
-		return min(st.CutBytes.n(), len(x.out)), endCut
+	case st.CutBytes.set() && st.CutBytes.n() <= len(x.out):
+		return st.CutBytes.n(), endCut
 	case st.Cut.set():
 		return x.offset(st.Cut), endCut
 	case st.Stall.set():

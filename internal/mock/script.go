@@ -263,7 +263,7 @@ Failures
   flaky=N           the first N calls of this model name fail with 500
   hang              send nothing until the client leaves
   cut=N             break the connection after N chunks; 0: before the headers
-  cut_bytes=N       break it after exactly N bytes of the body
+  cut_bytes=N       break it after exactly N bytes of the body, if it has them
   stall=N           send nothing more after N chunks until the client leaves
   short=N           end cleanly after N chunks, without the end mark
   error=N           an error event after N chunks

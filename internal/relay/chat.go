@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -40,11 +41,11 @@ func (l *line) chat(ctx context.Context, t router.Target) error {
 		return err
 	}
 
-	wait := t.Timeout
+	wait, total := t.Timeout, t.Timeout
 	if l.c.Stream {
-		wait = t.Idle
+		wait, total = t.Idle, l.s.maxStream()
 	}
-	w := newWatch(ctx, wait)
+	w := newWatch(ctx, wait, total)
 	defer w.stop()
 	res, err := l.send(w, p, t, up)
 	if err != nil {
@@ -123,10 +124,36 @@ func (a *passing) whole(body []byte) ([]byte, error) { return a.tap.Whole(body) 
 func (a *passing) seen() *wire.Seen                  { return a.tap.Seen() }
 
 func (a *passing) event(ev wire.Event) ([]byte, bool, error) {
+	half := !ended(ev.Raw) // only the last one of a stream can be
+	if half {
+		switch data := bytes.TrimSpace(ev.Data); {
+		case len(data) == 0:
+			return nil, false, nil
+		case string(data) != "[DONE]" && !wire.Valid(data):
+			return nil, false, errHalf()
+		}
+	}
 	out, err := a.tap.Event(ev)
+	if half && len(out) > 0 {
+		ends := "\n\n"
+		if c := out[len(out)-1]; c == '\n' || c == '\r' {
+			ends = "\n"
+		}
+		out = append(append(make([]byte, 0, len(out)+2), out...), ends...)
+	}
 	last := a.d.last(ev)
 	a.closed = a.closed || last
 	return out, last, err
+}
+
+// ended reports whether the event has its blank line, without which what
+// follows would run into it.
+func ended(raw []byte) bool {
+	return bytes.HasSuffix(raw, []byte("\n\n")) || bytes.HasSuffix(raw, []byte("\r\n\r\n")) || bytes.HasSuffix(raw, []byte("\r\r"))
+}
+
+func errHalf() *gateway.Error {
+	return &gateway.Error{Kind: gateway.UpstreamCut, Message: "the provider's stream ended in the middle of an event"}
 }
 
 func (a *passing) end() []byte {
@@ -162,6 +189,9 @@ func (a *translating) event(ev wire.Event) ([]byte, bool, error) {
 	a.out = a.out[:0]
 	if len(ev.Data) == 0 {
 		return nil, false, nil
+	}
+	if !ended(ev.Raw) && string(bytes.TrimSpace(ev.Data)) != "[DONE]" && !wire.Valid(ev.Data) {
+		return nil, false, errHalf()
 	}
 	var err error
 	if a.evs, err = a.dec.Decode(ev.Name, ev.Data, a.evs[:0]); err != nil {
@@ -246,6 +276,8 @@ func (l *line) head(t router.Target, res *http.Response, pc *provider.Call) *Hea
 func (l *line) stream(ctx context.Context, w *watch, t router.Target, res *http.Response, pc *provider.Call, a answer) error {
 	events := wire.NewEvents(res.Body, maxEvent)
 	var journaled time.Time
+	held := held{b: l.held[:0]}
+	defer func() { l.held = held.b[:0] }()
 	// fail says how a stream that has begun ends badly: what was streamed counts.
 	fail := func(err error) error {
 		l.answered = seen{Seen: *a.seen(), target: t}
@@ -258,7 +290,8 @@ func (l *line) stream(ctx context.Context, w *watch, t router.Target, res *http.
 		ev, err := events.Next()
 		now := time.Now()
 		if err != nil {
-			if errors.Is(err, io.EOF) && a.seen().Done {
+			// An answer that came to its end is whole, however its connection ended.
+			if a.seen().Done && (errors.Is(err, io.EOF) || w.ctx.Err() == nil && !errors.Is(err, wire.ErrTooLong)) {
 				break
 			}
 			return fail(l.cut(w, t, err))
@@ -266,12 +299,21 @@ func (l *line) stream(ctx context.Context, w *watch, t router.Target, res *http.
 		w.progress(now)
 		out, last, err := a.event(ev)
 		if err != nil {
+			if a.seen().Done && gateway.AsError(err).Kind == gateway.UpstreamCut {
+				break
+			}
 			return fail(err)
 		}
 		if len(out) == 0 || l.first.IsZero() && len(ev.Data) == 0 {
 			continue
 		}
 		if l.first.IsZero() {
+			// What only announces an answer waits for its first word: until
+			// then another deployment can still give the whole of it.
+			if held.add(out, now); !last && held.holds(a.seen(), now) {
+				continue
+			}
+			out = held.b
 			l.first, journaled = now, now
 			l.vendor = now.Sub(l.c.Start)
 			l.out.Begin(l.head(t, res, pc))
@@ -297,21 +339,48 @@ func (l *line) stream(ctx context.Context, w *watch, t router.Target, res *http.
 			l.progress(now)
 		}
 	}
+	rest := a.end()
 	if l.first.IsZero() {
 		// The stream was complete and empty; the client still gets its head.
 		l.first = time.Now()
 		l.out.Begin(l.head(t, res, pc))
+		rest = append(held.b, rest...)
 	}
 	if !l.settled {
 		l.answered = seen{Seen: *a.seen(), target: t}
 		l.settle(nil)
 	}
-	if end := a.end(); len(end) > 0 {
-		if _, err := l.out.Write(end); err == nil {
+	if len(rest) > 0 {
+		if _, err := l.out.Write(rest); err == nil {
 			_ = l.out.Flush()
 		}
 	}
 	return nil
+}
+
+// held is the beginning of a stream that has no word of an answer in it yet.
+type held struct {
+	b     []byte
+	since time.Time
+}
+
+const (
+	// maxHeld bounds it in bytes, and maxHold in time: a client that waits for
+	// a slow model gets to see that it has begun.
+	maxHeld = 64 << 10
+	maxHold = 2 * time.Second
+)
+
+func (h *held) add(out []byte, now time.Time) {
+	if len(h.b) == 0 {
+		h.since = now
+	}
+	h.b = append(h.b, out...)
+}
+
+// holds reports whether the client need not see it yet.
+func (h *held) holds(s *wire.Seen, now time.Time) bool {
+	return s.TextBytes == 0 && s.Finish == "" && !s.Done && len(h.b) < maxHeld && now.Sub(h.since) < maxHold
 }
 
 // progressEvery is how often a running stream is journaled: what a crash may
@@ -320,7 +389,7 @@ const progressEvery = 2 * time.Second
 
 // cut says why an answer ended before its end.
 func (l *line) cut(w *watch, t router.Target, err error) *gateway.Error {
-	if w.ctx.Err() != nil || isTimeout(err) {
+	if w.ctx.Err() != nil {
 		return l.broken(w, t, err)
 	}
 	if errors.Is(err, wire.ErrTooLong) || errors.Is(err, errTooLarge) {

@@ -21,7 +21,7 @@ func (l *line) embed(ctx context.Context, t router.Target) error {
 	if err != nil {
 		return err
 	}
-	w := newWatch(ctx, t.Timeout)
+	w := newWatch(ctx, t.Timeout, t.Timeout)
 	defer w.stop()
 	res, err := l.send(w, p, t, up)
 	if err != nil {

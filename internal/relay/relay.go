@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -49,7 +50,12 @@ type Snapshot struct {
 	// BlockUnpriced refuses models without a price, whoever pays.
 	BlockUnpriced bool
 	Exporter      Exporter
+	// MaxStream bounds a streamed answer in time, however steadily it comes;
+	// 0 is an hour.
+	MaxStream time.Duration
 }
+
+func (s *Snapshot) maxStream() time.Duration { return cmp.Or(s.MaxStream, time.Hour) }
 
 // Sink is where an answer goes. Package api implements it over an
 // http.ResponseWriter.
@@ -121,6 +127,7 @@ type line struct {
 	settled  bool
 	vendor   time.Duration // spent waiting for providers
 	capped   int64
+	held     []byte // room for the beginning of a stream
 	output   []byte // of the answer, if some destination wants it
 	keep     bool
 }

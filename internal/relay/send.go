@@ -24,31 +24,55 @@ const (
 	maxEvent = 64 << 20
 )
 
-// errTimeout is the cause of a context that our own timer has cancelled.
-var errTimeout = errors.New("the provider took too long")
+// The causes of a context that our own timer has cancelled.
+var (
+	errTimeout = errors.New("the provider took too long")
+	errTotal   = errors.New("the answer took too long in all")
+)
 
-// watch cancels an attempt that makes no progress in time.
+// stage is how far an attempt has come.
+type stage uint8
+
+const (
+	noHead    stage = iota // the head of the answer has not come
+	noByte                 // the head has, but nothing of a stream
+	streaming              // events are coming
+)
+
+// watch cancels an attempt that makes no progress in time, or that never ends.
 type watch struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
 	after  time.Duration
+	total  time.Duration
+	start  time.Time
 	set    time.Time
+	stage  stage
 }
 
-// newWatch returns a watch that cancels its context after d.
-func newWatch(ctx context.Context, d time.Duration) *watch {
-	w := &watch{after: d, set: time.Now()}
+// newWatch returns a watch that cancels its context when there was no progress
+// for after, and at the latest when total is over.
+func newWatch(ctx context.Context, after, total time.Duration) *watch {
+	now := time.Now()
+	w := &watch{after: min(after, total), total: total, start: now, set: now}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
-	w.timer = time.AfterFunc(d, func() { w.cancel(errTimeout) })
+	w.timer = time.AfterFunc(w.after, func() {
+		if time.Since(w.start) >= w.total && w.total > w.after {
+			w.cancel(errTotal)
+			return
+		}
+		w.cancel(errTimeout)
+	})
 	return w
 }
 
 // progress starts the time anew. Setting a timer for every chunk would cost
 // more than reading it, so it is done when a tenth of the time is gone.
 func (w *watch) progress(now time.Time) {
+	w.stage = streaming
 	if now.Sub(w.set) > w.after/10 {
-		w.timer.Reset(w.after)
+		w.timer.Reset(max(min(w.after, w.total-now.Sub(w.start)), 0))
 		w.set = now
 	}
 }
@@ -56,6 +80,19 @@ func (w *watch) progress(now time.Time) {
 func (w *watch) stop() {
 	w.timer.Stop()
 	w.cancel(nil)
+}
+
+// late says what t did not do in time.
+func (w *watch) late(t router.Target) string {
+	switch {
+	case errors.Is(context.Cause(w.ctx), errTotal):
+		return fmt.Sprintf("the answer of %s did not end within %s (deployment %s)", t.Provider, w.total, t.ID)
+	case w.stage == noByte:
+		return fmt.Sprintf("%s began no answer within %s (deployment %s)", t.Provider, w.after, t.ID)
+	case w.stage == streaming:
+		return fmt.Sprintf("%s sent nothing more for %s (deployment %s)", t.Provider, w.after, t.ID)
+	}
+	return fmt.Sprintf("%s did not answer within %s (deployment %s)", t.Provider, w.after, t.ID)
 }
 
 // send sends the request and returns the answer's head, or why there is none.
@@ -72,6 +109,7 @@ func (l *line) send(w *watch, p provider.Provider, t router.Target, up *provider
 		return nil, l.broken(w, t, err)
 	}
 	l.vendor += time.Since(start)
+	w.stage = noByte
 	if res.StatusCode/100 != 2 {
 		defer res.Body.Close()
 		body, _ := io.ReadAll(io.LimitReader(res.Body, maxRefusal)) // what there is of it has to do
@@ -130,21 +168,16 @@ func parseURL(s string) (*url.URL, error) {
 
 // broken says why there was no answer.
 func (l *line) broken(w *watch, t router.Target, err error) *gateway.Error {
-	if errors.Is(context.Cause(w.ctx), errTimeout) || isTimeout(err) {
-		return &gateway.Error{
-			Kind: gateway.UpstreamTimeout, Err: err,
-			Message: fmt.Sprintf("%s did not answer within %s (deployment %s)", t.Provider, w.after, t.ID),
-		}
-	}
-	if w.ctx.Err() != nil {
+	cause := context.Cause(w.ctx)
+	switch {
+	case errors.Is(cause, errTimeout), errors.Is(cause, errTotal):
+		return &gateway.Error{Kind: gateway.UpstreamTimeout, Err: err, Message: w.late(t)}
+	case w.ctx.Err() != nil:
 		return &gateway.Error{Kind: gateway.Canceled, Message: "client closed the request", Err: err}
 	}
+	// Also a connection that took too long to make: that has a limit of its
+	// own, and nobody has the prompt yet.
 	return &gateway.Error{Kind: gateway.UpstreamFailed, Message: fmt.Sprintf("cannot reach %s (deployment %s)", t.Provider, t.ID), Type: "api_connection_error", Err: scrub(err)}
-}
-
-func isTimeout(err error) bool {
-	var t interface{ Timeout() bool }
-	return errors.As(err, &t) && t.Timeout()
 }
 
 // scrub takes the URL out of an HTTP client's error: it may hold a key.

@@ -115,7 +115,7 @@ var (
 		"maximum context length", "maximum context limit", "prompt is too long", "context_length_exceeded",
 		"exceeds the maximum number of tokens allowed", "input is too long", "exceed context limit",
 		"is longer than the model's context length", "input tokens exceed the configured limit",
-		"tokens + `max_new_tokens`", "exceeds the available context size", "too many tokens",
+		"tokens + `max_new_tokens`", "exceeds the available context size", "exceeds context size", "too many tokens",
 	}
 	contentPolicyTexts = []string{
 		"content_policy_violation", "content management policy", "content filtering policy",
