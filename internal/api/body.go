@@ -13,8 +13,8 @@ import (
 // bodyTimeout is how long a client may take to send its body.
 const bodyTimeout = 5 * time.Minute
 
-// eager is how much memory a body gets before any of it has come: more would
-// let clients that only promise a body fill ours.
+// eager is how much new memory a body gets before any of it has come: more
+// would let clients that only promise a body fill ours.
 const eager = 256 << 10
 
 // readBody reads the request's body and finds its members.
@@ -25,7 +25,7 @@ func (q *request) readBody(in *wire.Object) ([]byte, error) {
 	}
 	rc := http.NewResponseController(q.w)
 	_ = rc.SetReadDeadline(time.Now().Add(bodyTimeout)) // not every test's writer has deadlines
-	body, err := readAll(q.r, max)
+	body, err := q.a.buffers.readAll(q.r, max)
 	if err != nil {
 		if big, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return nil, tooLarge(big.Limit)
@@ -41,30 +41,47 @@ func (q *request) readBody(in *wire.Object) ([]byte, error) {
 	return body, nil
 }
 
-func readAll(r *http.Request, max int64) ([]byte, error) {
+// readAll reads the request's body. Bodies too large for exact memory of their
+// own come in a buffer that can be kept.
+func (b *buffers) readAll(r *http.Request, max int64) ([]byte, error) {
 	body := http.MaxBytesReader(nil, r.Body, max)
-	if n := r.ContentLength; n >= 0 && n <= eager {
+	n := r.ContentLength
+	if n >= 0 && n <= smallestBuffer {
 		buf := make([]byte, n)
 		_, err := io.ReadFull(body, buf)
 		return buf, err
 	}
-	buf := make([]byte, 0, eager)
+	// One byte more than promised, so that the end is seen without growing.
+	buf := b.kept(n + 1)
+	if buf == nil {
+		first := min(n+1, eager)
+		if n < 0 {
+			first = smallestBuffer
+		}
+		buf = b.fresh(first)
+	}
 	for {
 		if len(buf) == cap(buf) {
-			size := 2 * int64(cap(buf))
-			if n := r.ContentLength; n > size {
-				size = n + 1 // it has sent a good part of what it promised
+			// It has sent a good part of what it promised.
+			size := min(max+1, 2*int64(cap(buf)))
+			if n > size {
+				size = n + 1
 			}
-			grown := make([]byte, len(buf), min(size, max+1))
-			copy(grown, buf)
+			grown := b.kept(size)
+			if grown == nil {
+				grown = b.fresh(size)
+			}
+			grown = append(grown, buf...)
+			b.keep(buf)
 			buf = grown
 		}
-		n, err := body.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
+		got, err := body.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+got]
 		if errors.Is(err, io.EOF) {
 			return buf, nil
 		}
 		if err != nil {
+			b.keep(buf)
 			return nil, err
 		}
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 
 	"penstock/internal/gateway"
 	"penstock/internal/relay"
@@ -37,6 +38,16 @@ func (a *API) serve(q *request, op gateway.Operation, check func(*wire.Object) e
 		a.fail(q, err)
 		return
 	}
+	var lent *atomic.Int32
+	if len(body) > smallestBuffer {
+		lent = new(atomic.Int32)
+		defer func() {
+			// A provider that answered early may not have read all of it yet.
+			if lent.Load() == 0 {
+				a.buffers.keep(body)
+			}
+		}()
+	}
 	if q.principal.Role == gateway.ProxyAdminViewer {
 		a.fail(q, &gateway.Error{Kind: gateway.Forbidden, Type: "auth_error", Message: "user not allowed to access this OpenAI routes, role= proxy_admin_viewer"})
 		return
@@ -49,6 +60,7 @@ func (a *API) serve(q *request, op gateway.Operation, check func(*wire.Object) e
 		a.fail(q, err)
 		return
 	}
+	c.Lent = lent
 	out := &sink{a: a, q: q, rc: http.NewResponseController(q.w)}
 	switch err := carry(q.r.Context(), c, in, out); {
 	case err == nil:

@@ -41,6 +41,7 @@ type Snapshot struct {
 type API struct {
 	Options
 	names    names
+	buffers  buffers
 	headings sync.Pool // *heading
 }
 
@@ -86,6 +87,7 @@ func (a *API) Routes() []Route {
 
 // request is one request at the door.
 type request struct {
+	a         *API
 	w         http.ResponseWriter
 	r         *http.Request
 	s         *Snapshot
@@ -99,7 +101,7 @@ type request struct {
 func (a *API) authed(next func(*request)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		now := time.Now()
-		q := &request{w: w, r: r, s: a.Snapshot(), id: newID(now), start: now, dialect: gateway.OpenAI}
+		q := &request{a: a, w: w, r: r, s: a.Snapshot(), id: newID(now), start: now, dialect: gateway.OpenAI}
 		if r.URL.Path == "/v1/messages" {
 			q.dialect = gateway.Anthropic
 		}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"log/slog"
+	"sync/atomic"
 	"time"
 )
 
@@ -68,14 +69,17 @@ type Call struct {
 	// WantsUsage says that the client asked for usage at the end of a stream.
 	WantsUsage bool
 	Body       []byte // request JSON as received; valid until the call has ended
-	Principal  Principal
-	Ask        Ask
-	EndUser    string   // the customer the client named, "" if none
-	Tags       []string // request tags
-	Session    string   // session or trace id the client sent, "" if none
-	ClientIP   string
-	UserAgent  string
-	Start      time.Time
+	// Lent counts those that still read Body though the call may have ended; nil
+	// if Body is not used again for another call.
+	Lent      *atomic.Int32
+	Principal Principal
+	Ask       Ask
+	EndUser   string   // the customer the client named, "" if none
+	Tags      []string // request tags
+	Session   string   // session or trace id the client sent, "" if none
+	ClientIP  string
+	UserAgent string
+	Start     time.Time
 
 	// What the client overrides for this call only; nil or zero where it does not.
 	Retries          *int

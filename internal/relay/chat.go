@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -235,7 +236,7 @@ func (a *translating) note(evs []canon.Event) error {
 // whole copies an answer that is one document.
 func (l *line) whole(w *watch, t router.Target, res *http.Response, pc *provider.Call, a answer) error {
 	start := time.Now()
-	body, err := readAnswer(res)
+	body, err := l.readAnswer(res)
 	l.vendor += time.Since(start)
 	if err != nil {
 		return l.cut(w, t, err)
@@ -253,7 +254,7 @@ func (l *line) deliver(t router.Target, res *http.Response, pc *provider.Call, t
 	l.answered = seen{Seen: *told, target: t}
 	l.first = time.Now()
 	if l.keep {
-		l.output = clip(shown)
+		l.output = slices.Clone(clip(shown)) // its memory is used again
 	}
 	l.settle(nil)
 	h := l.head(t, res, pc)
@@ -400,22 +401,42 @@ func (l *line) cut(w *watch, t router.Target, err error) *gateway.Error {
 
 var errTooLarge = fmt.Errorf("answer over %d bytes", maxAnswer)
 
-// readAnswer reads a whole body.
-func readAnswer(res *http.Response) ([]byte, error) {
-	if n := res.ContentLength; n >= 0 {
-		if n > maxAnswer {
+// readAnswer reads a whole body. The bytes are valid until the call has ended:
+// the next one gets the same memory.
+func (l *line) readAnswer(res *http.Response) ([]byte, error) {
+	buf := l.body[:0]
+	switch n := res.ContentLength; {
+	case n > maxAnswer:
+		return nil, errTooLarge
+	case n >= int64(cap(buf)):
+		// One byte more, so that the end is seen without growing.
+		buf = make([]byte, 0, n+1)
+	case cap(buf) == 0:
+		buf = make([]byte, 0, 4<<10)
+	}
+	for {
+		if len(buf) == cap(buf) {
+			buf = slices.Grow(buf, 1)
+		}
+		n, err := res.Body.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if len(buf) > maxAnswer {
 			return nil, errTooLarge
 		}
-		body := make([]byte, n)
-		_, err := io.ReadFull(res.Body, body)
-		return body, err
+		if err != nil {
+			if cap(buf) <= maxKept {
+				l.body = buf
+			}
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			return buf, err
+		}
 	}
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
-	if err == nil && len(body) > maxAnswer {
-		err = errTooLarge
-	}
-	return body, err
 }
+
+// maxKept bounds the memory that a line keeps for the answer of its next call.
+const maxKept = 256 << 10
 
 // maxContent bounds what a logging destination gets of a prompt or an answer.
 const maxContent = 256 << 10

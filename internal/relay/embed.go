@@ -29,7 +29,7 @@ func (l *line) embed(ctx context.Context, t router.Target) error {
 	}
 	defer res.Body.Close()
 	start := time.Now()
-	body, err := readAnswer(res)
+	body, err := l.readAnswer(res)
 	l.vendor += time.Since(start)
 	if err != nil {
 		return l.cut(w, t, err)

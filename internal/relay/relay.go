@@ -129,6 +129,7 @@ type line struct {
 	capped   int64
 	held     []byte // room for the beginning of a stream
 	output   []byte // of the answer, if some destination wants it
+	body     []byte // memory for a whole answer, kept from call to call
 	keep     bool
 }
 

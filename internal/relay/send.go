@@ -8,11 +8,14 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"penstock/internal/gateway"
 	"penstock/internal/provider"
 	"penstock/internal/router"
+	"penstock/internal/wire"
 )
 
 const (
@@ -98,7 +101,7 @@ func (w *watch) late(t router.Target) string {
 // send sends the request and returns the answer's head, or why there is none.
 // The caller closes the body.
 func (l *line) send(w *watch, p provider.Provider, t router.Target, up *provider.Request) (*http.Response, error) {
-	req, err := newRequest(w.ctx, up)
+	req, err := newRequest(w.ctx, up, l.c.Lent)
 	if err != nil {
 		return nil, &gateway.Error{Kind: gateway.Internal, Message: fmt.Sprintf("deployment %s has no usable address", t.ID), Err: err}
 	}
@@ -119,7 +122,7 @@ func (l *line) send(w *watch, p provider.Provider, t router.Target, up *provider
 }
 
 // newRequest makes the HTTP request.
-func newRequest(ctx context.Context, up *provider.Request) (*http.Request, error) {
+func newRequest(ctx context.Context, up *provider.Request, lent *atomic.Int32) (*http.Request, error) {
 	u, err := parseURL(up.URL)
 	if err != nil {
 		return nil, err
@@ -144,10 +147,51 @@ func newRequest(ctx context.Context, up *provider.Request) (*http.Request, error
 	}
 	req := &http.Request{
 		Method: method, URL: u, Host: u.Host, Header: h, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Body: up.Body.Reader(), ContentLength: int64(up.Body.Len),
-		GetBody: func() (io.ReadCloser, error) { return up.Body.Reader(), nil },
+		Body: lend(up, lent), ContentLength: int64(up.Body.Len),
+		GetBody: func() (io.ReadCloser, error) { return lend(up, lent), nil },
 	}
 	return req.WithContext(ctx), nil
+}
+
+// lend returns a reader of the request's body. A transport may read on when it
+// has an answer already, so the bytes are free only once all readers are closed.
+func lend(up *provider.Request, lent *atomic.Int32) io.ReadCloser {
+	if lent == nil {
+		return up.Body.Reader()
+	}
+	lent.Add(1)
+	return &loan{body: up.Body.Reader(), lent: lent}
+}
+
+// loan is a reader that is counted until it is closed. HTTP/2 closes a body
+// while another goroutine may be reading it, hence the lock: what has been
+// closed is not read any more.
+type loan struct {
+	mu     sync.Mutex
+	body   *wire.BodyReader
+	lent   *atomic.Int32
+	closed bool
+}
+
+// Read implements io.Reader.
+func (n *loan) Read(p []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	return n.body.Read(p)
+}
+
+// Close implements io.Closer. Transports close more than once.
+func (n *loan) Close() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.closed {
+		n.closed = true
+		n.lent.Add(-1)
+	}
+	return nil
 }
 
 var (

@@ -146,7 +146,10 @@ func (l *line) report(e *gateway.Error) {
 	}
 	if l.keep {
 		rec.Input = clip(l.c.Body)
+		if l.c.Lent != nil {
+			rec.Input = slices.Clone(rec.Input) // the body is used again
+		}
 	}
-	rec.Call.Body = nil
+	rec.Call.Body, rec.Call.Lent = nil, nil
 	l.s.Exporter.Emit(rec)
 }
