@@ -12,21 +12,32 @@ import (
 	"penstock/internal/gateway"
 )
 
-// entity is what keys, users and teams have in common: a row with an id that
-// is created, read, changed and deleted, each change leaving a trace in the
-// change feed in the same transaction.
+// entity is what keys, users, teams and their like have in common: a row with
+// an id that is created, read, changed and deleted, each change leaving a trace
+// in the change feed in the same transaction.
 type entity[T any] struct {
-	kind    string // in the change feed and in errors: "key", "user", "team"
+	kind    string // in the change feed and in errors: "key", "user", "team", …
 	table   string
 	idField string
-	columns []string // the first one is the id
 	id      func(*T) string
-	// args returns the values of columns, or an Invalid error.
-	args func(*T) ([]any, error)
-	// scan reads columns.
-	scan func(row) (*T, error)
-	// sort maps the names of orders to SQL expressions. "" is the default.
-	sort map[string]string
+	// fields ties the columns to the struct. The first one is the id.
+	fields func(*T) []field
+	// scope is where in table totals the spend of rows stands; "" for those
+	// that have columns for it, or no spend. spend is where it goes.
+	scope string
+	spend func(*T) *gateway.Spend
+	// fill completes rows that were read, if some of it stands elsewhere.
+	fill func(ctx context.Context, q querier, vs []*T) error
+	// unique are the indexes beside the id that a row may collide on.
+	unique []unique[T]
+	// sort are the orders that a list can have. "" is the default.
+	sort map[string]order[T]
+}
+
+// unique is an index whose name contains Index, and the field it is on.
+type unique[T any] struct {
+	index, field string
+	value        func(*T) string
 }
 
 // row is *sql.Row or *sql.Rows.
@@ -39,42 +50,92 @@ type querier interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
+// columns are those of the table, the id first.
+func (e *entity[T]) columns() []string { return names(e.fields(new(T))) }
+
+// idColumn is the primary key.
+func (e *entity[T]) idColumn() string { return e.fields(new(T))[0].column }
+
 func (e *entity[T]) selectSQL() string {
-	return "SELECT " + strings.Join(e.columns, ", ") + " FROM " + e.table
+	cols := strings.Join(e.columns(), ", ")
+	if e.scope == "" {
+		return "SELECT " + cols + " FROM " + e.table
+	}
+	return "SELECT " + cols + ", COALESCE(spend_window, 0), COALESCE(window_start, 0), COALESCE(spend_total, 0) FROM " + e.table +
+		" LEFT JOIN (SELECT id AS owner, spend_window, window_start, spend_total FROM totals WHERE scope = '" + e.scope + "') AS spent ON owner = " + e.table + "." + e.idColumn()
+}
+
+// reader returns a function that scans one row of selectSQL.
+func (e *entity[T]) reader() func(row) (*T, error) {
+	var v T
+	fs := e.fields(&v)
+	if e.scope != "" {
+		fs = append(fs, spendFields(e.spend(&v))...)
+	}
+	dest := make([]any, len(fs))
+	for i, f := range fs {
+		dest[i] = f.dest
+	}
+	return func(r row) (*T, error) {
+		v = *new(T)
+		if err := r.Scan(dest...); err != nil {
+			return nil, err
+		}
+		for _, f := range fs {
+			if f.keep == nil {
+				continue
+			}
+			if err := f.keep(); err != nil {
+				return nil, err
+			}
+		}
+		out := v
+		return &out, nil
+	}
 }
 
 func (e *entity[T]) insertSQL() string {
-	ps := make([]string, len(e.columns))
+	cols := e.columns()
+	ps := make([]string, len(cols))
 	for i := range ps {
 		ps[i] = "$" + strconv.Itoa(i+1)
 	}
-	return "INSERT INTO " + e.table + " (" + strings.Join(e.columns, ", ") + ") VALUES (" + strings.Join(ps, ", ") + ")"
+	return "INSERT INTO " + e.table + " (" + strings.Join(cols, ", ") + ") VALUES (" + strings.Join(ps, ", ") + ")"
 }
 
 // updateSQL sets every column but the id, which is parameter $1.
 func (e *entity[T]) updateSQL() string {
-	sets := make([]string, 0, len(e.columns)-1)
-	for i, c := range e.columns[1:] {
+	cols := e.columns()
+	sets := make([]string, 0, len(cols)-1)
+	for i, c := range cols[1:] {
 		sets = append(sets, c+" = $"+strconv.Itoa(i+2))
 	}
-	return "UPDATE " + e.table + " SET " + strings.Join(sets, ", ") + " WHERE " + e.columns[0] + " = $1"
+	return "UPDATE " + e.table + " SET " + strings.Join(sets, ", ") + " WHERE " + cols[0] + " = $1"
 }
 
 func (e *entity[T]) create(ctx context.Context, db *DB, v *T) error {
-	args, err := e.args(v)
+	return db.change(ctx, func(tx *sql.Tx, f *feed) error { return e.insert(ctx, db, tx, f, v) })
+}
+
+// insert writes a new row, and its spend if it comes with some.
+func (e *entity[T]) insert(ctx context.Context, db *DB, tx *sql.Tx, f *feed, v *T) error {
+	args, err := values(e.fields(v))
 	if err != nil {
 		return err
 	}
 	if e.id(v) == "" {
 		return gateway.Invalidf(e.idField, "a %s needs a %s", e.kind, e.idField)
 	}
-	return db.change(ctx, func(tx *sql.Tx, f *feed) error {
-		if _, err := tx.ExecContext(ctx, e.insertSQL(), args...); err != nil {
-			return e.failed(db, "create", v, err)
+	if _, err := tx.ExecContext(ctx, e.insertSQL(), args...); err != nil {
+		return e.failed(db, "create", v, err)
+	}
+	if e.scope != "" && *e.spend(v) != (gateway.Spend{}) {
+		if err := setTotal(ctx, tx, e.scope, e.id(v), *e.spend(v)); err != nil {
+			return err
 		}
-		f.note(e.kind, e.id(v))
-		return nil
-	})
+	}
+	f.note(e.kind, e.id(v))
+	return nil
 }
 
 // get reads the one row that cond, a condition on $1, selects. by is the name
@@ -83,7 +144,10 @@ func (e *entity[T]) get(ctx context.Context, q querier, by, cond, value string) 
 	if value == "" || !storable(value) {
 		return nil, fmt.Errorf("%s with %s %q: %w", e.kind, by, shown(value), ErrNotFound)
 	}
-	v, err := e.scan(q.QueryRowContext(ctx, e.selectSQL()+" WHERE "+cond, value))
+	v, err := e.reader()(q.QueryRowContext(ctx, e.selectSQL()+" WHERE "+cond, value))
+	if err == nil && e.fill != nil {
+		err = e.fill(ctx, q, []*T{v})
+	}
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, fmt.Errorf("%s with %s %q: %w", e.kind, by, shown(value), ErrNotFound)
@@ -93,10 +157,24 @@ func (e *entity[T]) get(ctx context.Context, q querier, by, cond, value string) 
 	return v, nil
 }
 
-// byID reads one row; in a transaction that will write it back, lock is the
-// dialect's forUpdate.
-func (e *entity[T]) byID(ctx context.Context, q querier, id, lock string) (*T, error) {
-	return e.get(ctx, q, e.idField, e.columns[0]+" = $1"+lock, id)
+// byID reads one row.
+func (e *entity[T]) byID(ctx context.Context, q querier, id string) (*T, error) {
+	return e.get(ctx, q, e.idField, e.idColumn()+" = $1", id)
+}
+
+// locked reads one row in a transaction that will write it back: until then
+// nobody else can, the booking of its spend included.
+func (e *entity[T]) locked(ctx context.Context, db *DB, tx *sql.Tx, id string) (*T, error) {
+	if e.scope != "" && storable(id) {
+		if err := lockTotal(ctx, db, tx, e.scope, id); err != nil {
+			return nil, err
+		}
+	}
+	lock := db.d.forUpdate
+	if lock != "" && e.scope != "" {
+		lock += " OF " + e.table
+	}
+	return e.get(ctx, tx, e.idField, e.idColumn()+" = $1"+lock, id)
 }
 
 // update reads a row, lets change change it and writes it back, in one
@@ -104,15 +182,24 @@ func (e *entity[T]) byID(ctx context.Context, q querier, id, lock string) (*T, e
 func (e *entity[T]) update(ctx context.Context, db *DB, id string, change func(*T) error) (*T, error) {
 	var out *T
 	err := db.change(ctx, func(tx *sql.Tx, f *feed) error {
-		v, err := e.byID(ctx, tx, id, db.d.forUpdate)
+		v, err := e.locked(ctx, db, tx, id)
 		if err != nil {
 			return err
+		}
+		var spent gateway.Spend
+		if e.scope != "" {
+			spent = *e.spend(v)
 		}
 		if err := change(v); err != nil {
 			return err
 		}
 		if e.id(v) != id {
 			return fmt.Errorf("update %s %q: its %s cannot change", e.kind, shown(id), e.idField)
+		}
+		if e.scope != "" && *e.spend(v) != spent {
+			if err := setTotal(ctx, tx, e.scope, id, *e.spend(v)); err != nil {
+				return err
+			}
 		}
 		out = v
 		return e.put(ctx, db, tx, f, v)
@@ -125,7 +212,7 @@ func (e *entity[T]) update(ctx context.Context, db *DB, id string, change func(*
 
 // put writes back a row that tx holds.
 func (e *entity[T]) put(ctx context.Context, db *DB, tx *sql.Tx, f *feed, v *T) error {
-	args, err := e.args(v)
+	args, err := values(e.fields(v))
 	if err != nil {
 		return err
 	}
@@ -136,6 +223,19 @@ func (e *entity[T]) put(ctx context.Context, db *DB, tx *sql.Tx, f *feed, v *T) 
 	return nil
 }
 
+// delete deletes the rows with these ids and returns the ids that were there.
+func (e *entity[T]) delete(ctx context.Context, db *DB, ids []string) ([]string, error) {
+	var gone []string
+	err := db.change(ctx, func(tx *sql.Tx, f *feed) (err error) {
+		gone, err = e.remove(ctx, tx, f, e.idColumn(), ids)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return gone, nil
+}
+
 // remove deletes the rows where column has one of values, in tx, and returns
 // the ids that were there.
 func (e *entity[T]) remove(ctx context.Context, tx *sql.Tx, f *feed, column string, values []string) ([]string, error) {
@@ -144,7 +244,7 @@ func (e *entity[T]) remove(ctx context.Context, tx *sql.Tx, f *feed, column stri
 	for chunk := range slices.Chunk(values, 500) {
 		w := where{}
 		w.in(column, chunk)
-		ids, err := texts(ctx, tx, "DELETE FROM "+e.table+w.sql()+" RETURNING "+e.columns[0], w.args...)
+		ids, err := texts(ctx, tx, "DELETE FROM "+e.table+w.sql()+" RETURNING "+e.idColumn(), w.args...)
 		if err != nil {
 			return nil, fmt.Errorf("delete %ss: %w", e.kind, err)
 		}
@@ -167,7 +267,7 @@ func (e *entity[T]) list(ctx context.Context, db *DB, w where, p Page) ([]*T, in
 	if w.bad != nil {
 		return nil, 0, w.bad
 	}
-	order, err := e.order(p)
+	o, err := e.order(p)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -175,25 +275,68 @@ func (e *entity[T]) list(ctx context.Context, db *DB, w where, p Page) ([]*T, in
 	if err := db.r.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+e.table+w.sql(), w.args...).Scan(&total); err != nil {
 		return nil, 0, fmt.Errorf("count %ss: %w", e.kind, err)
 	}
-	q := e.selectSQL() + w.sql() + order + " LIMIT " + w.arg(p.limit()) + " OFFSET " + w.arg(max(p.Offset, 0))
+	by, err := e.seek(&w, o, p)
+	if err != nil {
+		return nil, 0, err
+	}
+	q := e.selectSQL() + w.sql() + by + " LIMIT " + w.arg(p.limit())
+	if p.After == "" {
+		q += " OFFSET " + w.arg(max(p.Offset, 0))
+	}
 	var out []*T
 	err = e.each(ctx, db.r, q, w.args, func(v *T) error {
 		out = append(out, v)
 		return nil
 	})
+	if p.Next != nil {
+		*p.Next = ""
+		if len(out) == p.limit() {
+			*p.Next = cursor{o.value(out[len(out)-1]), e.id(out[len(out)-1])}.String()
+		}
+	}
 	return out, total, err
 }
 
+// fillAtOnce is how many rows are completed together.
+const fillAtOnce = 500
+
 // each calls yield with every row of a query until it returns an error, which
-// it returns.
+// it returns. Rows that have to be filled are all read first: a transaction has
+// one connection, which is busy until then.
 func (e *entity[T]) each(ctx context.Context, q querier, query string, args []any, yield func(*T) error) error {
+	if e.fill == nil {
+		return e.scan(ctx, q, query, args, yield)
+	}
+	var all []*T
+	err := e.scan(ctx, q, query, args, func(v *T) error {
+		all = append(all, v)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for vs := range slices.Chunk(all, fillAtOnce) {
+		if err := e.fill(ctx, q, vs); err != nil {
+			return fmt.Errorf("read %ss: %w", e.kind, err)
+		}
+		for _, v := range vs {
+			if err := yield(v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (e *entity[T]) scan(ctx context.Context, q querier, query string, args []any, yield func(*T) error) error {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return fmt.Errorf("read %ss: %w", e.kind, err)
 	}
 	defer rows.Close()
+	read := e.reader()
 	for rows.Next() {
-		v, err := e.scan(rows)
+		v, err := read(rows)
 		if err != nil {
 			return fmt.Errorf("read %ss: %w", e.kind, err)
 		}
@@ -214,14 +357,9 @@ func (e *entity[T]) failed(db *DB, what string, v *T, err error) error {
 		return fmt.Errorf("%s %s %q: %w", what, e.kind, e.id(v), err)
 	}
 	conflict := ErrConflict{Field: e.idField, Value: e.id(v)}
-	switch v := any(v).(type) {
-	case *gateway.Key:
-		if strings.Contains(index, "alias") {
-			conflict = ErrConflict{Field: "alias", Value: v.Alias}
-		}
-	case *gateway.User:
-		if strings.Contains(index, "email") {
-			conflict = ErrConflict{Field: "email", Value: v.Email}
+	for _, u := range e.unique {
+		if strings.Contains(index, u.index) {
+			conflict = ErrConflict{Field: u.field, Value: u.value(v)}
 		}
 	}
 	return fmt.Errorf("%s %s: %w", what, e.kind, conflict)

@@ -2,106 +2,84 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"maps"
 	"slices"
+	"time"
 
 	"penstock/internal/gateway"
 )
 
-func keySort() map[string]string {
-	m := maps.Clone(commonSort)
-	m["key_alias"] = "alias"
-	m["token"] = "hash"
-	return m
-}
-
 var keys = &entity[gateway.Key]{
 	kind: "key", table: "keys", idField: "hash",
-	columns: slices.Concat(
-		[]string{"hash", "name", "alias", "user_id", "team_id", "org_id", "models", "aliases"},
-		limitColumns,
-		[]string{
-			"expires", "blocked", "allowed_routes", "key_type", "tags", "metadata", "permissions",
-			"created_at", "created_by", "updated_at", "updated_by", "last_active",
-		}),
-	id:   func(k *gateway.Key) string { return k.Hash },
-	args: keyArgs,
-	scan: scanKey,
-	sort: keySort(),
+	id:     func(k *gateway.Key) string { return k.Hash },
+	fields: keyFields,
+	unique: []unique[gateway.Key]{{"alias", "alias", func(k *gateway.Key) string { return k.Alias }}},
+	sort: map[string]order[gateway.Key]{
+		"created_at": byTime("created_at", func(k *gateway.Key) time.Time { return k.CreatedAt }),
+		"updated_at": byTime("updated_at", func(k *gateway.Key) time.Time { return k.UpdatedAt }),
+		"spend":      bySpend(func(k *gateway.Key) *gateway.Spend { return &k.Spend }),
+		"max_budget": byBudget(func(k *gateway.Key) *gateway.Limits { return &k.Limits }),
+		"alias":      byText("alias", func(k *gateway.Key) string { return k.Alias }),
+		"key_alias":  byText("alias", func(k *gateway.Key) string { return k.Alias }),
+		"token":      byText("hash", func(k *gateway.Key) string { return k.Hash }),
+	},
 }
 
-func keyArgs(k *gateway.Key) ([]any, error) {
-	err := checkIDs(named{"hash", k.Hash}, named{"key_alias", k.Alias}, named{"user_id", k.UserID},
-		named{"team_id", k.TeamID}, named{"organization_id", k.OrganizationID})
-	if err != nil {
-		return nil, err
-	}
-	err = checkTexts(named{"key_name", k.Name}, named{"budget_duration", k.Limits.BudgetDuration}, named{"key_type", k.Type},
-		named{"created_by", k.CreatedBy}, named{"updated_by", k.UpdatedBy})
-	if err != nil {
-		return nil, err
-	}
-	models, err := encodeList("models", k.Models)
-	if err != nil {
-		return nil, err
-	}
-	aliases, err := encodeMap("aliases", k.Aliases)
-	if err != nil {
-		return nil, err
-	}
-	routes, err := encodeList("allowed_routes", k.AllowedRoutes)
-	if err != nil {
-		return nil, err
-	}
-	tags, err := encodeList("tags", k.Tags)
-	if err != nil {
-		return nil, err
-	}
-	metadata, err := encodeObject("metadata", k.Metadata)
-	if err != nil {
-		return nil, err
-	}
-	permissions, err := encodeObject("permissions", k.Permissions)
-	if err != nil {
-		return nil, err
-	}
+func keyFields(k *gateway.Key) []field {
 	return slices.Concat(
-		[]any{k.Hash, k.Name, k.Alias, k.UserID, k.TeamID, k.OrganizationID, models, aliases},
-		limitArgs(&k.Limits, &k.Spend),
-		[]any{
-			micros(k.Expires), k.Blocked, routes, k.Type, tags, metadata, permissions,
-			micros(k.CreatedAt), k.CreatedBy, micros(k.UpdatedAt), k.UpdatedBy, micros(k.LastActive),
-		}), nil
+		[]field{
+			id("hash", "hash", &k.Hash), text("name", "key_name", &k.Name), id("alias", "key_alias", &k.Alias), id("user_id", "user_id", &k.UserID),
+			id("team_id", "team_id", &k.TeamID), id("org_id", "organization_id", &k.OrganizationID), id("project_id", "project_id", &k.ProjectID),
+			id("budget_id", "budget_id", &k.BudgetID), id("service_account_id", "service_account_id", &k.ServiceAccountID),
+			list("models", "models", &k.Models), mapping("aliases", "aliases", &k.Aliases),
+		},
+		limitFields(&k.Limits), spendFields(&k.Spend),
+		[]field{
+			moment("expires", &k.Expires), flag("blocked", &k.Blocked), list("allowed_routes", "allowed_routes", &k.AllowedRoutes),
+			text("key_type", "key_type", &k.Type), list("tags", "tags", &k.Tags), object("metadata", "metadata", &k.Metadata),
+			object("permissions", "permissions", &k.Permissions), moment("rotate_at", &k.Rotation.Next),
+			packed("details",
+				func() (keyDetails, error) { return packKey(k) },
+				func(d *keyDetails) { d.unpack(k) }),
+			moment("last_active", &k.LastActive),
+		},
+		authorship(&k.CreatedAt, &k.CreatedBy, &k.UpdatedAt, &k.UpdatedBy))
 }
 
-func scanKey(r row) (*gateway.Key, error) {
-	var k gateway.Key
-	var l limitScan
-	var models, aliases, routes, tags, metadata, permissions string
-	var expires, created, updated, active int64
-	err := r.Scan(slices.Concat(
-		[]any{&k.Hash, &k.Name, &k.Alias, &k.UserID, &k.TeamID, &k.OrganizationID, &models, &aliases},
-		l.dest(&k.Limits, &k.Spend),
-		[]any{
-			&expires, &k.Blocked, &routes, &k.Type, &tags, &metadata, &permissions,
-			&created, &k.CreatedBy, &updated, &k.UpdatedBy, &active,
-		})...)
-	if err != nil {
-		return nil, err
+// keyDetails is the stored form of what few keys have.
+type keyDetails struct {
+	EndUserBudget    string              `json:"end_user_budget_id,omitzero"`
+	AccessGroups     []string            `json:"access_group_ids,omitempty"`
+	BudgetFallbacks  map[string][]string `json:"budget_fallbacks,omitempty"`
+	AllowedIPs       []string            `json:"allowed_ips,omitempty"`
+	EnforcedParams   []string            `json:"enforced_params,omitempty"`
+	CacheControls    []string            `json:"allowed_cache_controls,omitempty"`
+	RouterSettings   string              `json:"router_settings,omitzero"`
+	ObjectPermission string              `json:"object_permission,omitzero"`
+	AutoRotate       bool                `json:"auto_rotate,omitzero"`
+	RotationInterval string              `json:"rotation_interval,omitzero"`
+	RotationCount    int64               `json:"rotation_count,omitzero"`
+	LastRotation     int64               `json:"last_rotation_at,omitzero"` // microseconds
+}
+
+func packKey(k *gateway.Key) (keyDetails, error) {
+	d := keyDetails{
+		EndUserBudget: k.EndUserBudgetID, AccessGroups: k.AccessGroupIDs, BudgetFallbacks: k.BudgetFallbacks,
+		AllowedIPs: k.AllowedIPs, EnforcedParams: k.EnforcedParams, CacheControls: k.CacheControls,
+		RouterSettings: string(k.RouterSettings), ObjectPermission: string(k.ObjectPermission),
+		AutoRotate: k.Rotation.Auto, RotationInterval: k.Rotation.Interval, RotationCount: k.Rotation.Count, LastRotation: micros(k.Rotation.Last),
 	}
-	for _, c := range []struct {
-		name, text string
-		into       any
-	}{{"models", models, &k.Models}, {"aliases", aliases, &k.Aliases}, {"allowed_routes", routes, &k.AllowedRoutes}, {"tags", tags, &k.Tags}} {
-		if err := decode(c.name, c.text, c.into); err != nil {
-			return nil, err
-		}
+	err := checkIDs(named{"end_user_budget_id", k.EndUserBudgetID})
+	if err == nil {
+		err = checkObjects(named{"router_settings", string(k.RouterSettings)}, named{"object_permission", string(k.ObjectPermission)})
 	}
-	l.store(&k.Limits, &k.Spend)
-	k.Metadata, k.Permissions = decodeObject(metadata), decodeObject(permissions)
-	k.Expires, k.CreatedAt, k.UpdatedAt, k.LastActive = instant(expires), instant(created), instant(updated), instant(active)
-	return &k, nil
+	return d, err
+}
+
+func (d *keyDetails) unpack(k *gateway.Key) {
+	k.EndUserBudgetID, k.AccessGroupIDs, k.BudgetFallbacks = d.EndUserBudget, d.AccessGroups, d.BudgetFallbacks
+	k.AllowedIPs, k.EnforcedParams, k.CacheControls = d.AllowedIPs, d.EnforcedParams, d.CacheControls
+	k.RouterSettings, k.ObjectPermission = decodeObject(d.RouterSettings), decodeObject(d.ObjectPermission)
+	k.Rotation.Auto, k.Rotation.Interval, k.Rotation.Count, k.Rotation.Last = d.AutoRotate, d.RotationInterval, d.RotationCount, instant(d.LastRotation)
 }
 
 // CreateKey writes a new key. A taken hash or alias is an ErrConflict; text
@@ -110,7 +88,7 @@ func (db *DB) CreateKey(ctx context.Context, k *gateway.Key) error { return keys
 
 // Key returns the key with the hash, or ErrNotFound.
 func (db *DB) Key(ctx context.Context, hash string) (*gateway.Key, error) {
-	return keys.byID(ctx, db.r, hash, "")
+	return keys.byID(ctx, db.r, hash)
 }
 
 // KeyByAlias returns the key with the alias, or ErrNotFound.
@@ -129,15 +107,7 @@ func (db *DB) UpdateKey(ctx context.Context, hash string, change func(*gateway.K
 
 // DeleteKeys deletes keys and returns the hashes of those that were there, sorted.
 func (db *DB) DeleteKeys(ctx context.Context, hashes []string) ([]string, error) {
-	var gone []string
-	err := db.change(ctx, func(tx *sql.Tx, f *feed) (err error) {
-		gone, err = keys.remove(ctx, tx, f, "hash", hashes)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return gone, nil
+	return keys.delete(ctx, db, hashes)
 }
 
 // KeyFilter selects keys; what is empty selects nothing away.
@@ -147,7 +117,11 @@ type KeyFilter struct {
 	UserID         string
 	TeamID         string
 	OrganizationID string
+	ProjectID      string
+	BudgetID       string
 	CreatedBy      string
+	// ServiceAccounts wants keys of service accounts only.
+	ServiceAccounts bool
 	// TeamIDs widens UserID: keys of the user or of one of these teams.
 	TeamIDs []string
 	// AliasContains and Search match a part, in any case of ASCII letters;
@@ -164,7 +138,12 @@ func (db *DB) ListKeys(ctx context.Context, f KeyFilter, p Page) ([]*gateway.Key
 	w.is("alias", f.Alias)
 	w.is("team_id", f.TeamID)
 	w.is("org_id", f.OrganizationID)
+	w.is("project_id", f.ProjectID)
+	w.is("budget_id", f.BudgetID)
 	w.is("created_by", f.CreatedBy)
+	if f.ServiceAccounts {
+		w.parts = append(w.parts, "service_account_id <> ''")
+	}
 	w.contains(f.AliasContains, "alias")
 	w.contains(f.Search, "alias", "name", "hash", "user_id")
 	if len(f.TeamIDs) == 0 {

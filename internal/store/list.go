@@ -1,10 +1,15 @@
 package store
 
 import (
+	"encoding/base64"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
 
 	"penstock/internal/gateway"
 )
@@ -16,6 +21,11 @@ type Page struct {
 	// Sort names an order; each list says which it has. Default "created_at".
 	Sort string
 	Desc bool
+	// After continues behind a page instead of at an Offset, which costs the
+	// same however far the page is: what Next received for that page.
+	After string
+	// Next, if set, receives the After of the next page, "" at the end.
+	Next *string
 }
 
 func (p Page) limit() int {
@@ -25,22 +35,112 @@ func (p Page) limit() int {
 	return min(p.Limit, 10_000)
 }
 
-// order returns the ORDER BY of p. Ids part rows that are equal otherwise: a
-// page must not depend on how the engine happens to walk the table.
-func (e *entity[T]) order(p Page) (string, error) {
+// order is one way to sort a list: by an SQL expression, and the value it has
+// for a row, an int64 or a string.
+type order[T any] struct {
+	expr  string
+	value func(*T) any
+}
+
+// order returns the order that p asks for.
+func (e *entity[T]) order(p Page) (order[T], error) {
 	name := p.Sort
 	if name == "" {
 		name = "created_at"
 	}
-	expr, ok := e.sort[name]
+	o, ok := e.sort[name]
 	if !ok {
-		return "", gateway.Invalidf("sort_by", "%ss cannot be sorted by %q: use one of %s", e.kind, shown(name), strings.Join(slices.Sorted(maps.Keys(e.sort)), ", "))
+		return o, gateway.Invalidf("sort_by", "%ss cannot be sorted by %q: use one of %s", e.kind, shown(name), strings.Join(slices.Sorted(maps.Keys(e.sort)), ", "))
 	}
-	dir := ""
+	return o, nil
+}
+
+// seek returns the ORDER BY of p, and has w want only what is behind p.After.
+// Ids part rows that are equal otherwise: a page must not depend on how the
+// engine happens to walk the table.
+func (e *entity[T]) seek(w *where, o order[T], p Page) (string, error) {
+	dir, behind := "", ">"
 	if p.Desc {
-		dir = " DESC"
+		dir, behind = " DESC", "<"
 	}
-	return " ORDER BY " + expr + dir + ", " + e.columns[0] + dir, nil
+	id := e.idColumn()
+	if p.After != "" {
+		_, numbers := o.value(new(T)).(int64)
+		c, err := parseCursor(p.After, numbers)
+		if err != nil {
+			return "", err
+		}
+		w.parts = append(w.parts, "("+o.expr+", "+id+") "+behind+" ("+w.arg(c.value)+", "+w.text("after", c.id)+")")
+	}
+	return " ORDER BY " + o.expr + dir + ", " + id + dir, w.bad
+}
+
+// cursor is the place of a row in a list.
+type cursor struct {
+	value any // int64 or string
+	id    string
+}
+
+// storedCursor is how a cursor travels.
+type storedCursor struct {
+	Number *int64 `json:"n,omitzero"`
+	Text   string `json:"t,omitzero"`
+	ID     string `json:"id"`
+}
+
+func (c cursor) String() string {
+	s := storedCursor{ID: c.id}
+	switch v := c.value.(type) {
+	case int64:
+		s.Number = &v
+	case string:
+		s.Text = v
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		return "" // only broken UTF-8, which is in no row
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// parseCursor reads a cursor of an order of numbers or of texts.
+func parseCursor(text string, numbers bool) (cursor, error) {
+	var s storedCursor
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	if err == nil {
+		err = json.Unmarshal(b, &s)
+	}
+	if err != nil || numbers != (s.Number != nil) {
+		return cursor{}, gateway.Invalidf("after", "%q is no place in a list: pass on what the page before has given", shown(text))
+	}
+	if numbers {
+		return cursor{*s.Number, s.ID}, nil
+	}
+	return cursor{s.Text, s.ID}, nil
+}
+
+func byTime[T any](column string, of func(*T) time.Time) order[T] {
+	return order[T]{column, func(v *T) any { return micros(of(v)) }}
+}
+
+func byText[T any](column string, of func(*T) string) order[T] {
+	return order[T]{column, func(v *T) any { return of(v) }}
+}
+
+// bySpend sorts by what was ever spent; column may be NULL.
+func bySpend[T any](of func(*T) *gateway.Spend) order[T] {
+	return order[T]{"COALESCE(spend_total, 0)", func(v *T) any { return int64(of(v).Total) }}
+}
+
+// byBudget sorts by budget. Without one there is no ceiling, so such rows stand
+// above all others; the engines disagree about where a NULL goes.
+func byBudget[T any](of func(*T) *gateway.Limits) order[T] {
+	return order[T]{"COALESCE(budget, 9223372036854775807)", func(v *T) any {
+		if b := of(v).Budget; b != nil {
+			return int64(*b)
+		}
+		return int64(math.MaxInt64)
+	}}
 }
 
 // where collects the conditions of a query and their parameters.

@@ -18,6 +18,9 @@ const (
 	User         = "user"
 	Team         = "team"
 	Organization = "organization"
+	Member       = "team_member" // by gateway.MemberID
+	Project      = "project"
+	AccessGroup  = "access_group"
 	EndUser      = "end_user"
 	Tag          = "tag"
 )

@@ -4,99 +4,68 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"maps"
 	"slices"
+	"time"
 
 	"penstock/internal/gateway"
 )
 
-func teamSort() map[string]string {
-	m := maps.Clone(commonSort)
-	m["team_id"], m["team_alias"] = "id", "alias"
-	return m
-}
-
 var teams = &entity[gateway.Team]{
 	kind: "team", table: "teams", idField: "id",
-	columns: slices.Concat(
-		[]string{"id", "alias", "org_id", "models", "model_aliases", "members"},
-		limitColumns,
-		[]string{"blocked", "metadata", "created_at", "updated_at"}),
-	id:   func(t *gateway.Team) string { return t.ID },
-	args: teamArgs,
-	scan: scanTeam,
-	sort: teamSort(),
+	id:     func(t *gateway.Team) string { return t.ID },
+	fields: teamFields,
+	fill:   fillMembers,
+	sort: map[string]order[gateway.Team]{
+		"created_at": byTime("created_at", func(t *gateway.Team) time.Time { return t.CreatedAt }),
+		"updated_at": byTime("updated_at", func(t *gateway.Team) time.Time { return t.UpdatedAt }),
+		"spend":      bySpend(func(t *gateway.Team) *gateway.Spend { return &t.Spend }),
+		"max_budget": byBudget(func(t *gateway.Team) *gateway.Limits { return &t.Limits }),
+		"alias":      byText("alias", func(t *gateway.Team) string { return t.Alias }),
+		"team_alias": byText("alias", func(t *gateway.Team) string { return t.Alias }),
+		"team_id":    byText("id", func(t *gateway.Team) string { return t.ID }),
+	},
 }
 
-// member is the stored form of a gateway.Member.
-type member struct {
-	UserID string `json:"user_id"`
-	Email  string `json:"email,omitzero"`
-	Role   string `json:"role"`
-}
-
-func teamArgs(t *gateway.Team) ([]any, error) {
-	if err := checkIDs(named{"team_id", t.ID}, named{"organization_id", t.OrganizationID}); err != nil {
-		return nil, err
-	}
-	if err := checkTexts(named{"team_alias", t.Alias}, named{"budget_duration", t.Limits.BudgetDuration}); err != nil {
-		return nil, err
-	}
-	models, err := encodeList("models", t.Models)
-	if err != nil {
-		return nil, err
-	}
-	aliases, err := encodeMap("model_aliases", t.ModelAliases)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]member, len(t.Members))
-	for i, m := range t.Members {
-		list[i] = member{UserID: m.UserID, Email: m.Email, Role: m.Role}
-	}
-	members, err := encodeList("members_with_roles", list)
-	if err != nil {
-		return nil, err
-	}
-	metadata, err := encodeObject("metadata", t.Metadata)
-	if err != nil {
-		return nil, err
-	}
+func teamFields(t *gateway.Team) []field {
 	return slices.Concat(
-		[]any{t.ID, t.Alias, t.OrganizationID, models, aliases, members},
-		limitArgs(&t.Limits, &t.Spend),
-		[]any{t.Blocked, metadata, micros(t.CreatedAt), micros(t.UpdatedAt)}), nil
+		[]field{
+			id("id", "team_id", &t.ID), text("alias", "team_alias", &t.Alias), id("org_id", "organization_id", &t.OrganizationID),
+			list("models", "models", &t.Models), mapping("model_aliases", "model_aliases", &t.ModelAliases),
+			members(&t.Members), id("member_budget_id", "team_member_budget_id", &t.MemberBudgetID),
+		},
+		limitFields(&t.Limits), spendFields(&t.Spend),
+		[]field{
+			flag("blocked", &t.Blocked), object("metadata", "metadata", &t.Metadata),
+			packed("details",
+				func() (teamDetails, error) { return packTeam(t) },
+				func(d *teamDetails) { d.unpack(t) }),
+		},
+		authorship(&t.CreatedAt, &t.CreatedBy, &t.UpdatedAt, &t.UpdatedBy))
 }
 
-func scanTeam(r row) (*gateway.Team, error) {
-	var t gateway.Team
-	var l limitScan
-	var models, aliases, members, metadata string
-	var created, updated int64
-	err := r.Scan(slices.Concat(
-		[]any{&t.ID, &t.Alias, &t.OrganizationID, &models, &aliases, &members},
-		l.dest(&t.Limits, &t.Spend),
-		[]any{&t.Blocked, &metadata, &created, &updated})...)
-	if err != nil {
-		return nil, err
+// teamDetails is the stored form of what few teams have.
+type teamDetails struct {
+	AccessGroups      []string `json:"access_group_ids,omitempty"`
+	MemberModels      []string `json:"default_team_member_models,omitempty"`
+	MemberPermissions []string `json:"team_member_permissions,omitempty"`
+	Tags              []string `json:"tags,omitempty"`
+	AllowedIPs        []string `json:"allowed_ips,omitempty"`
+	EnforcedParams    []string `json:"enforced_params,omitempty"`
+	RouterSettings    string   `json:"router_settings,omitzero"`
+	ObjectPermission  string   `json:"object_permission,omitzero"`
+}
+
+func packTeam(t *gateway.Team) (teamDetails, error) {
+	d := teamDetails{
+		t.AccessGroupIDs, t.MemberModels, t.MemberPermissions, t.Tags, t.AllowedIPs, t.EnforcedParams, string(t.RouterSettings), string(t.ObjectPermission),
 	}
-	if err := decode("models", models, &t.Models); err != nil {
-		return nil, err
-	}
-	if err := decode("model_aliases", aliases, &t.ModelAliases); err != nil {
-		return nil, err
-	}
-	var list []member
-	if err := decode("members", members, &list); err != nil {
-		return nil, err
-	}
-	for _, m := range list {
-		t.Members = append(t.Members, gateway.Member{UserID: m.UserID, Email: m.Email, Role: m.Role})
-	}
-	l.store(&t.Limits, &t.Spend)
-	t.Metadata = decodeObject(metadata)
-	t.CreatedAt, t.UpdatedAt = instant(created), instant(updated)
-	return &t, nil
+	return d, checkObjects(named{"router_settings", string(t.RouterSettings)}, named{"object_permission", string(t.ObjectPermission)})
+}
+
+func (d *teamDetails) unpack(t *gateway.Team) {
+	t.AccessGroupIDs, t.MemberModels, t.MemberPermissions, t.Tags = d.AccessGroups, d.MemberModels, d.MemberPermissions, d.Tags
+	t.AllowedIPs, t.EnforcedParams = d.AllowedIPs, d.EnforcedParams
+	t.RouterSettings, t.ObjectPermission = decodeObject(d.RouterSettings), decodeObject(d.ObjectPermission)
 }
 
 // CreateTeam writes a new team. A taken id is an ErrConflict; text that no
@@ -107,59 +76,61 @@ func (db *DB) CreateTeam(ctx context.Context, t *gateway.Team) error {
 
 // Team returns the team with the id, or ErrNotFound.
 func (db *DB) Team(ctx context.Context, id string) (*gateway.Team, error) {
-	return teams.byID(ctx, db.r, id, "")
+	return teams.byID(ctx, db.r, id)
 }
 
-// UpdateTeam is to teams what UpdateKey is to keys.
+// UpdateTeam is to teams what UpdateKey is to keys, but for the spend of
+// members, which an update reads and does not write.
 func (db *DB) UpdateTeam(ctx context.Context, id string, change func(*gateway.Team) error) (*gateway.Team, error) {
 	return teams.update(ctx, db, id, change)
 }
 
-// DeleteTeams deletes teams and their keys, and takes their members out of
-// them. It returns the ids that were there, sorted.
+// DeleteTeams deletes teams, their keys and their projects, and takes their
+// members out of them. It returns the ids that were there, sorted.
 func (db *DB) DeleteTeams(ctx context.Context, ids []string) ([]string, error) {
 	var gone []string
-	err := db.change(ctx, func(tx *sql.Tx, f *feed) error {
-		// Rows are locked in one order everywhere: keys, users, teams. So the
-		// members are read without a lock; one who joins in between keeps the
-		// name of a team that is gone, which gives nobody anything.
-		if _, err := keys.remove(ctx, tx, f, "team_id", ids); err != nil {
-			return err
-		}
-		var members []string
-		for _, id := range possible(ids) {
-			t, err := teams.byID(ctx, tx, id, "")
-			if errors.Is(err, ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			for _, m := range t.Members {
-				members = append(members, m.UserID)
-			}
-		}
-		for _, id := range possible(members) {
-			u, err := users.byID(ctx, tx, id, db.d.forUpdate)
-			if errors.Is(err, ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			u.Teams = slices.DeleteFunc(u.Teams, func(t string) bool { return slices.Contains(ids, t) })
-			if err := users.put(ctx, db, tx, f, u); err != nil {
-				return err
-			}
-		}
-		var err error
-		gone, err = teams.remove(ctx, tx, f, "id", ids)
+	err := db.change(ctx, func(tx *sql.Tx, f *feed) (err error) {
+		gone, err = db.dropTeams(ctx, tx, f, ids)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return gone, nil
+}
+
+func (db *DB) dropTeams(ctx context.Context, tx *sql.Tx, f *feed, ids []string) ([]string, error) {
+	// Rows are locked in one order everywhere: keys, users, teams. So the
+	// members are read without a lock; one who joins in between keeps the
+	// name of a team that is gone, which gives nobody anything.
+	if _, err := keys.remove(ctx, tx, f, "team_id", ids); err != nil {
+		return nil, err
+	}
+	var people []string
+	for _, id := range possible(ids) {
+		t, err := teams.byID(ctx, tx, id)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range t.Members {
+			people = append(people, m.UserID)
+		}
+	}
+	err := db.editUsers(ctx, tx, f, people, func(u *gateway.User) {
+		u.Teams = slices.DeleteFunc(u.Teams, func(t string) bool { return slices.Contains(ids, t) })
+	})
+	if err != nil {
+		return nil, err
+	}
+	gone, err := teams.remove(ctx, tx, f, "id", ids)
+	if err != nil {
+		return nil, err
+	}
+	_, err = projects.remove(ctx, tx, f, "team_id", ids)
+	return gone, err
 }
 
 // TeamFilter selects teams; what is empty selects nothing away.

@@ -4,77 +4,58 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"maps"
 	"slices"
+	"time"
 
 	"penstock/internal/gateway"
 )
 
-func userSort() map[string]string {
-	m := maps.Clone(commonSort)
-	m["user_id"], m["user_alias"], m["user_email"], m["user_role"] = "id", "alias", "email", "role"
-	return m
-}
-
 var users = &entity[gateway.User]{
 	kind: "user", table: "users", idField: "id",
-	columns: slices.Concat(
-		[]string{"id", "alias", "email", "role", "models", "teams"},
-		limitColumns,
-		[]string{"metadata", "created_at", "updated_at"}),
-	id:   func(u *gateway.User) string { return u.ID },
-	args: userArgs,
-	scan: scanUser,
-	sort: userSort(),
+	id:     func(u *gateway.User) string { return u.ID },
+	fields: userFields,
+	unique: []unique[gateway.User]{
+		{"email", "email", func(u *gateway.User) string { return u.Email }},
+		{"sso", "sso_user_id", func(u *gateway.User) string { return u.SSOID }},
+	},
+	sort: map[string]order[gateway.User]{
+		"created_at": byTime("created_at", func(u *gateway.User) time.Time { return u.CreatedAt }),
+		"updated_at": byTime("updated_at", func(u *gateway.User) time.Time { return u.UpdatedAt }),
+		"spend":      bySpend(func(u *gateway.User) *gateway.Spend { return &u.Spend }),
+		"max_budget": byBudget(func(u *gateway.User) *gateway.Limits { return &u.Limits }),
+		"alias":      byText("alias", func(u *gateway.User) string { return u.Alias }),
+		"user_alias": byText("alias", func(u *gateway.User) string { return u.Alias }),
+		"user_id":    byText("id", func(u *gateway.User) string { return u.ID }),
+		"user_email": byText("email", func(u *gateway.User) string { return u.Email }),
+		"user_role":  byText("role", func(u *gateway.User) string { return string(u.Role) }),
+	},
 }
 
-func userArgs(u *gateway.User) ([]any, error) {
-	if err := checkIDs(named{"user_id", u.ID}, named{"user_email", u.Email}, named{"user_alias", u.Alias}); err != nil {
-		return nil, err
-	}
-	if err := checkTexts(named{"user_role", string(u.Role)}, named{"budget_duration", u.Limits.BudgetDuration}); err != nil {
-		return nil, err
-	}
-	models, err := encodeList("models", u.Models)
-	if err != nil {
-		return nil, err
-	}
-	teams, err := encodeList("teams", u.Teams)
-	if err != nil {
-		return nil, err
-	}
-	metadata, err := encodeObject("metadata", u.Metadata)
-	if err != nil {
-		return nil, err
-	}
+func userFields(u *gateway.User) []field {
 	return slices.Concat(
-		[]any{u.ID, u.Alias, u.Email, string(u.Role), models, teams},
-		limitArgs(&u.Limits, &u.Spend),
-		[]any{metadata, micros(u.CreatedAt), micros(u.UpdatedAt)}), nil
+		[]field{
+			id("id", "user_id", &u.ID), id("alias", "user_alias", &u.Alias), id("email", "user_email", &u.Email),
+			id("sso_id", "sso_user_id", &u.SSOID), id("org_id", "organization_id", &u.OrganizationID), text("role", "user_role", &u.Role),
+			list("models", "models", &u.Models), list("teams", "teams", &u.Teams), list("orgs", "organizations", &u.Organizations),
+		},
+		limitFields(&u.Limits), spendFields(&u.Spend),
+		[]field{
+			flag("blocked", &u.Blocked), object("metadata", "metadata", &u.Metadata),
+			packed("details",
+				func() (userDetails, error) {
+					return userDetails{u.CacheControls, string(u.ObjectPermission)}, checkObjects(named{"object_permission", string(u.ObjectPermission)})
+				},
+				func(d *userDetails) {
+					u.CacheControls, u.ObjectPermission = d.CacheControls, decodeObject(d.ObjectPermission)
+				}),
+			moment("created_at", &u.CreatedAt), moment("updated_at", &u.UpdatedAt),
+		})
 }
 
-func scanUser(r row) (*gateway.User, error) {
-	var u gateway.User
-	var l limitScan
-	var models, teams, metadata string
-	var created, updated int64
-	err := r.Scan(slices.Concat(
-		[]any{&u.ID, &u.Alias, &u.Email, &u.Role, &models, &teams},
-		l.dest(&u.Limits, &u.Spend),
-		[]any{&metadata, &created, &updated})...)
-	if err != nil {
-		return nil, err
-	}
-	if err := decode("models", models, &u.Models); err != nil {
-		return nil, err
-	}
-	if err := decode("teams", teams, &u.Teams); err != nil {
-		return nil, err
-	}
-	l.store(&u.Limits, &u.Spend)
-	u.Metadata = decodeObject(metadata)
-	u.CreatedAt, u.UpdatedAt = instant(created), instant(updated)
-	return &u, nil
+// userDetails is the stored form of what few users have.
+type userDetails struct {
+	CacheControls    []string `json:"allowed_cache_controls,omitempty"`
+	ObjectPermission string   `json:"object_permission,omitzero"`
 }
 
 // CreateUser writes a new user. A taken id or email (in any case of ASCII
@@ -86,7 +67,7 @@ func (db *DB) CreateUser(ctx context.Context, u *gateway.User) error {
 
 // User returns the user with the id, or ErrNotFound.
 func (db *DB) User(ctx context.Context, id string) (*gateway.User, error) {
-	return users.byID(ctx, db.r, id, "")
+	return users.byID(ctx, db.r, id)
 }
 
 // UserByEmail returns the user with the email, in any case of ASCII letters,
@@ -95,45 +76,66 @@ func (db *DB) UserByEmail(ctx context.Context, email string) (*gateway.User, err
 	return users.get(ctx, db.r, "email", "LOWER(email) = LOWER($1) AND email <> ''", email)
 }
 
+// UserBySSO returns the user with the subject at the identity provider, or
+// ErrNotFound.
+func (db *DB) UserBySSO(ctx context.Context, subject string) (*gateway.User, error) {
+	return users.get(ctx, db.r, "sso_user_id", "sso_id = $1 AND sso_id <> ''", subject)
+}
+
 // UpdateUser is to users what UpdateKey is to keys.
 func (db *DB) UpdateUser(ctx context.Context, id string, change func(*gateway.User) error) (*gateway.User, error) {
 	return users.update(ctx, db, id, change)
 }
 
-// DeleteUsers deletes users and their keys, and takes them out of their teams.
-// It returns the ids that were there, sorted.
+// DeleteUsers deletes users and their keys, and takes them out of their teams
+// and organizations. It returns the ids that were there, sorted.
 func (db *DB) DeleteUsers(ctx context.Context, ids []string) ([]string, error) {
 	var gone []string
 	err := db.change(ctx, func(tx *sql.Tx, f *feed) error {
-		// Rows are locked in one order everywhere: keys, users, teams.
+		// Rows are locked in one order everywhere: keys, users, teams, organizations.
 		if _, err := keys.remove(ctx, tx, f, "user_id", ids); err != nil {
 			return err
 		}
-		var in []string
+		var inTeams, inOrgs []string
 		for _, id := range possible(ids) {
-			u, err := users.byID(ctx, tx, id, db.d.forUpdate)
+			u, err := users.locked(ctx, db, tx, id)
 			if errors.Is(err, ErrNotFound) {
 				continue
 			}
 			if err != nil {
 				return err
 			}
-			in = append(in, u.Teams...)
+			inTeams = append(inTeams, u.Teams...)
+			inOrgs = append(inOrgs, u.Organizations...)
 		}
 		var err error
 		if gone, err = users.remove(ctx, tx, f, "id", ids); err != nil {
 			return err
 		}
-		for _, id := range possible(in) {
-			t, err := teams.byID(ctx, tx, id, db.d.forUpdate)
+		left := func(m gateway.Member) bool { return slices.Contains(gone, m.UserID) }
+		for _, id := range possible(inTeams) {
+			t, err := teams.locked(ctx, db, tx, id)
 			if errors.Is(err, ErrNotFound) {
 				continue
 			}
 			if err != nil {
 				return err
 			}
-			t.Members = slices.DeleteFunc(t.Members, func(m gateway.Member) bool { return slices.Contains(gone, m.UserID) })
+			t.Members = slices.DeleteFunc(t.Members, left)
 			if err := teams.put(ctx, db, tx, f, t); err != nil {
+				return err
+			}
+		}
+		for _, id := range possible(inOrgs) {
+			o, err := organizations.locked(ctx, db, tx, id)
+			if errors.Is(err, ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			o.Members = slices.DeleteFunc(o.Members, left)
+			if err := organizations.put(ctx, db, tx, f, o); err != nil {
 				return err
 			}
 		}
@@ -145,12 +147,32 @@ func (db *DB) DeleteUsers(ctx context.Context, ids []string) ([]string, error) {
 	return gone, nil
 }
 
+// editUsers changes those of the users that there are.
+func (db *DB) editUsers(ctx context.Context, tx *sql.Tx, f *feed, ids []string, change func(*gateway.User)) error {
+	for _, id := range possible(ids) {
+		u, err := users.locked(ctx, db, tx, id)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		change(u)
+		if err := users.put(ctx, db, tx, f, u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // UserFilter selects users; what is empty selects nothing away.
 type UserFilter struct {
-	IDs    []string // of these; nil: of all
-	Email  string   // in any case of ASCII letters
-	Role   gateway.Role
-	Search string // part of id, alias or email, in any case of ASCII letters
+	IDs   []string // of these; nil: of all
+	Email string   // in any case of ASCII letters
+	Role  gateway.Role
+	// OrganizationID wants users whose own organization it is.
+	OrganizationID string
+	Search         string // part of id, alias or email, in any case of ASCII letters
 }
 
 // ListUsers returns one page of the users that f selects, and how many f
@@ -165,6 +187,7 @@ func (db *DB) ListUsers(ctx context.Context, f UserFilter, p Page) ([]*gateway.U
 		w.parts = append(w.parts, "LOWER(email) = LOWER("+w.text("email", f.Email)+") AND email <> ''")
 	}
 	w.is("role", string(f.Role))
+	w.is("org_id", f.OrganizationID)
 	w.contains(f.Search, "id", "alias", "email")
 	return users.list(ctx, db, w, p)
 }

@@ -148,6 +148,16 @@ func encodeObject(param string, raw []byte) (string, error) {
 	return string(raw), nil
 }
 
+// checkObjects refuses texts that are no JSON objects; none is no text.
+func checkObjects(texts ...named) error {
+	for _, t := range texts {
+		if _, err := encodeObject(t.param, []byte(t.text)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func decodeObject(text string) []byte {
 	if text == "" {
 		return nil
