@@ -392,7 +392,7 @@ func (a *App) liveSpend(entity, id string) (gateway.NanoUSD, bool) {
 	if err != nil {
 		return 0, false
 	}
-	n, _, ok := a.counters.Spent(limit.Scope{Kind: scope, ID: id}, w, time.Now())
+	n, ok := a.counters.Spent(limit.Scope{Kind: scope, ID: id}, w, time.Now())
 	return gateway.NanoUSD(n), ok
 }
 

@@ -13,6 +13,8 @@ type Kind uint8
 const (
 	Requests Kind = iota
 	Tokens
+	InputTokens
+	OutputTokens
 	Parallel
 	Money
 	kinds
@@ -35,34 +37,66 @@ const Sliding = 60 * time.Second
 
 // Size is what a call asks for, in the units of every kind.
 type Size struct {
-	Tokens int64
-	Money  Range
+	Tokens Range
+	Input  Range // input tokens
+	Output Range // output tokens
+	Money  Range // nano-USD
 }
 
-// Range is an amount that is not known before the call: it is admitted if Least
-// fits, Want is reserved if there is room, and Worst is the most it can come
-// to if nothing caps it.
-type Range struct{ Least, Want, Worst int64 }
+// Range is an amount that is not known before the call. The call is admitted if
+// Least fits. Worst is the most it can come to if nothing caps it, Want what it
+// will rarely exceed, and Typical what it comes to more often than not.
+// Least <= Typical <= Want <= Worst.
+type Range struct{ Least, Typical, Want, Worst int64 }
 
-// exactly is a Range without doubt.
-func exactly(n int64) Range { return Range{n, n, n} }
+// Exactly is a Range without doubt.
+func Exactly(n int64) Range { return Range{n, n, n, n} }
 
 // Actual is what a call really used.
 type Actual struct {
 	Requests int64
 	Tokens   int64
+	Input    int64
+	Output   int64
 	Money    gateway.NanoUSD
 }
 
-// Kinds says how each kind counts. A new kind is a row here.
+// Kinds says how each kind counts. A new kind is a row here, and a line in
+// rates or money (set.go) that says which stored ceiling it is.
 var Kinds = [kinds]struct {
 	Name   string // in error messages and headers: "Limit type: requests"
 	Span   Span
 	Before func(*Size) Range
 	After  func(*Actual) int64
 }{
-	Requests: {"requests", sliding, func(*Size) Range { return exactly(1) }, func(a *Actual) int64 { return a.Requests }},
-	Tokens:   {"tokens", sliding, func(s *Size) Range { return exactly(s.Tokens) }, func(a *Actual) int64 { return a.Tokens }},
-	Parallel: {"max_parallel_requests", held, func(*Size) Range { return exactly(1) }, func(*Actual) int64 { return 0 }},
-	Money:    {"budget", budget, func(s *Size) Range { return s.Money }, func(a *Actual) int64 { return int64(a.Money) }},
+	Requests:     {"requests", sliding, func(*Size) Range { return Exactly(1) }, func(a *Actual) int64 { return a.Requests }},
+	Tokens:       {"tokens", sliding, func(s *Size) Range { return s.Tokens }, func(a *Actual) int64 { return a.Tokens }},
+	InputTokens:  {"input_tokens", sliding, func(s *Size) Range { return s.Input }, func(a *Actual) int64 { return a.Input }},
+	OutputTokens: {"output_tokens", sliding, func(s *Size) Range { return s.Output }, func(a *Actual) int64 { return a.Output }},
+	Parallel:     {"max_parallel_requests", held, func(*Size) Range { return Exactly(1) }, func(*Actual) int64 { return 0 }},
+	Money:        {"budget", budget, func(s *Size) Range { return s.Money }, func(a *Actual) int64 { return int64(a.Money) }},
+}
+
+// promise returns how much of the range a call gets where left is what nobody
+// has taken or been promised, and false if not even the least fits. A call that
+// gets less than its worst is capped to what it gets, so promises never add up
+// to more than there is.
+//
+// What is plenty is given whole. What is scarce is shared: nobody knows how
+// many calls come while this one runs, and one that is promised the most it
+// could come to would starve them. So a call gets a sixteenth of what is left,
+// but what such a call typically takes at least; and while nobody else holds
+// anything, what it will rarely exceed.
+func (r *Range) promise(left int64, alone bool) (int64, bool) {
+	switch {
+	case r.Worst == 0:
+		return 0, true // what is free at any size needs no room
+	case r.Least > left:
+		return 0, false
+	}
+	n := max(r.Typical, left/16)
+	if alone {
+		n = max(n, r.Want)
+	}
+	return min(n, r.Worst, left), true
 }

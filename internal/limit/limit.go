@@ -1,119 +1,22 @@
 package limit
 
 import (
-	"fmt"
-	"net/http"
-	"sync/atomic"
+	"context"
+	"hash/maphash"
+	"sync"
 	"time"
 
 	"penstock/internal/gateway"
 )
 
-// Hold is what one call has reserved. It is settled or released exactly once;
-// later calls do nothing. The zero Hold is ready for Reserve.
-type Hold struct {
-	// Money is what was reserved, in nano-USD.
-	Money int64
-	// Capped says that the call must not cost more than Money: the budget has
-	// no room for the worst it may come to.
-	Capped bool
-	// Overshoot is how far settling went over a budget, in nano-USD: the
-	// provider used more than the bound. Set by Settle.
-	Overshoot int64
-
-	// All of a call's bookkeeping in one piece of memory, which the caller may
-	// use again for another call.
-	takes   []Take
-	entries []entry
-	cells   []*cell
-	settled atomic.Bool
-
-	takesBuf   [maxInline]Take
-	entriesBuf [maxInline]entry
-	cellsBuf   [scopeKinds]*cell
-}
-
-// maxInline is how many limits a call can have without an allocation.
-const maxInline = 16
-
-// Reset makes h ready for another call. It must have been settled. It does not
-// clear the buffers: three kilobytes a call, for nothing.
-func (h *Hold) Reset() {
-	h.Money, h.Capped, h.Overshoot = 0, false, 0
-	h.takes, h.entries, h.cells = nil, nil, nil
-	h.settled.Store(false)
-}
-
-type entry struct {
-	cell    *cell
-	meter   int
-	take    *Take
-	taken   int64
-	exposed int64
-	left    int64 // after this call was admitted
-	second  int64
-	start   time.Time
-}
-
-// WindowStart returns the start of the budget window in which the call of this
-// scope is counted; zero for a lifetime budget or a scope that does not apply.
-func (h *Hold) WindowStart(k ScopeKind) time.Time {
-	for i := range h.entries {
-		if e := &h.entries[i]; e.take.Kind == Money && e.take.Scope.Kind == k {
-			return e.start
-		}
-	}
-	return time.Time{}
-}
-
-// Left is what a limit has left after a call was admitted.
-type Left struct {
-	Scope  Scope
-	Kind   Kind
-	Amount int64
-	Left   int64
-}
-
-// Each calls f for every limit the call passed, without those that only count.
-func (h *Hold) Each(f func(Left)) {
-	for i := range h.entries {
-		if e := &h.entries[i]; e.take.Amount != Unlimited {
-			f(Left{e.take.Scope, e.take.Kind, e.take.Amount, max(e.left, 0)})
-		}
-	}
-}
-
-// Refusal says which limit refused a call, and why.
-type Refusal struct {
-	Take
-	Used       int64
-	Reserved   int64
-	Asked      int64
-	RetryAfter time.Duration // until trying again makes sense; 0 if waiting does not help
-}
-
-func (m *meter) refusal(t *Take, r Range, now time.Time) *Refusal {
-	f := &Refusal{Take: *t, Asked: r.Least, Used: m.used, Reserved: m.reserved}
-	switch {
-	case m.ring != nil:
-		f.Used = m.ring.sum
-		f.RetryAfter = m.ring.wait(r.Least, t.Amount, now)
-	case t.Kind == Money:
-		if !m.end.IsZero() {
-			f.RetryAfter = m.end.Sub(now)
-		}
-		if m.reserved > 0 && m.used+r.Least <= t.Amount {
-			f.RetryAfter = time.Second // calls in flight hold what is missing
-		}
-	default:
-		f.RetryAfter = time.Second // a slot comes free when a call ends
-	}
-	return f
-}
-
 // Counter keeps the counts. Memory is one; the contract is package limittest.
 type Counter interface {
-	Reserve(now time.Time, h *Hold, takes []Take, size *Size) *Refusal
+	// Reserve takes from every limit in takes, or from none. On success it fills
+	// in h; otherwise it returns what refused. Takes of one set stand together,
+	// and sets in the order of their scopes; h keeps takes until it is settled.
+	Reserve(ctx context.Context, now time.Time, h *Hold, takes []Take, size *Size) *Refusal
+	// Settle replaces what h reserved by what the call used, once. Settling
+	// again does nothing.
 	Settle(h *Hold, a *Actual)
 }
 
@@ -121,19 +24,41 @@ type Counter interface {
 type Limiter struct {
 	counter Counter
 	now     func() time.Time
+	seed    maphash.Seed
+	shard   [shards]struct {
+		mu     sync.RWMutex
+		sets   map[setKey]*Set           // of what is stored, by the version it was made from
+		booked map[bookKey]gateway.Spend // what the books hold of budget windows
+		_      [16]byte
+	}
 }
 
-// New returns a Limiter on c.
-func New(c Counter, now func() time.Time) *Limiter { return &Limiter{counter: c, now: now} }
+type setKey struct {
+	scope Scope
+	// counted says that the money of the scope is only counted, without its
+	// ceiling: a user's, where the team pays.
+	counted bool
+}
 
-// Reserve admits the call of p and fills in h, or refuses it with a
-// *gateway.Error of kind Exceeded or BudgetExceeded. What was reserved is held
+type bookKey struct{ scope, id, duration string }
+
+// New returns a Limiter on c.
+func New(c Counter, now func() time.Time) *Limiter {
+	l := &Limiter{counter: c, now: now, seed: maphash.MakeSeed()}
+	for i := range l.shard {
+		l.shard[i].sets, l.shard[i].booked = map[setKey]*Set{}, map[bookKey]gateway.Spend{}
+	}
+	return l
+}
+
+// Reserve admits the call of p for the model and fills in h, or refuses it with
+// a *gateway.Error of kind Exceeded or BudgetExceeded. What was reserved is held
 // until Settle or Release.
-func (l *Limiter) Reserve(h *Hold, p *gateway.Principal, g *Global, size *Size) error {
-	h.takes = Takes(h.takesBuf[:0], p, g)
+func (l *Limiter) Reserve(ctx context.Context, h *Hold, p *gateway.Principal, g *Global, model string, size *Size) error {
+	h.takes = l.Takes(h.takes[:0], p, g, model)
 	now := l.now()
-	if f := l.counter.Reserve(now, h, h.takes, size); f != nil {
-		return f.Error(p, now)
+	if f := l.counter.Reserve(ctx, now, h, h.takes, size); f != nil {
+		return f.Error(model, now)
 	}
 	return nil
 }
@@ -144,81 +69,106 @@ func (l *Limiter) Settle(h *Hold, a *Actual) { l.counter.Settle(h, a) }
 // Release gives everything back: the call never reached a provider.
 func (l *Limiter) Release(h *Hold) { l.counter.Settle(h, &Actual{}) }
 
-// Error renders the refusal for the client. The first sentences are LiteLLM's,
-// which clients and dashboards match on; the last adds the numbers behind them.
-func (f *Refusal) Error(p *gateway.Principal, now time.Time) *gateway.Error {
-	retry := f.RetryAfter
-	if retry > 0 && retry < time.Second {
-		retry = time.Second
+// Takes appends the limits that apply to p's call of the model, narrow scopes
+// first, and returns them. This is the one place that decides which limits
+// apply to a call.
+func (l *Limiter) Takes(dst []Take, p *gateway.Principal, g *Global, model string) []Take {
+	add := func(s Scope, label, name string, lim *gateway.Limits, spent *gateway.Spend, anchor time.Time, counted bool) {
+		dst = l.set(s, label, name, lim, spent, anchor, counted).Takes(dst, model)
 	}
-	e := &gateway.Error{Kind: gateway.Exceeded, Type: "throttling_error", RetryAfter: retry}
-	if f.Kind == Money {
-		usd := func(n int64) string { return gateway.NanoUSD(n).String() }
-		e.Kind, e.Type = gateway.BudgetExceeded, "budget_exceeded"
-		who := Scopes[f.Scope.Kind].Budget
-		switch f.Scope.Kind {
-		case KeyScope:
-			alias := f.Label
-			if alias == "" {
-				alias = "key"
-			}
-			who += fmt.Sprintf("%s (%s)", alias, p.Key.Name)
-		case GlobalScope:
-		default:
-			who += f.Scope.ID
-		}
-		e.Message = fmt.Sprintf("Budget has been exceeded! %s Current cost: %s, Max budget: %s. In flight: %s, this call needs: %s%s",
-			who, usd(f.Used), usd(f.Amount), usd(f.Reserved), usd(f.Asked), f.until(now))
-		return e
+	if k := p.Key; k != nil {
+		add(Scope{Kind: KeyScope, ID: k.Hash}, k.Alias, k.Name, &k.Limits, &k.Spend, k.CreatedAt, false)
 	}
-	name := Kinds[f.Kind].Name
-	e.Message = fmt.Sprintf("Rate limit exceeded for %s: %s. Limit type: %s. Current limit: %d, Remaining: %d. Limit resets at: %s. Used: %d, this call needs: %d",
-		Scopes[f.Scope.Kind].Name, f.Scope.ID, name, f.Amount, max(f.Amount-f.Used, 0), stamp(now.Add(retry)), f.Used, f.Asked)
-	e.Headers = map[string]string{"rate_limit_type": name, "reset_at": stamp(now.Add(retry))}
-	if f.Asked > f.Amount {
-		// No waiting helps; a client that retries would do so for ever.
-		e.RetryAfter = 0
-		e.Message += ", which is more than the limit allows at any time"
-		delete(e.Headers, "reset_at")
+	if m := p.Member; m != nil && p.Team != nil {
+		add(Scope{Kind: MemberScope, ID: m.UserID, Of: p.Team.ID}, "", "", &m.Limits, &m.Spend, p.Team.CreatedAt, false)
 	}
-	return e
-}
-
-func (f *Refusal) until(now time.Time) string {
-	if f.RetryAfter <= time.Second {
-		return ""
+	if u := p.User; u != nil {
+		// Budgets of a user are for personal keys: what a team's key spends is the team's.
+		add(Scope{Kind: UserScope, ID: u.ID}, "", "", &u.Limits, &u.Spend, u.CreatedAt, p.Team != nil)
 	}
-	return ". The budget starts anew at " + stamp(now.Add(f.RetryAfter))
-}
-
-func stamp(t time.Time) string {
-	// Rounded up: a client that waits until then must not come too early.
-	return t.Add(time.Second-1).UTC().Truncate(time.Second).Format("2006-01-02 15:04:05") + " UTC"
-}
-
-// headerNames are the canonical names of the headers that tell what is left,
-// by scope and kind: joining them anew for every call cost 4 us.
-var headerNames = func() (names [scopeKinds][kinds][2]string) {
-	for s := range names {
-		for k := range names[s] {
-			base := "x-ratelimit-" + Scopes[s].Name
-			names[s][k] = [2]string{
-				http.CanonicalHeaderKey(base + "-limit-" + Kinds[k].Name), http.CanonicalHeaderKey(base + "-remaining-" + Kinds[k].Name),
+	if e := p.EndUser; e != nil {
+		add(Scope{Kind: EndUserScope, ID: e.ID}, "", "", &e.Limits, &e.Spend, time.Time{}, false)
+	}
+	if j := p.Project; j != nil {
+		add(Scope{Kind: ProjectScope, ID: j.ID}, "", "", &j.Limits, &j.Spend, j.CreatedAt, false)
+	}
+	// Every call takes tags in one order, whatever order its client wrote.
+	for last := ""; ; {
+		var next *gateway.Tag
+		for _, t := range p.Tags {
+			if t.Name > last && (next == nil || t.Name < next.Name) {
+				next = t
 			}
 		}
-	}
-	return names
-}()
-
-// AppendHeaders calls set for the headers that tell a client what it has left.
-// The names are canonical.
-func (h *Hold) AppendHeaders(set func(name string, n int64)) {
-	h.Each(func(l Left) {
-		if l.Kind == Money {
-			return
+		if next == nil {
+			break
 		}
-		names := &headerNames[l.Scope.Kind][l.Kind]
-		set(names[0], l.Amount)
-		set(names[1], l.Left)
-	})
+		add(Scope{Kind: TagScope, ID: next.Name}, "", "", &next.Limits, &next.Spend, next.CreatedAt, false)
+		last = next.Name
+	}
+	if t := p.Team; t != nil {
+		add(Scope{Kind: TeamScope, ID: t.ID}, "", "", &t.Limits, &t.Spend, t.CreatedAt, false)
+	}
+	if o := p.Organization; o != nil {
+		add(Scope{Kind: OrganizationScope, ID: o.ID}, "", "", &o.Limits, &o.Spend, o.CreatedAt, false)
+	}
+	if g != nil {
+		add(Scope{Kind: GlobalScope}, "", "", &g.Limits, &g.Spend, time.Time{}, false)
+	}
+	return dst
+}
+
+// set returns the set of what is stored, made once for each version of it.
+func (l *Limiter) set(s Scope, label, name string, lim *gateway.Limits, spent *gateway.Spend, anchor time.Time, counted bool) *Set {
+	key := setKey{s, counted}
+	sh := &l.shard[maphash.String(l.seed, s.ID)&(shards-1)]
+	sh.mu.RLock()
+	set := sh.sets[key]
+	sh.mu.RUnlock()
+	if set != nil && set.source == lim {
+		return set
+	}
+	from := lim
+	if counted {
+		c := *lim
+		c.Budget, c.SoftBudget, c.Budgets = nil, nil, nil
+		from = &c
+	}
+	base := NewSet(s, label, anchor, compile(from, spent, func(model, duration string) gateway.Spend {
+		scope, id := Scopes[s.Kind].Books, s.String()
+		if model != "" {
+			scope, id = Scopes[s.Kind].Model, id+":"+model
+		}
+		return l.booked(scope, id, duration)
+	})...)
+	base.Name, base.source = name, lim
+	sh.mu.Lock()
+	sh.sets[key] = base
+	sh.mu.Unlock()
+	return base
+}
+
+// SetBooked says what the books hold of a budget window: it starts a counter
+// that has not been seen since the process started.
+func (l *Limiter) SetBooked(scope, id, duration string, s gateway.Spend) {
+	sh := &l.shard[maphash.String(l.seed, id)&(shards-1)]
+	sh.mu.Lock()
+	sh.booked[bookKey{scope, id, duration}] = s
+	sh.mu.Unlock()
+}
+
+func (l *Limiter) booked(scope, id, duration string) gateway.Spend {
+	sh := &l.shard[maphash.String(l.seed, id)&(shards-1)]
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	return sh.booked[bookKey{scope, id, duration}]
+}
+
+// Forget drops what is remembered of a scope that was deleted.
+func (l *Limiter) Forget(s Scope) {
+	sh := &l.shard[maphash.String(l.seed, s.ID)&(shards-1)]
+	sh.mu.Lock()
+	delete(sh.sets, setKey{s, false})
+	delete(sh.sets, setKey{s, true})
+	sh.mu.Unlock()
 }

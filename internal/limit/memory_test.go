@@ -26,19 +26,19 @@ func TestMemoryStartsFromTheBooks(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := limit.NewMemory(limit.Calendar{})
-			take := limittest.Take(limit.KeyScope, "k", limit.Money, 100)
-			take.Window, take.Spent = limit.Window{N: 1, Unit: limit.Days}, &tt.spent
-			if f := m.Reserve(limittest.Epoch, &limit.Hold{}, []limit.Take{take}, limittest.Exactly(0, tt.left+1)); f == nil {
+			day := limit.Window{N: 1, Unit: limit.Days}
+			takes := limittest.Takes(limit.KeyScope, "k", limit.Limit{Kind: limit.Money, Amount: 100, Window: day, Booked: tt.spent})
+			if f := m.Reserve(t.Context(), limittest.Epoch, &limit.Hold{}, takes, limittest.Exactly(0, tt.left+1)); f == nil {
 				t.Errorf("%d admitted, want at most %d", tt.left+1, tt.left)
 			}
 			h := &limit.Hold{}
-			if f := m.Reserve(limittest.Epoch, h, []limit.Take{take}, limittest.Exactly(0, tt.left)); f != nil {
+			if f := m.Reserve(t.Context(), limittest.Epoch, h, takes, limittest.Exactly(0, tt.left)); f != nil {
 				t.Errorf("%d refused: %+v", tt.left, f)
 			}
 			m.Settle(h, &limit.Actual{Requests: 1, Money: 5})
-			window, total, ok := m.Spent(limit.Scope{Kind: limit.KeyScope, ID: "k"}, take.Window, limittest.Epoch)
-			if want := 105 - tt.left; !ok || window != want || total != int64(tt.spent.Total)+5 {
-				t.Errorf("Spent = %d, %d, %v; want %d, %d, true", window, total, ok, want, int64(tt.spent.Total)+5)
+			spent, ok := m.Spent(limit.Scope{Kind: limit.KeyScope, ID: "k"}, day, limittest.Epoch)
+			if want := 105 - tt.left; !ok || spent != want {
+				t.Errorf("Spent = %d, %v; want %d, true", spent, ok, want)
 			}
 		})
 	}
@@ -66,7 +66,7 @@ func TestRefusalNamesEverything(t *testing.T) {
 			"budget",
 			gateway.Principal{Key: &gateway.Key{Hash: "other", Name: "sk-...1234", Alias: "prod", Limits: gateway.Limits{Budget: new(gateway.NanoUSD(10_000_000_000))}}},
 			nil,
-			limit.Size{Money: limit.Range{Least: 6_000_000_000, Want: 6_000_000_000, Worst: 6_000_000_000}},
+			limit.Size{Money: limit.Exactly(6_000_000_000)},
 			gateway.BudgetExceeded,
 			"Budget has been exceeded! Key=prod (sk-...1234) Current cost: 0.0, Max budget: 10.0. In flight: 6.0, this call needs: 6.0",
 		},
@@ -74,7 +74,7 @@ func TestRefusalNamesEverything(t *testing.T) {
 			"more tokens than the limit ever allows",
 			gateway.Principal{},
 			&limit.Global{Limits: gateway.Limits{TPM: new(int64(5))}},
-			limit.Size{Tokens: 6},
+			limit.Size{Tokens: limit.Exactly(6)},
 			gateway.Exceeded,
 			"Rate limit exceeded for global: . Limit type: tokens. Current limit: 5, Remaining: 5. Limit resets at: 2026-03-18 10:21:30 UTC. Used: 0, this call needs: 6, which is more than the limit allows at any time",
 		},
@@ -83,7 +83,7 @@ func TestRefusalNamesEverything(t *testing.T) {
 			l := limit.New(limit.NewMemory(limit.Calendar{}), func() time.Time { return limittest.Epoch })
 			var err error
 			for range 2 {
-				err = l.Reserve(&limit.Hold{}, &tt.p, tt.g, &tt.size)
+				err = l.Reserve(t.Context(), &limit.Hold{}, &tt.p, tt.g, "m", &tt.size)
 			}
 			e := gateway.AsError(err)
 			if e == nil || e.Kind != tt.kind || e.Message != tt.message {
@@ -101,12 +101,12 @@ func BenchmarkReserveSettle(b *testing.B) {
 		Key:  &gateway.Key{Hash: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", TeamID: "t", Limits: all},
 		User: &gateway.User{ID: "u", Limits: all}, Team: &gateway.Team{ID: "t", Limits: all},
 	}
-	size := limit.Size{Tokens: 100, Money: limit.Range{Least: 1000, Want: 1000, Worst: 1000}}
+	size := limit.Size{Tokens: limit.Exactly(100), Money: limit.Exactly(1000)}
 	b.ReportAllocs()
 	h := &limit.Hold{}
 	for b.Loop() {
 		h.Reset()
-		if err := l.Reserve(h, &p, nil, &size); err != nil {
+		if err := l.Reserve(b.Context(), h, &p, nil, "m", &size); err != nil {
 			b.Fatal(err)
 		}
 		l.Settle(h, &limit.Actual{Requests: 1, Tokens: 80, Money: 900})

@@ -81,6 +81,15 @@ func ParseWindow(text string) (Window, error) {
 	return w, nil
 }
 
+// String returns the duration in one form for all that mean the same, as
+// ParseWindow reads it: "1d", "1w", "1mo"; "" for the lifetime.
+func (w Window) String() string {
+	if w.Unit == Lifetime {
+		return ""
+	}
+	return strconv.Itoa(w.N) + [...]string{"", "s", "m", "h", "d", "w", "mo"}[w.Unit]
+}
+
 // Calendar says when days begin for budgets.
 type Calendar struct {
 	Zone *time.Location // nil is UTC

@@ -128,36 +128,45 @@ func (l *line) quote() error {
 
 	choices := max(c.Ask.Choices, 1)
 	in := c.Ask.Input
-	var least, want, worst int64 // output tokens
+	var out limit.Range // output tokens of one choice
 	switch {
 	case c.Op == gateway.Embed: // no output
 	case c.Ask.MaxOutput > 0:
 		// The client's own cap is kept, so it is what must be affordable.
-		least, want, worst = c.Ask.MaxOutput, c.Ask.MaxOutput, c.Ask.MaxOutput
+		out = limit.Exactly(c.Ask.MaxOutput)
 	default:
-		worst = q.maxOutput
-		if worst == 0 {
-			worst = maxUnknownOutput
+		out.Worst = q.maxOutput
+		if out.Worst == 0 {
+			out.Worst = maxUnknownOutput
 		}
-		want = min(l.r.Outputs.Expect(q.model), worst)
-		least = min(16, want) // an answer shorter than this is of no use to anybody
+		out.Want = min(l.r.Outputs.Expect(q.model), out.Worst)
+		out.Typical = min(l.r.Outputs.Typical(q.model), out.Want)
+		out.Least = min(16, out.Typical) // an answer shorter than this is of no use to anybody
 	}
-	l.size.Tokens = token.Likely(l.in.Text, 1) + want*choices
+	likely := token.Likely(l.in.Text, 1)
+	l.size.Input = limit.Exactly(likely)
+	l.size.Output = each(out, func(n int64) int64 { return n * choices })
+	l.size.Tokens = each(l.size.Output, func(n int64) int64 { return likely + n })
 	rates := q.rates
 	if c.Ask.Tier {
 		rates = q.tiers // a client must not get past its budget by a dearer tier
 	}
 	for _, rate := range rates {
-		l.size.Money = limit.Range{
-			Least: max(l.size.Money.Least, int64(rate.Bound(in, least*choices))),
-			Want:  max(l.size.Money.Want, int64(rate.Bound(in, want*choices))),
-			Worst: max(l.size.Money.Worst, int64(rate.Bound(in, worst*choices))),
-		}
-		if l.rate == nil || rate.Bound(in, worst*choices) > l.rate.Bound(in, worst*choices) {
+		cost := each(out, func(n int64) int64 { return int64(rate.Bound(in, n*choices)) })
+		if l.rate == nil || cost.Worst > l.size.Money.Worst {
 			l.rate = rate
+		}
+		m := &l.size.Money
+		*m = limit.Range{
+			Least: max(m.Least, cost.Least), Typical: max(m.Typical, cost.Typical), Want: max(m.Want, cost.Want), Worst: max(m.Worst, cost.Worst),
 		}
 	}
 	return nil
+}
+
+// each applies f to every number of r.
+func each(r limit.Range, f func(int64) int64) limit.Range {
+	return limit.Range{Least: f(r.Least), Typical: f(r.Typical), Want: f(r.Want), Worst: f(r.Worst)}
 }
 
 // affordable returns the max_tokens that the reservation pays for, 0 if the

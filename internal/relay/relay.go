@@ -162,7 +162,7 @@ func (r *Relay) carry(ctx context.Context, c *gateway.Call, in *wire.Object, out
 		return l.refused(err)
 	}
 	// 2. Room under every limit, all or nothing.
-	if err := r.Limits.Reserve(&l.hold, &c.Principal, l.s.Global, &l.size); err != nil {
+	if err := r.Limits.Reserve(ctx, &l.hold, &c.Principal, l.s.Global, c.Group, &l.size); err != nil {
 		return l.refused(err)
 	}
 	// 3. What is owed if we die now.

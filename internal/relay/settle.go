@@ -92,7 +92,7 @@ func (l *line) settle(e *gateway.Error) {
 		l.r.Log.Error("call not journaled; its spend is in memory until it is booked", "call", l.c.ID, "err", err)
 	}
 	used := &l.row.Usage
-	a := limit.Actual{Tokens: used.Total() - used.CacheRead, Money: l.row.Cost}
+	a := limit.Actual{Tokens: used.Total() - used.CacheRead, Input: used.Prompt - used.CacheRead, Output: used.Completion, Money: l.row.Cost}
 	if l.outcome.Target.Deployment != nil {
 		a.Requests = 1
 	}

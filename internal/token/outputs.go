@@ -18,6 +18,9 @@ const (
 	window = 1024
 	// unknown is expected of a model that nothing is known of.
 	unknown = 256
+	// usual is what an answer of such a model is thought to come to mostly: it is
+	// what a call is promised when a budget is nearly used up and many share it.
+	usual = 32
 	// least is expected of any model: a reservation of almost nothing would have
 	// to be extended at once.
 	least = 16
@@ -57,6 +60,16 @@ func (o *Outputs) Expect(model string) int64 {
 	return o.capped(model, unknown)
 }
 
+// Typical returns what every second answer of model does not exceed.
+func (o *Outputs) Typical(model string) int64 {
+	if h := o.find(model); h != nil {
+		if n := h.typical.Load(); n > 0 {
+			return n
+		}
+	}
+	return o.capped(model, usual)
+}
+
 // Observe notes that an answer of model had n output tokens.
 func (o *Outputs) Observe(model string, n int64) {
 	h := o.find(model)
@@ -65,8 +78,9 @@ func (o *Outputs) Observe(model string, n int64) {
 			return
 		}
 	}
-	if p99 := h.observe(n); p99 > 0 {
+	if p50, p99 := h.observe(n); p99 > 0 {
 		h.expect.Store(o.capped(model, max(least, p99)))
+		h.typical.Store(o.capped(model, max(least, p50)))
 	}
 }
 
@@ -107,14 +121,16 @@ const buckets = 64
 
 // histogram counts answers by length, the older the less.
 type histogram struct {
-	expect atomic.Int64 // what to expect, 0 until enough is known
-	seen   atomic.Int64 // answers since the counts were last halved, and half of those before
-	counts [buckets]atomic.Int64
+	expect  atomic.Int64 // what to expect, 0 until enough is known
+	typical atomic.Int64 // the same for what is typical
+	seen    atomic.Int64 // answers since the counts were last halved, and half of those before
+	counts  [buckets]atomic.Int64
 }
 
-// observe counts an answer and returns the 99th percentile, 0 until enough is
-// known. Counts that others change meanwhile make it a little old, not wrong.
-func (h *histogram) observe(n int64) int64 {
+// observe counts an answer and returns the median and the 99th percentile, 0
+// until enough is known. Counts that others change meanwhile make them a little
+// old, not wrong.
+func (h *histogram) observe(n int64) (p50, p99 int64) {
 	h.counts[bucket(n)].Add(1)
 	if seen := h.seen.Add(1); seen >= window && h.seen.CompareAndSwap(seen, seen/2) {
 		// Only the one who wins the swap halves, and by subtraction, so that no
@@ -130,16 +146,18 @@ func (h *histogram) observe(n int64) int64 {
 		total += counts[i]
 	}
 	if total < enough {
-		return 0
+		return 0, 0
 	}
 	// The answers above the percentile: none of up to 99, one of 100, …
-	above := total / 100
-	for i := buckets - 1; i >= 0; i-- {
-		if above -= counts[i]; above < 0 {
-			return edge(i)
+	above := func(n int64) int64 {
+		for i := buckets - 1; i >= 0; i-- {
+			if n -= counts[i]; n < 0 {
+				return edge(i)
+			}
 		}
+		return 0
 	}
-	return 0
+	return above(total / 2), above(total / 100)
 }
 
 // bucket returns the bucket of an answer of n tokens: 1, 2, 3, 4-5, 6-7, 8-11,

@@ -111,3 +111,22 @@ func BenchmarkObserve(b *testing.B) {
 		o.Observe("gpt-4o", 500)
 	}
 }
+
+func TestTypical(t *testing.T) {
+	o := token.NewOutputs(nil)
+	if got := o.Typical("m"); got != 32 {
+		t.Errorf("of an unknown model: Typical = %d, want 32", got)
+	}
+	for range 60 {
+		o.Observe("m", 100)
+	}
+	for range 40 {
+		o.Observe("m", 4000)
+	}
+	if got := o.Typical("m"); got < 100 || got > 150 {
+		t.Errorf("sixty answers of 100 and forty of 4000: Typical = %d, want 100 to 150", got)
+	}
+	if got := o.Expect("m"); got < 4000 {
+		t.Errorf("Expect = %d, want at least 4000", got)
+	}
+}

@@ -1,6 +1,7 @@
 package limittest
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,14 +14,19 @@ import (
 // Epoch is a moment in the middle of every window, for tests that need one.
 var Epoch = time.Date(2026, 3, 18, 10, 20, 30, 0, time.UTC)
 
-// Take returns a Take for tests: amount of kind on the scope.
-func Take(scope limit.ScopeKind, id string, kind limit.Kind, amount int64) limit.Take {
-	return limit.Take{Limit: limit.Limit{Scope: limit.Scope{Kind: scope, ID: id}, Kind: kind, Amount: amount}}
+// Of returns a limit of so much for every model.
+func Of(kind limit.Kind, amount int64) limit.Limit { return limit.Limit{Kind: kind, Amount: amount} }
+
+// Takes returns the limits of one scope as a call takes them.
+func Takes(scope limit.ScopeKind, id string, limits ...limit.Limit) []limit.Take {
+	return limit.NewSet(limit.Scope{Kind: scope, ID: id}, "", time.Time{}, limits...).Takes(nil, "")
 }
 
 // Exactly is a Size of tokens and money without doubt.
 func Exactly(tokens, money int64) *limit.Size {
-	return &limit.Size{Tokens: tokens, Money: limit.Range{Least: money, Want: money, Worst: money}}
+	return &limit.Size{
+		Tokens: limit.Exactly(tokens), Input: limit.Exactly(tokens), Output: limit.Exactly(tokens), Money: limit.Exactly(money),
+	}
 }
 
 // Run plays the contract against counters made by open.
@@ -30,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) limit.Counter) {
 	t.Run("a hundred at once get exactly ten", func(t *testing.T) { exactlyTen(t, open) })
 	t.Run("settling is done once", func(t *testing.T) { once(t, open) })
 	t.Run("capped when the worst does not fit", func(t *testing.T) { capped(t, open) })
+	t.Run("cheap calls without a cap pass under a small budget", func(t *testing.T) { cheap(t, open) })
 	t.Run("opposite scopes do not deadlock", func(t *testing.T) { crossing(t, open) })
 }
 
@@ -43,10 +50,11 @@ type step struct {
 }
 
 func sequence(t *testing.T, open func(t *testing.T) limit.Counter) {
-	key := func(k limit.Kind, n int64) []limit.Take { return []limit.Take{Take(limit.KeyScope, "k", k, n)} }
+	key := func(k limit.Kind, n int64) []limit.Take { return Takes(limit.KeyScope, "k", Of(k, n)) }
 	reserve := func(after time.Duration) step { return step{after: after, size: Exactly(1, 1)} }
-	daily := key(limit.Money, 10)
-	daily[0].Window = limit.Window{N: 1, Unit: limit.Days}
+	day := Of(limit.Money, 10)
+	day.Window = limit.Window{N: 1, Unit: limit.Days}
+	daily := Takes(limit.KeyScope, "k", day)
 	for _, tt := range []struct {
 		name  string
 		takes []limit.Take
@@ -132,7 +140,7 @@ func sequence(t *testing.T, open func(t *testing.T) limit.Counter) {
 					continue
 				}
 				h := &limit.Hold{}
-				f := c.Reserve(now, h, tt.takes, s.size)
+				f := c.Reserve(t.Context(), now, h, tt.takes, s.size)
 				if (f != nil) != s.refused {
 					t.Fatalf("step %d: refusal %+v, want refused=%v", i, f, s.refused)
 				}
@@ -149,16 +157,16 @@ func sequence(t *testing.T, open func(t *testing.T) limit.Counter) {
 
 func allOrNothing(t *testing.T, open func(t *testing.T) limit.Counter) {
 	c := open(t)
-	wide := Take(limit.TeamScope, "t", limit.Requests, 5)
-	narrow := Take(limit.KeyScope, "k", limit.Requests, 1)
-	must(t, c.Reserve(Epoch, &limit.Hold{}, []limit.Take{narrow, wide}, Exactly(1, 0)), nil)
+	wide := Takes(limit.TeamScope, "t", Of(limit.Requests, 5))[0]
+	narrow := Takes(limit.KeyScope, "k", Of(limit.Requests, 1))[0]
+	must(t, c.Reserve(t.Context(), Epoch, &limit.Hold{}, []limit.Take{narrow, wide}, Exactly(1, 0)), nil)
 	for range 10 {
-		must(t, c.Reserve(Epoch, &limit.Hold{}, []limit.Take{narrow, wide}, Exactly(1, 0)), &narrow)
+		must(t, c.Reserve(t.Context(), Epoch, &limit.Hold{}, []limit.Take{narrow, wide}, Exactly(1, 0)), &narrow)
 	}
 	for range 4 {
-		must(t, c.Reserve(Epoch, &limit.Hold{}, []limit.Take{wide}, Exactly(1, 0)), nil)
+		must(t, c.Reserve(t.Context(), Epoch, &limit.Hold{}, []limit.Take{wide}, Exactly(1, 0)), nil)
 	}
-	must(t, c.Reserve(Epoch, &limit.Hold{}, []limit.Take{wide}, Exactly(1, 0)), &wide)
+	must(t, c.Reserve(t.Context(), Epoch, &limit.Hold{}, []limit.Take{wide}, Exactly(1, 0)), &wide)
 }
 
 func must(t *testing.T, f *limit.Refusal, want *limit.Take) {
@@ -168,30 +176,30 @@ func must(t *testing.T, f *limit.Refusal, want *limit.Take) {
 		t.Fatalf("refused by %v, want admitted", f.Limit)
 	case want != nil && f == nil:
 		t.Fatalf("admitted, want refused by %v", want.Limit)
-	case want != nil && f.Limit != want.Limit:
+	case want != nil && f.Take != *want:
 		t.Fatalf("refused by %v, want by %v", f.Limit, want.Limit)
 	}
 }
 
 func exactlyTen(t *testing.T, open func(t *testing.T) limit.Counter) {
-	for _, kind := range []limit.Kind{limit.Requests, limit.Tokens, limit.Parallel, limit.Money} {
+	for _, kind := range []limit.Kind{limit.Requests, limit.Tokens, limit.InputTokens, limit.OutputTokens, limit.Parallel, limit.Money} {
 		t.Run(limit.Kinds[kind].Name, func(t *testing.T) {
 			c := open(t)
 			amount := int64(10)
 			size := Exactly(1, 1)
-			if kind == limit.Money || kind == limit.Tokens {
+			if kind != limit.Requests && kind != limit.Parallel {
 				amount, size = 10*7+6, Exactly(7, 7)
 			}
-			takes := []limit.Take{Take(limit.KeyScope, "k", kind, amount), Take(limit.TeamScope, "t", kind, 1000)}
+			takes := append(Takes(limit.KeyScope, "k", Of(kind, amount)), Takes(limit.TeamScope, "t", Of(kind, 1000))...)
 			var admitted atomic.Int64
 			var wg sync.WaitGroup
 			for range 100 {
 				wg.Go(func() {
 					h := &limit.Hold{}
-					if c.Reserve(Epoch, h, takes, size) == nil {
+					if c.Reserve(t.Context(), Epoch, h, takes, size) == nil {
 						admitted.Add(1)
 						if kind != limit.Parallel { // a slot given back admits the next, rightly
-							c.Settle(h, &limit.Actual{Requests: 1, Tokens: 7, Money: 7})
+							c.Settle(h, &limit.Actual{Requests: 1, Tokens: 7, Input: 7, Output: 7, Money: 7})
 						}
 					}
 				})
@@ -206,44 +214,84 @@ func exactlyTen(t *testing.T, open func(t *testing.T) limit.Counter) {
 
 func once(t *testing.T, open func(t *testing.T) limit.Counter) {
 	c := open(t)
-	takes := []limit.Take{Take(limit.KeyScope, "k", limit.Parallel, 2), Take(limit.KeyScope, "k", limit.Money, 10)}
+	takes := Takes(limit.KeyScope, "k", Of(limit.Parallel, 2), Of(limit.Money, 10))
 	h := &limit.Hold{}
-	must(t, c.Reserve(Epoch, h, takes, Exactly(1, 5)), nil)
+	must(t, c.Reserve(t.Context(), Epoch, h, takes, Exactly(1, 5)), nil)
 	for range 3 {
 		c.Settle(h, &limit.Actual{Requests: 1, Money: 4})
 	}
-	must(t, c.Reserve(Epoch, &limit.Hold{}, takes, Exactly(1, 7)), &takes[1])
-	must(t, c.Reserve(Epoch, &limit.Hold{}, takes, Exactly(1, 3)), nil)
-	must(t, c.Reserve(Epoch, &limit.Hold{}, takes, Exactly(1, 3)), nil)
-	must(t, c.Reserve(Epoch, &limit.Hold{}, takes, Exactly(1, 0)), &takes[0])
+	must(t, c.Reserve(t.Context(), Epoch, &limit.Hold{}, takes, Exactly(1, 7)), &takes[1])
+	must(t, c.Reserve(t.Context(), Epoch, &limit.Hold{}, takes, Exactly(1, 3)), nil)
+	must(t, c.Reserve(t.Context(), Epoch, &limit.Hold{}, takes, Exactly(1, 3)), nil)
+	must(t, c.Reserve(t.Context(), Epoch, &limit.Hold{}, takes, Exactly(1, 0)), &takes[0])
 }
 
 func capped(t *testing.T, open func(t *testing.T) limit.Counter) {
-	c := open(t)
-	takes := []limit.Take{Take(limit.KeyScope, "k", limit.Money, 100)}
-	open1 := &limit.Size{Money: limit.Range{Least: 2, Want: 10, Worst: 60}}
-	for i, want := range []struct {
-		money  int64
+	size := &limit.Size{Money: limit.Range{Least: 2, Typical: 4, Want: 10, Worst: 60}}
+	for _, tt := range []struct {
+		name   string
+		budget int64
+		want   []int64 // promised to call after call that runs at the same time
 		capped bool
 	}{
-		{10, false}, // may come to 60
-		{10, true},  // 60 more would be 120
-		{10, true}, {10, true}, {10, true}, {10, true}, {10, true}, {10, true}, {10, true}, {10, true},
+		{"plenty is given whole", 100_000, []int64{60, 60, 60}, false},
+		{"a call alone gets what it rarely exceeds, the next ones what is typical", 100, []int64{10, 5, 5, 5, 4, 4, 4}, true},
+		{"what comes after it gets what is left", 13, []int64{10, 3}, true},
+		{"what is left, but less than typical, is given as it is", 3, []int64{3}, true},
 	} {
-		h := &limit.Hold{}
-		must(t, c.Reserve(Epoch, h, takes, open1), nil)
-		if h.Money != want.money || h.Capped != want.capped {
-			t.Errorf("call %d: reserved %d capped %v, want %d %v", i, h.Money, h.Capped, want.money, want.capped)
+		t.Run(tt.name, func(t *testing.T) {
+			c := open(t)
+			takes := Takes(limit.KeyScope, "k", Of(limit.Money, tt.budget))
+			var sum int64
+			for i, want := range tt.want {
+				h := &limit.Hold{}
+				must(t, c.Reserve(t.Context(), Epoch, h, takes, size), nil)
+				if h.Money != want || h.Capped != tt.capped {
+					t.Errorf("call %d: promised %d capped %v, want %d %v", i, h.Money, h.Capped, want, tt.capped)
+				}
+				sum += h.Money
+			}
+			for n := 0; n < 1000; n++ {
+				h := &limit.Hold{}
+				if c.Reserve(t.Context(), Epoch, h, takes, size) != nil {
+					break
+				}
+				sum += h.Money
+			}
+			if sum > tt.budget {
+				t.Errorf("promises add up to %d of %d", sum, tt.budget)
+			}
+		})
+	}
+}
+
+// A budget for a hundred such calls, of which nothing is known but their kind:
+// twenty at once all pass. A budget for six: one after another, all pass, none
+// is cut.
+func cheap(t *testing.T, open func(t *testing.T) limit.Counter) {
+	size := &limit.Size{Money: limit.Range{Least: 16, Typical: 32, Want: 256, Worst: 16384}}
+	for _, cost := range []int64{10, 20, 30} {
+		c := open(t)
+		takes := Takes(limit.KeyScope, "k", Of(limit.Money, 100*cost))
+		for i := range 20 {
+			h := &limit.Hold{}
+			must(t, c.Reserve(t.Context(), Epoch, h, takes, size), nil)
+			if h.Money < cost {
+				t.Errorf("cost %d: call %d of twenty is cut at %d", cost, i, h.Money)
+			}
 		}
 	}
-	must(t, c.Reserve(Epoch, &limit.Hold{}, takes, open1), &takes[0])
-
-	// What is left, but less than wanted, is reserved as it is.
-	c = open(t)
-	h := &limit.Hold{}
-	must(t, c.Reserve(Epoch, h, []limit.Take{Take(limit.KeyScope, "k", limit.Money, 7)}, open1), nil)
-	if h.Money != 7 || !h.Capped {
-		t.Errorf("reserved %d capped %v, want 7 true", h.Money, h.Capped)
+	for _, cost := range []int64{20, 30, 100, 300} {
+		c := open(t)
+		takes := Takes(limit.KeyScope, "k", Of(limit.Money, 6*cost))
+		for i := range 6 {
+			h := &limit.Hold{}
+			must(t, c.Reserve(t.Context(), Epoch, h, takes, size), nil)
+			c.Settle(h, &limit.Actual{Requests: 1, Money: gateway.NanoUSD(cost)})
+			if h.Money < min(cost, 256) {
+				t.Errorf("cost %d: call %d of six is cut at %d", cost, i, h.Money)
+			}
+		}
 	}
 }
 
@@ -254,15 +302,15 @@ func crossing(t *testing.T, open func(t *testing.T) limit.Counter) {
 		wg.Go(func() {
 			key := []string{"a", "b"}[i%2]
 			team := []string{"a", "b"}[i/2%2]
-			takes := []limit.Take{
-				Take(limit.KeyScope, key, limit.Requests, 1<<40),
-				Take(limit.UserScope, "u", limit.Money, limit.Unlimited),
-				Take(limit.TeamScope, team, limit.Requests, 1<<40),
-				Take(limit.GlobalScope, "", limit.Parallel, 1<<40),
-			}
+			takes := slices.Concat(
+				Takes(limit.KeyScope, key, Of(limit.Requests, 1<<40)),
+				Takes(limit.UserScope, "u", Of(limit.Money, limit.Unlimited)),
+				Takes(limit.TeamScope, team, Of(limit.Requests, 1<<40)),
+				Takes(limit.GlobalScope, "", Of(limit.Parallel, 1<<40)),
+			)
 			for range 2000 {
 				h := &limit.Hold{}
-				if f := c.Reserve(Epoch, h, takes, &limit.Size{Tokens: 1, Money: limit.Range{Least: 1, Want: 1, Worst: 1}}); f != nil {
+				if f := c.Reserve(t.Context(), Epoch, h, takes, Exactly(1, 1)); f != nil {
 					t.Errorf("refused: %+v", f)
 					return
 				}

@@ -1,0 +1,115 @@
+package limit
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Hold is what one call has reserved. It is settled or released exactly once;
+// later calls do nothing. The zero Hold is ready for Reserve.
+type Hold struct {
+	// Money is what was promised to the call, in nano-USD.
+	Money int64
+	// Capped says that the call must not cost more than Money: the budgets have
+	// no room for the worst it may come to.
+	Capped bool
+	// Overshoot is how far settling went over a budget, in nano-USD: the
+	// provider used more than the bound. Set by Settle.
+	Overshoot int64
+	// Would are the limits in shadow mode that would have refused the call.
+	Would []Refusal
+	// Reached are the soft budgets that were reached by this call. Set by Settle.
+	Reached []Reached
+
+	// All of a call's bookkeeping, which the caller may use again for another
+	// call: nothing is allocated once it has grown.
+	takes    []Take
+	entries  []entry
+	cells    []*cell
+	admitted time.Time
+	settled  atomic.Bool
+}
+
+// Reset makes h ready for another call. It must have been settled.
+func (h *Hold) Reset() {
+	h.Money, h.Capped, h.Overshoot = 0, false, 0
+	h.Would, h.Reached = nil, nil
+	h.takes, h.entries, h.cells = h.takes[:0], h.entries[:0], h.cells[:0]
+	h.settled.Store(false)
+}
+
+// entry is what a call has of one limit.
+type entry struct {
+	cell   *cell
+	take   Take
+	meter  int
+	taken  int64
+	left   int64 // after this call was admitted
+	second int64 // of sliding kinds
+	start  time.Time
+	reset  time.Duration // of sliding kinds: until something comes back
+}
+
+// Reached is a soft budget that a call has reached, the first in its window.
+type Reached struct {
+	Set   *Set
+	Limit *Limit
+	Used  int64
+}
+
+// Left is what a limit has left after a call was admitted.
+type Left struct {
+	Set    *Set
+	Limit  *Limit
+	Amount int64
+	Left   int64
+	// Reset is how long it takes until some of what is used comes back; 0 if
+	// that is not known.
+	Reset time.Duration
+}
+
+// Each calls f for every limit the call passed, without those that only count.
+func (h *Hold) Each(f func(Left)) {
+	for i := range h.entries {
+		if e := &h.entries[i]; e.take.Limit.Amount != Unlimited {
+			f(Left{e.take.Set, e.take.Limit, e.take.Limit.AmountAt(h.admitted), max(e.left, 0), e.reset})
+		}
+	}
+}
+
+// WindowStart returns the start of the window of the scope's own budget in
+// which the call is counted; zero for a lifetime budget or a scope that does
+// not apply.
+func (h *Hold) WindowStart(k ScopeKind) time.Time {
+	for i := range h.entries {
+		e := &h.entries[i]
+		if l := e.take.Limit; l.Kind == Money && !l.Further && l.Model == "" && e.take.Set.Scope.Kind == k {
+			return e.start
+		}
+	}
+	return time.Time{}
+}
+
+// EachWindow calls f for every budget window in which the call's cost counts,
+// without lifetimes: what the ledger sums by. Asked again when the call has
+// ended, it knows of budgets that were set while the call ran.
+func (h *Hold) EachWindow(f func(scope, id, duration string, start time.Time)) {
+	var last *cell
+	for i := range h.entries {
+		e := &h.entries[i]
+		if l := e.take.Limit; l.Kind == Money && l.Model != "" && !e.start.IsZero() {
+			f(l.scope, l.id, l.duration, e.start)
+		}
+		if e.cell == last {
+			continue
+		}
+		last = e.cell
+		last.mu.Lock()
+		for j := range last.meters {
+			if m := &last.meters[j]; m.counts(h.admitted) && !m.end.IsZero() {
+				f(m.scope, m.id, m.duration, m.start)
+			}
+		}
+		last.mu.Unlock()
+	}
+}

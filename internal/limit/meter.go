@@ -1,0 +1,212 @@
+package limit
+
+import "time"
+
+// meter counts one kind in one window.
+type meter struct {
+	kind   Kind
+	model  string
+	window Window
+	anchor time.Time
+
+	ring *ring // of sliding kinds
+	used int64 // held: in flight; money: committed in the current window
+
+	// Of money only.
+	reserved int64     // promised to calls in flight
+	start    time.Time // of the current window
+	end      time.Time
+	told     bool // that the soft budget was reached in this window
+
+	scope, id, duration string // what the ledger calls it
+}
+
+// meter returns the index of the take's meter, making it if it is not there.
+// The cell is locked.
+func (c *cell) meter(t Take, now time.Time, cal Calendar) int {
+	l := t.Limit
+	at := l.at
+	if at >= len(c.meters) || !c.meters[at].is(l) {
+		at = c.add(t, now, cal)
+		l.at = at
+	}
+	c.meters[at].roll(now, cal)
+	return at
+}
+
+func (m *meter) is(l *Limit) bool {
+	return m.kind == l.Kind && m.window == l.Window && m.model == l.Model
+}
+
+func (c *cell) add(t Take, now time.Time, cal Calendar) int {
+	l := t.Limit
+	for i := range c.meters {
+		if c.meters[i].is(l) {
+			return i
+		}
+	}
+	m := meter{kind: l.Kind, model: l.Model, window: l.Window, anchor: t.Set.Anchor, scope: l.scope, id: l.id, duration: l.duration}
+	switch Kinds[l.Kind].Span {
+	case sliding:
+		m.ring = &ring{at: now.Unix()}
+	case budget:
+		m.start, m.end = l.Window.Bounds(now, m.anchor, cal)
+		if m.end.IsZero() {
+			m.used = int64(l.Booked.Total)
+		} else if l.Booked.WindowStart.Equal(m.start) {
+			m.used = int64(l.Booked.Window)
+		}
+		m.told = l.Soft > 0 && m.used >= l.Soft // by the process before this one
+	}
+	c.meters = append(c.meters, m)
+	return len(c.meters) - 1
+}
+
+// roll brings the meter to now: what has left the window is forgotten.
+func (m *meter) roll(now time.Time, cal Calendar) {
+	switch {
+	case m.ring != nil:
+		m.ring.advance(now.Unix())
+	case m.kind == Money && !m.end.IsZero() && !now.Before(m.end):
+		m.start, m.end = m.window.Bounds(now, m.anchor, cal)
+		m.used, m.reserved, m.told = 0, 0, false
+	}
+}
+
+// counts reports whether this is money for any model, in a window that holds
+// the moment.
+func (m *meter) counts(at time.Time) bool {
+	return m.kind == Money && m.model == "" && (m.end.IsZero() || !at.Before(m.start) && at.Before(m.end))
+}
+
+// room returns how much of the range the limit allows, or false.
+func (m *meter) room(l *Limit, r *Range, now time.Time) (int64, bool) {
+	amount := l.AmountAt(now)
+	if amount == Unlimited {
+		return r.Worst, true
+	}
+	taken := m.used + m.reserved
+	if m.ring != nil {
+		taken = m.ring.sum
+	}
+	alone := m.reserved == 0
+	n, ok := r.promise(amount-taken, alone)
+	if !ok && l.Shadow {
+		n = r.Typical
+	}
+	return n, ok
+}
+
+// take writes down what the call was given.
+func (m *meter) take(e *entry, now time.Time) {
+	amount := e.take.Limit.AmountAt(now)
+	switch {
+	case m.ring != nil:
+		e.second = m.ring.at
+		m.ring.add(e.second, e.taken)
+		e.left = amount - m.ring.sum
+	case m.kind == Money:
+		e.start = m.start
+		m.reserved += e.taken
+		e.left = amount - m.used - m.reserved
+	default:
+		e.taken = 1
+		m.used++
+		e.left = amount - m.used
+	}
+}
+
+// settle gives back what the call held, and puts what it used in its place;
+// money for any model has been added already.
+func (m *meter) settle(e *entry, h *Hold, a *Actual) {
+	used := Kinds[m.kind].After(a)
+	l := e.take.Limit
+	switch {
+	case m.ring != nil:
+		m.ring.add(e.second, used-e.taken)
+	case m.kind != Money:
+		m.used--
+	case m.start.Equal(e.start): // money of a window that is over belongs to that window
+		m.reserved -= e.taken
+		if m.model != "" {
+			m.used += used
+		}
+		if amount := l.AmountAt(h.admitted); amount != Unlimited && !l.Shadow && m.used > amount {
+			h.Overshoot = max(h.Overshoot, min(used-e.taken, m.used-amount))
+		}
+		if l.Soft > 0 && m.used >= l.Soft && !m.told {
+			m.told = true
+			h.Reached = append(h.Reached, Reached{e.take.Set, l, m.used})
+		}
+	}
+}
+
+// idle reports whether a new meter would say the same.
+func (m *meter) idle(now time.Time) bool {
+	switch {
+	case m.ring != nil:
+		m.ring.advance(now.Unix())
+		return m.ring.sum == 0
+	case m.kind == Money:
+		return m.reserved == 0 && (m.used == 0 || !m.end.IsZero() && !now.Before(m.end))
+	}
+	return m.used == 0
+}
+
+// ring counts per second over the sliding window. It has one second more than
+// the window, so that nothing that happened less than 60 s ago is forgotten:
+// exact to a second, and never over.
+type ring struct {
+	at  int64 // Unix second of the newest slot
+	sum int64
+	n   [ringSize]int64
+}
+
+const ringSize = int64(Sliding/time.Second) + 1
+
+func (r *ring) advance(sec int64) {
+	if sec <= r.at {
+		return
+	}
+	if r.sum == 0 && sec-r.at >= ringSize {
+		r.at, r.n = sec, [ringSize]int64{}
+		return
+	}
+	for s := max(r.at+1, sec-ringSize+1); s <= sec; s++ {
+		i := s % ringSize
+		r.sum -= r.n[i]
+		r.n[i] = 0
+	}
+	r.at = sec
+}
+
+// add puts n into the slot of sec, if that is still in the window.
+func (r *ring) add(sec, n int64) {
+	if sec > r.at-ringSize && sec <= r.at {
+		r.n[sec%ringSize] += n
+		r.sum += n
+	}
+}
+
+// wait returns how long it takes until n fits under amount.
+func (r *ring) wait(n, amount int64, now time.Time) time.Duration {
+	left := r.sum
+	for s := r.at - ringSize + 1; s <= r.at; s++ {
+		left -= r.n[s%ringSize]
+		if left+n <= amount {
+			return time.Unix(s+ringSize, 0).Sub(now)
+		}
+	}
+	return Sliding // more than the whole amount was asked for
+}
+
+// oldest returns how long it takes until something leaves the window, 0 if it
+// holds nothing.
+func (r *ring) oldest(now time.Time) time.Duration {
+	for s := r.at - ringSize + 1; s <= r.at; s++ {
+		if r.n[s%ringSize] != 0 {
+			return time.Unix(s+ringSize, 0).Sub(now)
+		}
+	}
+	return 0
+}

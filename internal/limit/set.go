@@ -1,0 +1,214 @@
+package limit
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"penstock/internal/gateway"
+)
+
+// Limit is one ceiling. It never changes.
+type Limit struct {
+	Kind   Kind
+	Model  string // which models count, perhaps with *; "" is all of them
+	Amount int64
+	// Raise is added to Amount until RaiseUntil.
+	Raise      int64
+	RaiseUntil time.Time
+	// Shadow has the limit counted and reported, but refuse nothing.
+	Shadow bool
+
+	// Of money only.
+	Soft   int64 // told about once a window when it is reached; 0 is none
+	Window Window
+	// Further says that it is one of several budgets of its scope.
+	Further bool
+	// Booked is what the books held of Window when the limit was made: it
+	// starts a counter that has not been seen since the process started.
+	Booked gateway.Spend
+
+	scope, id string // what the ledger calls the budget
+	duration  string // Window.String, made once
+	amount    string // Amount in decimal, made once
+	at        int    // where its meter was last found; guarded by its cell
+}
+
+// AmountAt returns the ceiling at a moment.
+func (l *Limit) AmountAt(now time.Time) int64 {
+	if l.Raise != 0 && now.Before(l.RaiseUntil) && l.Amount != Unlimited {
+		return l.Amount + l.Raise
+	}
+	return l.Amount
+}
+
+// Set is all limits of one scope. It is made once from what is stored and never
+// changes; another version of what is stored makes another Set.
+type Set struct {
+	Scope  Scope
+	Label  string    // names the scope in a budget error: the key's alias
+	Name   string    // the key's name, for people
+	Anchor time.Time // windows of several days count from here
+
+	limits []Limit  // for every model, then by model
+	every  int      // how many of them are for every model
+	models []byName // exact names first, then patterns, the most exact first
+
+	source *gateway.Limits      // what it was made from
+	cell   atomic.Pointer[cell] // where Memory counts it
+}
+
+// byName are the limits of one model: limits[from:to].
+type byName struct {
+	pattern  string
+	star     bool
+	from, to int
+}
+
+// Take is one limit that a call has to pass.
+type Take struct {
+	Set   *Set
+	Limit *Limit
+}
+
+// NewSet returns a set of the limits, of which those for one model must stand
+// together. Of two that count the same, the stricter holds.
+func NewSet(s Scope, label string, anchor time.Time, limits ...Limit) *Set {
+	set := &Set{Scope: s, Label: label, Anchor: anchor}
+	for _, l := range limits {
+		same := slices.IndexFunc(set.limits, func(o Limit) bool { return o.Kind == l.Kind && o.Model == l.Model && o.Window == l.Window })
+		if same >= 0 {
+			set.limits[same].Amount = min(set.limits[same].Amount, l.Amount)
+			continue
+		}
+		set.limits = append(set.limits, l)
+	}
+	id := s.String()
+	slices.SortStableFunc(set.limits, func(a, b Limit) int { return cmp.Compare(rank(a.Model), rank(b.Model)) })
+	for i := range set.limits {
+		l := &set.limits[i]
+		l.duration, l.amount = l.Window.String(), strconv.FormatInt(l.Amount, 10)
+		l.scope, l.id = Scopes[s.Kind].Books, id
+		if l.Model != "" {
+			l.scope, l.id = Scopes[s.Kind].Model, id+":"+l.Model
+		}
+		switch n := len(set.models); {
+		case l.Model == "":
+			set.every = i + 1
+		case n > 0 && set.models[n-1].pattern == l.Model:
+			set.models[n-1].to = i + 1
+		default:
+			set.models = append(set.models, byName{l.Model, strings.Contains(l.Model, "*"), i, i + 1})
+		}
+	}
+	return set
+}
+
+// rank sorts limits for every model before those of one, and those before
+// patterns, of which the one with the most letters is the most exact.
+func rank(pattern string) int {
+	switch {
+	case pattern == "":
+		return -1
+	case strings.Contains(pattern, "*"):
+		return 1<<20 - len(pattern)
+	}
+	return 0
+}
+
+// Takes appends the limits that hold for a call of the model.
+func (s *Set) Takes(dst []Take, model string) []Take {
+	for i := range s.every {
+		dst = append(dst, Take{s, &s.limits[i]})
+	}
+	if m := s.find(model); m != nil {
+		for i := m.from; i < m.to; i++ {
+			dst = append(dst, Take{s, &s.limits[i]})
+		}
+	}
+	return dst
+}
+
+// find returns the entry for the model: of the name itself, else of the name
+// without its provider, else of the most exact pattern.
+func (s *Set) find(model string) *byName {
+	if len(s.models) == 0 || model == "" {
+		return nil
+	}
+	bare := model[strings.LastIndexByte(model, '/')+1:]
+	for _, name := range [...]string{model, bare} {
+		for i := range s.models {
+			if m := &s.models[i]; !m.star && m.pattern == name {
+				return m
+			}
+		}
+	}
+	for i := range s.models {
+		if m := &s.models[i]; m.star && gateway.Match(m.pattern, model, nil) {
+			return m
+		}
+	}
+	return nil
+}
+
+// compile makes the limits of a scope from what is stored. Money is counted
+// even where it has no ceiling.
+func compile(l *gateway.Limits, spent *gateway.Spend, booked func(model, duration string) gateway.Spend) []Limit {
+	var out []Limit
+	rates := func(model string, rpm, tpm, in, outTPM, parallel *int64) {
+		for _, r := range [...]struct {
+			kind   Kind
+			amount *int64
+		}{{Requests, rpm}, {Tokens, tpm}, {InputTokens, in}, {OutputTokens, outTPM}, {Parallel, parallel}} {
+			if r.amount != nil {
+				out = append(out, Limit{Kind: r.kind, Model: model, Amount: *r.amount, Shadow: l.Shadow})
+			}
+		}
+	}
+	money := func(model string, amount int64, duration string) *Limit {
+		w := window(duration)
+		out = append(out, Limit{Kind: Money, Model: model, Amount: amount, Window: w, Shadow: l.Shadow})
+		return &out[len(out)-1]
+	}
+
+	rates("", l.RPM, l.TPM, l.InputTPM, l.OutputTPM, l.Parallel)
+	amount := int64(Unlimited)
+	if l.Budget != nil {
+		amount = int64(*l.Budget)
+	}
+	m := money("", amount, l.BudgetDuration)
+	m.Booked, m.Raise, m.RaiseUntil = *spent, int64(l.Raise), l.RaiseUntil
+	if l.SoftBudget != nil {
+		m.Soft = int64(*l.SoftBudget)
+	}
+	for _, b := range l.Budgets {
+		m := money("", int64(b.Amount), b.Duration)
+		m.Further = true
+		m.Booked = booked("", m.Window.String())
+		m.Booked.Total = spent.Total
+	}
+	for _, model := range slices.Sorted(maps.Keys(l.Models)) {
+		ml := l.Models[model]
+		rates(model, ml.RPM, ml.TPM, ml.InputTPM, ml.OutputTPM, ml.Parallel)
+		if ml.Budget != nil {
+			m := money(model, int64(ml.Budget.Amount), ml.Budget.Duration)
+			m.Booked = booked(model, m.Window.String())
+		}
+	}
+	return out
+}
+
+// window returns the parsed budget window. A duration that cannot be parsed
+// was refused when it was stored; should one turn up all the same, its budget
+// counts for ever, which is the strict reading.
+func window(duration string) Window {
+	w, err := ParseWindow(duration)
+	if err != nil {
+		return Window{}
+	}
+	return w
+}
