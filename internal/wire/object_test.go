@@ -111,6 +111,7 @@ func TestEdits(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		`{"a":[1,2.5e-3,true,null,"x\n\u00e9"]}`, `{"a":{"b":{}}}`, `{"a":-0}`, `{"":""}`, "{\"\u00e9\":\"日本語 text that is longer than eight\"}", `{"a":"\ud83d\ude00"}`, `{"a" : 1 , "b":2}`,
+		`{"a":[1,-0.5, 3e7,0,-0E-1,"x",2]}`, `{"a":[1,]}`, `{"a":[01,2]}`, `{"a":[1.,2]}`, `{"a":[1e,2]}`, `{"a":[-,2]}`, `{"a":[1,2`, `{"a":[1,2,  3 , 4]}`, `{"a":[0.1,`,
 	} {
 		f.Add([]byte(s))
 	}
@@ -174,6 +175,17 @@ func TestParseInt(t *testing.T) {
 }
 
 func BenchmarkParse(b *testing.B) {
+	vector := []byte(`{"data":[{"embedding":[` + strings.TrimSuffix(strings.Repeat("-0.012345678,0.23456789, ", 700), ", ") + `]}]}`)
+	b.Run("17KB vector", func(b *testing.B) {
+		b.SetBytes(int64(len(vector)))
+		b.ReportAllocs()
+		var o wire.Object
+		for b.Loop() {
+			if err := o.Parse(vector); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	text := `{"role":"user","content":"` + strings.Repeat("The quick brown fox jumps over the lazy dog. ", 20) + `"},`
 	for _, size := range []struct {
 		name string
