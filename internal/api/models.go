@@ -25,7 +25,7 @@ func (q *request) visible(raw bool) []string {
 			out = append(out, name)
 		}
 	}
-	for _, name := range q.s.Table.Names() {
+	for _, name := range q.s.Table.Names(&q.principal) {
 		if !strings.Contains(name, "*") {
 			add(name)
 			continue

@@ -93,11 +93,20 @@ type Call struct {
 	Betas []string
 	// Metadata is the client's own metadata object as JSON, nil if none.
 	Metadata []byte
+	// Region is where the call may be served, e.g. "eu"; "" is anywhere.
+	Region string
+	// AccessGroups, if not nil, are the only way the key was let in by:
+	// deployments in none of them are not for this call.
+	AccessGroups []string
+	// Prompt are the parts of Body that a provider's prompt cache goes by, in
+	// its order; nil or short if nothing of it is worth caching.
+	Prompt [3][]byte
 }
 
 // Ask is the size of a call before it has run, as far as it can be told.
 type Ask struct {
 	Input     int64 // input tokens, counted or bounded from above
+	Likely    int64 // input tokens, estimated: as often too few as too many
 	MaxOutput int64 // the client's own cap on output tokens for one choice; 0 if it set none
 	Choices   int64 // how many answers are wanted, at least 1
 	// Tier says that the client asked for a service tier, which may be dearer.
@@ -153,6 +162,22 @@ type Deployment struct {
 	Mode         string // "chat", "embedding", … or ""
 	BaseModel    string // model to look prices up by
 	AccessGroups []string
+	Blocked      bool // stays configured and gets no calls
+	Hidden       bool // not listed in /v1/models
+	// TeamID, if set, is the only team it is for, under the name TeamModel.
+	TeamID, TeamModel string
+	Tags              []string // of the calls it is for; "default" for those without
+	TagRegex          []string // patterns for "User-Agent: …" that count as a tag
+	TagFiltering      *bool    // nil: as the router is set
+	Region            string   // "eu-west-1", "europe", …; "" if not known
+	MaxInput          int64    // context window in tokens; 0 if not set
+	// Abilities is what model_info says of its capabilities; of those that are
+	// not in Said the price table may know.
+	Abilities, Said Capability
+	// AllowedFails and FailsPolicy, if set, decide about its cooldown; the keys
+	// are LiteLLM's names of errors ("RateLimitError").
+	AllowedFails *int
+	FailsPolicy  map[string]int
 	// Prices are the deployment's own price fields by LiteLLM's names, as decimal text.
 	Prices map[string]string
 	// Defaults are request parameters the deployment adds where the client is
@@ -184,6 +209,9 @@ type Attempt struct {
 	Status     int    // the vendor's HTTP status, 0 if there was none
 	Reason     string // what went wrong, for people; "" if OK
 	OK         bool
+	// Hedged says that it ran beside another attempt, which was slow to begin.
+	Hedged    bool
+	FirstByte time.Duration // from Start; 0 if none came or the answer was not streamed
 }
 
 // Record is a finished call: what happened, what it used and what it cost. It
@@ -194,6 +222,7 @@ type Record struct {
 	Upstream   string // the vendor's model name that answered
 	ResponseID string // the vendor's id of the answer, "" if none
 	Attempts   []Attempt
+	Why        Why
 	Retries    int
 	Fallbacks  int
 	Usage      Usage

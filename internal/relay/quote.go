@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -84,12 +85,13 @@ func Own(rate *price.Rate, d *gateway.Deployment) (*price.Rate, error) {
 	return own, nil
 }
 
-func (p *Prices) quote(t *router.Table, name string) *quote {
+func (p *Prices) quote(r *router.Route) *quote {
+	name := r.Key()
 	if v, ok := p.dear.Load(name); ok {
 		return v.(*quote)
 	}
-	q := &quote{model: name}
-	for _, target := range t.Serving(name) {
+	q := &quote{model: r.Group()}
+	for _, target := range r.Serving() {
 		rate := p.Rate(target.Deployment, target.Model)
 		if rate == nil {
 			q.unpriced = target.ID
@@ -110,14 +112,31 @@ func (p *Prices) quote(t *router.Table, name string) *quote {
 	return q
 }
 
+// or returns the dearest that a call of either can come to.
+func (q *quote) or(o *quote) *quote {
+	both := *q
+	both.rates, both.tiers = slices.Concat(q.rates, o.rates), slices.Concat(q.tiers, o.tiers)
+	both.unpriced = cmp.Or(q.unpriced, o.unpriced)
+	if both.maxOutput = max(q.maxOutput, o.maxOutput); q.maxOutput == 0 || o.maxOutput == 0 {
+		both.maxOutput = 0 // one of them is not known
+	}
+	return &both
+}
+
 // quote works out what the call may come to. It is an error if nobody serves
 // the model, or if it has no price and somebody who pays has a budget.
 func (l *line) quote() error {
 	c := l.c
-	if !l.s.Table.Knows(c.Group) {
-		return l.s.Table.Unknown(path(c), c.Model)
+	var err error
+	if l.route, err = l.s.Table.Route(c); err != nil {
+		return err
 	}
-	q := l.s.Prices.quote(l.s.Table, c.Group)
+	q := l.s.Prices.quote(&l.route)
+	for _, name := range c.Fallbacks {
+		if r, err := l.s.Table.RouteTo(c, name); err == nil && !r.Nowhere() {
+			q = q.or(l.s.Prices.quote(&r)) // the client's own fallbacks may answer, too
+		}
+	}
 	if q.unpriced != "" && (l.s.BlockUnpriced || budgeted(c, l.s.Global)) {
 		return &gateway.Error{
 			Kind: gateway.Forbidden, Type: "model_cost_map_missing", Param: "model",
@@ -183,17 +202,6 @@ func budgeted(c *gateway.Call, g *limit.Global) bool {
 	p := &c.Principal
 	return p.Key != nil && p.Key.Limits.Budget != nil || p.User != nil && p.User.Limits.Budget != nil && p.Team == nil ||
 		p.Team != nil && p.Team.Limits.Budget != nil || g != nil && g.Limits.Budget != nil
-}
-
-// path returns the endpoint's path as LiteLLM names it in messages.
-func path(c *gateway.Call) string {
-	switch {
-	case c.Dialect == gateway.Anthropic:
-		return "/v1/messages"
-	case c.Op == gateway.Embed:
-		return "/embeddings"
-	}
-	return "/chat/completions"
 }
 
 // Known returns the models behind a wildcard name that the price book knows:

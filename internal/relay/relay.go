@@ -108,13 +108,14 @@ const maxUnknownOutput = 32 << 10
 // line is one call on its way. It is used again for another call when this one
 // has ended.
 type line struct {
-	r    *Relay
-	s    *Snapshot
-	c    *gateway.Call
-	in   *wire.Object
-	out  Sink
-	d    dialect
-	rate *price.Rate // the dearest that may apply; nil if no price is known
+	r     *Relay
+	s     *Snapshot
+	c     *gateway.Call
+	in    *wire.Object
+	out   Sink
+	d     dialect
+	route router.Route
+	rate  *price.Rate // the dearest that may apply; nil if no price is known
 
 	hold    limit.Hold
 	size    limit.Size
@@ -178,8 +179,9 @@ func (r *Relay) carry(ctx context.Context, c *gateway.Call, in *wire.Object, out
 	defer r.Metrics.inFlight.Dec()
 
 	// 4. One deployment after another, until one answers.
-	err := l.s.Table.Do(ctx, c, r.Clock, &l.outcome, func(ctx context.Context, t router.Target) error {
-		return try(l, ctx, t)
+	err := l.route.Do(ctx, r.Clock, &l.outcome, func(ctx context.Context, t router.Target) (router.Seen, error) {
+		err := try(l, ctx, t)
+		return l.shown(), err
 	})
 	// 5. On the books, whatever became of it; an answered call is already.
 	if !l.settled {
@@ -203,9 +205,19 @@ func (r *Relay) line() *line {
 func (r *Relay) free(l *line) {
 	l.hold.Reset()
 	l.r, l.s, l.c, l.in, l.out, l.d, l.rate, l.canon, l.output = nil, nil, nil, nil, nil, dialect{}, nil, nil, nil
-	l.size, l.row, l.outcome, l.answered = limit.Size{}, spend.Row{}, router.Outcome{}, seen{}
+	l.route, l.size, l.row, l.answered = router.Route{}, limit.Size{}, spend.Row{}, seen{}
+	l.outcome.Reset()
 	l.first, l.settled, l.vendor, l.capped, l.keep = time.Time{}, false, 0, 0, false
 	r.pool.Put(l)
+}
+
+// shown returns what the attempt has told of its deployment.
+func (l *line) shown() router.Seen {
+	s := router.Seen{Output: l.answered.Usage.Completion, Tokens: l.answered.Usage.Total()}
+	if l.c.Stream {
+		s.First = l.first
+	}
+	return s
 }
 
 // failure returns what to show for a call that has no answer to the end.

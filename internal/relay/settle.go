@@ -134,7 +134,7 @@ func (l *line) report(e *gateway.Error) {
 		return
 	}
 	rec := &gateway.Record{
-		Call: *l.c, Attempts: slices.Clone(l.outcome.Attempts), Retries: l.outcome.Retries, Fallbacks: l.outcome.Fallbacks,
+		Call: *l.c, Attempts: slices.Clone(l.outcome.Attempts), Why: l.outcome.Why.Clone(), Retries: l.outcome.Retries, Fallbacks: l.outcome.Fallbacks,
 		Usage: l.row.Usage, Cost: l.row.Cost, Priced: l.row.Priced, Price: l.row.Price, ResponseID: l.row.ResponseID, Upstream: l.row.Model,
 		Finish: l.row.Finish, FirstByte: l.first, End: now, Err: e, Interrupted: l.row.Interrupted, Output: l.output,
 	}

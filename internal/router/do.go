@@ -4,9 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"math"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -17,30 +14,41 @@ import (
 // answer cannot start over elsewhere.
 var ErrCommitted = errors.New("answer already started")
 
-// maxAttempts bounds the tries of one call, whatever is configured.
-const maxAttempts = 64
-
-// Back-off between tries, when there is no other deployment to go to.
+// What bounds a call, whatever is configured.
 const (
-	firstDelay = 500 * time.Millisecond
-	maxDelay   = 8 * time.Second
-	jitter     = 750 * time.Millisecond
-	// maxRetryAfter is the longest a call waits because a provider said so.
-	maxRetryAfter = time.Minute
+	maxAttempts = 64
+	maxHops     = 32 // to other groups
 )
 
-// Outcome is how a call was carried.
-type Outcome struct {
-	Target    Target // of the last attempt; its Deployment is nil if there was none
-	Attempts  []gateway.Attempt
-	Retries   int // attempts after the first, in the group that answered
-	Fallbacks int // groups tried after the first
-	buf       [2]gateway.Attempt
+// Target is one deployment and what to ask it for.
+type Target struct {
+	*gateway.Deployment
+	Model   string        // the vendor's name of the model
+	Timeout time.Duration // of a whole answer
+	Idle    time.Duration // for a stream's first byte and between bytes
+	m       *member
+}
+
+// FirstByte returns the q-th part (0 to 1) of the times that the deployment's
+// streams lately took to begin; ok is false if it has begun too few to say.
+func (t *Target) FirstByte(q float64) (d time.Duration, ok bool) {
+	if t.m == nil {
+		return 0, false
+	}
+	d, of := t.m.first.percentile(q)
+	return d, of >= 8
+}
+
+// Seen is what an attempt has shown of its deployment.
+type Seen struct {
+	First  time.Time // when a stream's first byte came; zero if none did, or it was no stream
+	Output int64     // output tokens
+	Tokens int64     // all tokens
 }
 
 // Try sends the call to one deployment. If it fails after the client has its
 // first byte, the error wraps ErrCommitted.
-type Try func(ctx context.Context, t Target) error
+type Try func(ctx context.Context, t Target) (Seen, error)
 
 // Clock is where time comes from.
 type Clock struct {
@@ -62,47 +70,79 @@ func RealClock() Clock {
 	}}
 }
 
+// Outcome is how a call was carried. It holds all that routing needs, so that
+// a call allocates nothing; Reset makes it ready for the next.
+type Outcome struct {
+	Target    Target // of the last attempt; its Deployment is nil if there was none
+	Attempts  []gateway.Attempt
+	Retries   int // attempts after the first, in the group that answered
+	Fallbacks int // groups tried after the first
+	Why       gateway.Why
+
+	run         run
+	attemptsBuf [2]gateway.Attempt
+	picksBuf    [2]gateway.Pick
+}
+
+// Reset makes o ready for another call.
+func (o *Outcome) Reset() {
+	o.Target, o.Attempts, o.Retries, o.Fallbacks, o.Why = Target{}, nil, 0, 0, gateway.Why{Removals: o.Why.Removals[:0]}
+	r := &o.run
+	r.t, r.c, r.g, r.try, r.clock, r.visited, r.tried = nil, nil, nil, nil, Clock{}, r.visited[:0], r.tried[:0]
+}
+
 // run is one call on its way.
 type run struct {
-	t     *Table
-	c     *gateway.Call
-	clock Clock
-	try   Try
-	out   *Outcome
-	tried []string // groups
-	skip  []*member
+	query
+	t         *Table
+	c         *gateway.Call
+	clock     Clock
+	try       Try
+	out       *Outcome
+	began     time.Time
+	level     int      // that was picked from last
+	hops      int      // to other groups
+	visited   []string // groups
+	unbounded bool     // all removals are written down
 }
 
 // Do calls try with one deployment after another until it returns nil, an
 // error that no other deployment would cure, or ErrCommitted, and fills in
 // out. If everything fails it returns the error of the group that was asked
 // for, not that of a fallback: that is the one the client can do something about.
-func (t *Table) Do(ctx context.Context, c *gateway.Call, clock Clock, out *Outcome, try Try) error {
-	out.Attempts = out.buf[:0]
-	r := &run{t: t, c: c, clock: clock, try: try, out: out}
-	return r.group(ctx, c.Group, 0)
+func (route *Route) Do(ctx context.Context, clock Clock, out *Outcome, try Try) error {
+	out.Attempts, out.Why.Picks = out.attemptsBuf[:0], out.picksBuf[:0]
+	out.Why.Asked, out.Why.Naming = route.g.name, route.g.how
+	r := &out.run
+	r.t, r.c, r.clock, r.try, r.out, r.began, r.hops = route.t, route.c, clock, try, out, clock.Now(), 0
+	return r.group(ctx, route.g, 0)
+}
+
+// spent reports whether the call may begin no further attempt.
+func (r *run) spent() bool {
+	return len(r.out.Attempts) >= maxAttempts || r.clock.Now().Sub(r.began) >= r.t.set.Total
 }
 
 // group tries a group and then its fallbacks.
-func (r *run) group(ctx context.Context, name string, depth int) error {
-	f, ok := r.t.find(name)
-	if !ok {
-		return r.t.Unknown("/"+string(r.c.Op), name)
-	}
-	r.tried = append(r.tried, f.name)
-	err := r.members(ctx, &f)
-	if err == nil || errors.Is(err, ErrCommitted) || ctx.Err() != nil {
+func (r *run) group(ctx context.Context, g *group, depth int) error {
+	r.visited = append(r.visited, g.name)
+	err := r.orders(ctx, g)
+	if err == nil || errors.Is(err, ErrCommitted) || ctx.Err() != nil || depth >= r.t.set.MaxFallback {
 		return err
 	}
-	for _, next := range r.next(gateway.AsError(err).Kind, f.name, depth) {
-		if slices.Contains(r.tried, r.t.Group(next)) || !r.t.Knows(next) {
+	e := gateway.AsError(err)
+	for _, next := range r.next(e, g.name, depth) {
+		to, ferr := r.t.find(next, &r.c.Principal)
+		if ferr != nil || to == nil || slices.Contains(r.visited, to.name) {
 			continue
 		}
-		if len(r.out.Attempts) >= maxAttempts || r.out.Fallbacks >= r.t.set.MaxFallback {
+		if r.hops >= maxHops || r.spent() {
 			break
 		}
+		r.hops++
 		r.out.Fallbacks++
-		ferr := r.group(ctx, next, depth+1)
+		r.out.Why.Hops = append(r.out.Why.Hops, gateway.Hop{From: g.name, To: to.name, Because: e.Kind})
+		ferr = r.group(ctx, to, depth+1)
 		if ferr == nil || errors.Is(ferr, ErrCommitted) || ctx.Err() != nil {
 			return ferr
 		}
@@ -110,204 +150,154 @@ func (r *run) group(ctx context.Context, name string, depth int) error {
 	return err
 }
 
-// next returns the groups to fall back to.
-func (r *run) next(k gateway.Kind, name string, depth int) []string {
-	s := &r.t.set
-	switch {
-	case r.c.DisableFallbacks || k == gateway.Canceled || k == gateway.Internal || k == gateway.Invalid && depth == 0 && len(r.out.Attempts) == 0:
-		return nil
-	case r.c.Fallbacks != nil && depth == 0:
-		return r.c.Fallbacks
-	case k == gateway.ContextWindow && len(s.ContextWindow) > 0:
-		return s.ContextWindow[name]
-	case k == gateway.ContentPolicy && len(s.ContentPolicy) > 0:
-		return s.ContentPolicy[name]
+// orders tries the members of a group, those of a higher order after all
+// retries of the lower have failed.
+func (r *run) orders(ctx context.Context, g *group) error {
+	r.enter(g)
+	for {
+		err := r.members(ctx)
+		if err == nil || errors.Is(err, ErrCommitted) || ctx.Err() != nil || r.level+1 >= len(g.levels) || r.spent() {
+			return err
+		}
+		e := gateway.AsError(err)
+		if len(r.tried) == 0 || e.Kind == gateway.ContextWindow || e.Kind == gateway.ContentPolicy || classify(e) == ours {
+			return err
+		}
+		r.from = r.level + 1
+		r.out.Why.Hops = append(r.out.Why.Hops, gateway.Hop{From: g.name, To: g.name, Because: e.Kind, Level: g.levels[r.from].order})
 	}
-	return r.t.fallbacks(s.Fallbacks, name)
 }
 
-// members tries the deployments of one group.
-func (r *run) members(ctx context.Context, f *found) error {
+// members tries deployments of one group and order.
+func (r *run) members(ctx context.Context) error {
 	r.out.Retries = 0
-	r.skip = r.skip[:0]
-	retries := r.t.set.Retries
-	if r.c.Retries != nil {
-		retries = *r.c.Retries
-	}
+	own := -1 // the retries that the first deployment wants
 	var last error
 	for n := 0; ; n++ {
-		now := r.clock.Now()
-		m, err := r.pick(f, now)
-		if err != nil {
+		m, refused := r.pick(r.clock.Now())
+		if refused != nil {
 			if last != nil {
 				return last // why it failed is better news than that nothing is left
 			}
-			return err
+			return refused
 		}
-		if n == 0 && m.Retries != nil && r.c.Retries == nil {
-			retries = *m.Retries
+		if n == 0 && m.Retries != nil {
+			own = *m.Retries
 		}
-		last = r.attempt(ctx, f, m)
+		last = r.attempt(ctx, m)
 		if last == nil || errors.Is(last, ErrCommitted) || ctx.Err() != nil {
 			return last
 		}
+		if !slices.Contains(r.tried, m) {
+			r.tried = append(r.tried, m)
+		}
 		e := gateway.AsError(last)
-		if n >= retries || len(r.out.Attempts) >= maxAttempts || !r.again(e, f) {
+		if !r.worth(e, n, own) || r.spent() || !r.wait(ctx, e, n) {
 			return last
-		}
-		if !slices.Contains(r.skip, m) {
-			r.skip = append(r.skip, m)
-		}
-		if d := r.delay(e, f, n); d > 0 {
-			if err := r.clock.Sleep(ctx, d); err != nil {
-				return last
-			}
 		}
 		r.out.Retries++
 	}
 }
 
 // attempt makes one try and remembers how it went.
-func (r *run) attempt(ctx context.Context, f *found, m *member) error {
-	t := Target{Deployment: m.Deployment, Model: f.upstream(m), Timeout: cmp.Or(r.c.Timeout, m.Timeout, r.t.set.Timeout)}
-	// Where nobody has a time for streams, the one for whole answers counts.
-	t.Idle = cmp.Or(r.c.StreamTimeout, m.StreamIdle, r.t.set.StreamIdle, t.Timeout)
+func (r *run) attempt(ctx context.Context, m *member) error {
+	t := r.target(m)
 	r.out.Target = t
 	start := r.clock.Now()
-	m.inFlight.Add(1)
-	err := r.try(ctx, t)
-	m.inFlight.Add(-1)
-	end := r.clock.Now()
-	a := gateway.Attempt{Deployment: m.ID, Group: f.name, Start: start, Duration: end.Sub(start), OK: err == nil}
-	if err == nil {
-		m.success(end)
-	} else {
-		e := gateway.AsError(err)
-		a.Kind, a.Status, a.Reason = e.Kind, e.Status, e.Message
-		if ctx.Err() == nil { // a client that left says nothing about the deployment
-			m.failure(end, e, &r.t.set)
-		}
-	}
-	r.out.Attempts = append(r.out.Attempts, a)
+	r.beside = m
+	seen, err := r.try(ctx, t)
+	r.beside = nil
+	r.ended(ctx, &t, start, seen, err, false)
 	return err
 }
 
-// pick chooses the deployment to try next.
-func (r *run) pick(f *found, now time.Time) (*member, error) {
-	if f.exact {
-		return f.members[0], nil
-	}
-	var buf [16]*member
-	healthy := buf[:0]
-	soonest := time.Duration(math.MaxInt64)
-	full := 0
-	for _, m := range f.members {
-		switch d := m.cooling(now); {
-		case d > 0:
-			soonest = min(soonest, d)
-		case m.MaxParallel > 0 && m.inFlight.Load() >= m.MaxParallel:
-			full++
-		default:
-			healthy = append(healthy, m)
-		}
-	}
-	if len(healthy) == 0 {
-		return nil, r.unavailable(f, soonest, full)
-	}
-	// Those that failed this call already come last.
-	if len(r.skip) > 0 {
-		failed := func(m *member) bool { return slices.Contains(r.skip, m) }
-		if !allOf(healthy, failed) {
-			healthy = slices.DeleteFunc(healthy, failed)
-		}
-	}
-	order := math.MaxInt
-	for _, m := range healthy {
-		if m.Order > 0 {
-			order = min(order, m.Order)
-		}
-	}
-	if order != math.MaxInt {
-		healthy = slices.DeleteFunc(healthy, func(m *member) bool { return m.Order != order })
-	}
-	return shuffle(healthy, rand.Float64), nil
+func (r *run) target(m *member) Target {
+	t := Target{Deployment: m.Deployment, m: m, Model: r.g.upstream(m), Timeout: cmp.Or(r.c.Timeout, m.Timeout, r.t.set.Timeout)}
+	// Where nobody has a time for streams, the one for whole answers counts.
+	t.Idle = cmp.Or(r.c.StreamTimeout, m.StreamIdle, r.t.set.StreamIdle, t.Timeout)
+	return t
 }
 
-func allOf(ms []*member, is func(*member) bool) bool {
-	return !slices.ContainsFunc(ms, func(m *member) bool { return !is(m) })
+// ended writes down how an attempt went, and gives back its place.
+func (r *run) ended(ctx context.Context, t *Target, start time.Time, seen Seen, err error, hedged bool) {
+	m, end := t.m, r.clock.Now()
+	m.inFlight.Add(-1)
+	a := gateway.Attempt{Deployment: m.ID, Group: r.g.name, Start: start, Duration: end.Sub(start), OK: err == nil, Hedged: hedged}
+	if !seen.First.IsZero() {
+		a.FirstByte = seen.First.Sub(start)
+	}
+	now, args := end.UnixNano(), &r.t.set.Args
+	m.tokens.add(now, seen.Tokens-r.c.Ask.Likely)
+	if err == nil {
+		m.success(end)
+		r.remember(m, now)
+		m.latency.add(now, a.Duration/time.Duration(max(seen.Output, 1)), args.Samples)
+	} else {
+		e := gateway.AsError(err)
+		a.Kind, a.Status, a.Reason = e.Kind, e.Status, e.Message
+		r.failed(ctx, m, e, end)
+	}
+	if a.FirstByte > 0 {
+		m.first.add(now, a.FirstByte, args.Samples)
+		if args.Percentile > 0 {
+			d, _ := m.first.percentile(args.Percentile)
+			m.first.mean.Store(d.Microseconds())
+		}
+	}
+	r.out.Attempts = append(r.out.Attempts, a)
 }
 
-// shuffle picks one of the members at random: in proportion to their weights,
-// or else their rpm, or else their tpm, or else all alike.
-func shuffle(ms []*member, random func() float64) *member {
-	if len(ms) == 1 {
-		return ms[0]
+// failed lets m answer for a failure that was its own.
+func (r *run) failed(ctx context.Context, m *member, e *gateway.Error, end time.Time) {
+	c := classify(e)
+	switch {
+	case ctx.Err() != nil:
+		// A client that left says nothing about the deployment.
+	case c == timeout:
+		// No more does a time that the client has set.
+		if r.c.Timeout > 0 || r.c.StreamTimeout > 0 {
+			break
+		}
+		v, args := &m.latency, &r.t.set.Args
+		if r.c.Stream {
+			v = &m.first
+		}
+		v.add(end.UnixNano(), timeoutSample, args.Samples)
+		m.failure(end, e, c, &r.t.set)
+		return
+	case c != ours:
+		m.failure(end, e, c, &r.t.set)
+		return
 	}
-	for _, by := range [...]func(*member) float64{
-		func(m *member) float64 { return m.Weight },
-		func(m *member) float64 { return float64(m.RPM) },
-		func(m *member) float64 { return float64(m.TPM) },
-	} {
-		sum := 0.0
-		for _, m := range ms {
-			sum += max(by(m), 0)
-		}
-		if sum == 0 {
-			continue
-		}
-		at := random() * sum
-		for _, m := range ms {
-			if w := max(by(m), 0); w > 0 {
-				if at -= w; at < 0 {
-					return m
-				}
-			}
-		}
-	}
-	return ms[min(int(random()*float64(len(ms))), len(ms)-1)]
+	m.probe.Store(0) // another call may find out
 }
 
-func (r *run) unavailable(f *found, soonest time.Duration, full int) *gateway.Error {
-	if full > 0 {
-		return &gateway.Error{
-			Kind: gateway.Unavailable, Type: "rate_limit_error", RetryAfter: time.Second,
-			Message: fmt.Sprintf("Every deployment of model=%s has all its max_parallel_requests in use. Try again shortly.", f.name),
-		}
+// timeoutSample is what an answer that never came counts among latencies.
+const timeoutSample = 1000 * time.Second
+
+// Another chooses a second deployment for the attempt that is running, to be
+// asked beside the first because that is slow to begin; false if there is none
+// that fits. It may be called only by the Try that is running, as Ended must
+// be for what it returned, before that Try returns.
+func (o *Outcome) Another() (Target, bool) {
+	r := &o.run
+	if r.g.exact || len(o.Attempts)+1 >= maxAttempts {
+		return Target{}, false
 	}
-	wait := math.Ceil(soonest.Seconds())
-	return &gateway.Error{
-		Kind: gateway.Unavailable, Type: "all_deployments_in_cooldown", RetryAfter: soonest,
-		Message: fmt.Sprintf("No deployments available for selected model, Try again in %.0f seconds. All deployments for selected model are in cooldown. Passed model=%s.", wait, f.name),
+	m, err := r.pick(r.clock.Now())
+	if err != nil || m == r.beside {
+		o.Why.Picks = o.Why.Picks[:len(o.Why.Picks)-1]
+		return Target{}, false
 	}
+	return r.target(m), true
 }
 
-// again reports whether another try may cure the failure. This is the only
-// place that knows.
-func (r *run) again(e *gateway.Error, f *found) bool {
-	switch e.Kind {
-	case gateway.UpstreamLimited:
-		return e.Code != "insufficient_quota" || len(f.members) > 1
-	case gateway.UpstreamFailed, gateway.UpstreamTimeout, gateway.UpstreamCut:
-		return true
-	case gateway.UpstreamAuth:
-		return len(f.members) > 1 // another deployment has other credentials
+// Ended writes down how the attempt at a deployment from Another went, which
+// began at start. If its answer is the one the client gets, that is the Target
+// of the outcome from now on. The loser's err is of kind Canceled.
+func (o *Outcome) Ended(ctx context.Context, t Target, start time.Time, seen Seen, err error) {
+	o.run.ended(ctx, &t, start, seen, err, true)
+	if err == nil {
+		o.Target = t
 	}
-	return false
-}
-
-// delay returns how long to wait before the next try.
-func (r *run) delay(e *gateway.Error, f *found, n int) time.Duration {
-	now := r.clock.Now()
-	if len(f.members) > 1 {
-		for _, m := range f.members {
-			if m.cooling(now) == 0 && !slices.Contains(r.skip, m) {
-				return 0 // somebody else can be asked at once
-			}
-		}
-	}
-	j := time.Duration(rand.Float64() * float64(jitter))
-	if e.RetryAfter > 0 && e.RetryAfter <= maxRetryAfter {
-		return e.RetryAfter + j
-	}
-	return min(max(firstDelay<<min(n, 10), r.t.set.RetryAfter), maxDelay) + j
 }

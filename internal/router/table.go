@@ -2,10 +2,11 @@ package router
 
 import (
 	"cmp"
-	"fmt"
-	"maps"
+	"hash/maphash"
+	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,26 +16,60 @@ import (
 // Settings are what the configuration says about routing. Zero values are the
 // defaults of withDefaults.
 type Settings struct {
-	Retries     int // further tries after the first, in one group
-	MaxFallback int // fallback groups tried for one call, default 5
+	Strategy Strategy            // by default simple-shuffle
+	Groups   map[string]Strategy // of single groups
+	Args     Args
+
+	Retries int // further tries after the first, in one group
+	// RetryPolicy says it by LiteLLM's names of errors ("RateLimitError",
+	// "Default"), and GroupRetryPolicy for one group.
+	RetryPolicy      map[string]int
+	GroupRetryPolicy map[string]map[string]int
+	RetryAfter       time.Duration // least back-off
 
 	Timeout    time.Duration // of a whole answer that is not streamed, default 10 min
 	StreamIdle time.Duration // for the first byte of a stream and between bytes; 0: as long as for a whole answer
+	// Total is how long after its start a call may begin another attempt,
+	// default the longer of Timeout and 10 min.
+	Total time.Duration
 
-	RetryAfter time.Duration // least back-off
-
-	Fallbacks        map[string][]string // by group
+	// Fallbacks are by group. A nil map is "none configured": then, for the two
+	// special ones, Fallbacks apply.
+	Fallbacks        map[string][]string
 	DefaultFallbacks []string
 	ContextWindow    map[string][]string
 	ContentPolicy    map[string][]string
+	MaxFallback      int // fallbacks of fallbacks, default 5
 
 	Aliases map[string]Alias
 
 	Cooldown         time.Duration // default 5 s
 	DisableCooldowns bool
 	// AllowedFails, if set, cools a deployment after more failures than that in
-	// the cooldown time, instead of by the rules of failed.
+	// the cooldown time, instead of by the rules of broken; FailsPolicy says it
+	// by LiteLLM's names of errors.
 	AllowedFails *int
+	FailsPolicy  map[string]int
+
+	// PreCallChecks leaves out deployments whose context window is too small or
+	// whose rpm is used up.
+	PreCallChecks bool
+	// EnforceLimits makes a deployment's rpm and tpm hard limits, whatever the strategy.
+	EnforceLimits bool
+
+	// TagFiltering sends calls to deployments with their tags. With MatchAll a
+	// deployment needs all of a call's tags, otherwise one. Only tags that
+	// begin with TagPrefix count.
+	TagFiltering bool
+	MatchAll     bool
+	TagPrefix    string
+
+	Affinity Affinity
+
+	// Room, if not nil, knows limits that are kept elsewhere.
+	Room Room
+	// Facts tells about the vendor's model as the deployment serves it. Nil knows nothing.
+	Facts func(d *gateway.Deployment, model string) Facts
 
 	// Qualify returns the name of a model with its provider in front, "" if the
 	// provider is not known. Nil knows none.
@@ -42,6 +77,23 @@ type Settings struct {
 	// ForModel returns the deployment as it serves the model. Only a catch-all
 	// whose provider depends on the model needs it; ok is false if it cannot.
 	ForModel func(d *gateway.Deployment, model string) (served *gateway.Deployment, ok bool)
+
+	// Random is where chance comes from, 64 bits at a time; nil is math/rand/v2.
+	// It must be safe for concurrent use.
+	Random func() uint64
+
+	retries      *policy
+	groupRetries map[string]*policy
+	fails        *policy
+}
+
+// Room knows limits of deployments that are kept outside the router, such as
+// budgets of deployments and providers.
+type Room interface {
+	// Room returns NoFilter if the deployment has room for a call, otherwise
+	// what keeps it out. It is asked for each candidate of each pick, so it
+	// must not wait.
+	Room(d *gateway.Deployment) gateway.Filter
 }
 
 // Alias is another name for a group.
@@ -51,10 +103,21 @@ type Alias struct {
 }
 
 func (s Settings) withDefaults() Settings {
+	s.Strategy = cmp.Or(s.Strategy, SimpleShuffle)
+	s.Args = s.Args.withDefaults()
+	s.Affinity = s.Affinity.withDefaults()
 	s.MaxFallback = cmp.Or(s.MaxFallback, 5)
 	s.Timeout = cmp.Or(s.Timeout, 10*time.Minute)
+	s.Total = cmp.Or(s.Total, max(s.Timeout, 10*time.Minute))
+	if s.Random == nil {
+		s.Random = rand.Uint64
+	}
 	if s.Qualify == nil {
 		s.Qualify = func(string) string { return "" }
+	}
+	s.retries, s.fails, s.groupRetries = newPolicy(s.RetryPolicy), newPolicy(s.FailsPolicy), map[string]*policy{}
+	for g, p := range s.GroupRetryPolicy {
+		s.groupRetries[g] = newPolicy(p)
 	}
 	return s
 }
@@ -63,39 +126,52 @@ func (s Settings) withDefaults() Settings {
 // builds a new one.
 type Table struct {
 	set       Settings
+	all       []*member
 	groups    map[string]*group
 	names     []string // of groups, as configured
 	byID      map[string]*member
 	byModel   map[string]*group // "provider/model" of deployments, as a name of last resort
-	wildcards []*group          // most specific first
+	wildcards wildcards
+	teams     map[string]*team
 	states    map[string]*state // by deployment ID; shared with earlier tables
+	mem       *memory           // shared with earlier tables
+
+	resolved  sync.Map // name -> *group of a wildcard
+	nResolved atomic.Int64
 }
 
-// group is the deployments that share a public model name.
+// team is what only one team may use.
+type team struct {
+	groups    map[string]*group // by public name
+	wildcards wildcards
+	names     []string
+}
+
+// memory is what the tables of a process have in common beside the states.
+type memory struct {
+	seed maphash.Seed
+	pins pins
+}
+
+// group is the deployments that a name stands for.
 type group struct {
-	name    string
-	members []*member
-	access  []string
-}
+	name     string
+	pattern  string // the wildcard that stands for it, "" if none does
+	members  []*member
+	levels   []level // lowest order first, those without an order last
+	strategy chooser
+	called   string // the strategy's name
+	access   []string
+	fill     []string // what the stars of a wildcard stood for
+	exact    bool     // addressed by its id: no balancing and no cooldown
+	how      gateway.Naming
 
-// member is a deployment with what has happened to it.
-type member struct {
-	*gateway.Deployment
-	*state
-	wildcard bool
-	alone    bool // no other deployment serves the group
-}
-
-// state is what is known of a deployment. It outlives tables: a reload must
-// not make a broken deployment look well.
-type state struct {
-	coolUntil atomic.Int64 // Unix nanoseconds, 0: not cooling
-	inFlight  atomic.Int64
-	window    atomic.Int64 // minute that the counts below are of
-	succeeded atomic.Int64
-	failed    atomic.Int64
-	allowance atomic.Int64 // failures counted against AllowedFails
-	since     atomic.Int64 // Unix nanoseconds of the first of them
+	// What none of the members has need not be looked at.
+	lacking gateway.Capability // that some have and others lack
+	caches  bool               // somebody remembers prompts
+	tagging bool               // tags may count
+	rpm     bool               // rpm is a limit
+	tpm     bool               // tpm is a limit
 }
 
 // New returns the table of the deployments. earlier, if not nil, is the table
@@ -103,266 +179,115 @@ type state struct {
 func New(deployments []gateway.Deployment, s Settings, earlier *Table) *Table {
 	t := &Table{
 		set: s.withDefaults(), groups: map[string]*group{}, byID: map[string]*member{}, byModel: map[string]*group{},
-		states: map[string]*state{},
+		teams: map[string]*team{}, states: map[string]*state{},
+	}
+	if earlier != nil {
+		t.mem = earlier.mem
+	} else {
+		t.mem = &memory{seed: maphash.MakeSeed(), pins: make(pins, pinSlots)}
 	}
 	for i := range deployments {
-		d := &deployments[i]
-		st := t.states[d.ID]
-		if st == nil && earlier != nil {
-			st = earlier.states[d.ID]
-		}
-		if st == nil {
-			st = &state{}
-		}
-		t.states[d.ID] = st
-		m := &member{Deployment: d, state: st, wildcard: strings.Contains(d.Group, "*")}
-		g := t.groups[d.Group]
-		if g == nil {
-			g = &group{name: d.Group}
-			t.groups[d.Group] = g
-			t.names = append(t.names, d.Group)
-			if m.wildcard {
-				t.wildcards = append(t.wildcards, g)
-			}
-		}
-		g.members = append(g.members, m)
-		for _, a := range d.AccessGroups {
-			if !slices.Contains(g.access, a) {
-				g.access = append(g.access, a)
-			}
-		}
-		t.byID[d.ID] = m
-		if !m.wildcard {
-			full := d.Provider + "/" + d.Upstream
-			if t.byModel[full] == nil {
-				t.byModel[full] = &group{name: full}
-			}
-			t.byModel[full].members = append(t.byModel[full].members, m)
-		}
+		t.add(&deployments[i], earlier)
 	}
 	for _, g := range t.groups {
-		for _, m := range g.members {
-			m.alone = len(g.members) == 1
-		}
+		t.finish(g)
 	}
-	// The longest pattern is the most specific; with the same length, the one
-	// with more literal characters.
-	slices.SortStableFunc(t.wildcards, func(a, b *group) int {
-		return cmp.Or(len(b.name)-len(a.name), strings.Count(a.name, "*")-strings.Count(b.name, "*"))
-	})
+	for _, g := range t.byModel {
+		t.finish(g)
+	}
+	for _, m := range t.teams {
+		for _, g := range m.groups {
+			t.finish(g)
+		}
+		m.wildcards.sort()
+	}
+	t.wildcards.sort()
 	return t
 }
 
-// found is the deployments a name stands for.
-type found struct {
-	name    string
-	members []*member
-	fill    []string // what the stars of a wildcard stood for
-	exact   bool     // addressed by its id: no balancing and no cooldown
-}
-
-// upstream returns the vendor's model name of m, with the stars filled in.
-func (f *found) upstream(m *member) string {
-	if !m.wildcard || !strings.Contains(m.Upstream, "*") {
-		return m.Upstream
+func (t *Table) add(d *gateway.Deployment, earlier *Table) {
+	st := t.states[d.ID]
+	if st == nil && earlier != nil {
+		st = earlier.states[d.ID]
 	}
-	if m.Upstream == "*" {
-		// The vendor takes the name as the client wrote it, but for the prefix
-		// that chose the vendor.
-		if len(f.fill) > 0 && m.Group != "*" {
-			return f.fill[len(f.fill)-1]
+	if st == nil {
+		st = &state{}
+	}
+	t.states[d.ID] = st
+	name := d.Group
+	if d.TeamID != "" {
+		name = cmp.Or(d.TeamModel, d.Group)
+	}
+	m := t.member(d, st, strings.Contains(name, "*"))
+	t.all = append(t.all, m)
+	t.byID[d.ID] = m
+	if d.TeamID != "" {
+		o := t.teams[d.TeamID]
+		if o == nil {
+			o = &team{groups: map[string]*group{}}
+			t.teams[d.TeamID] = o
 		}
-		return strings.TrimPrefix(f.name, m.Provider+"/")
-	}
-	out := m.Upstream
-	for _, s := range f.fill {
-		out = strings.Replace(out, "*", s, 1)
-	}
-	return strings.ReplaceAll(out, "*", "")
-}
-
-// Group returns the group that a client's model name stands for, after aliases.
-func (t *Table) Group(model string) string {
-	if t.groups[model] == nil {
-		if a, ok := t.set.Aliases[model]; ok {
-			return a.Group
-		}
-	}
-	return model
-}
-
-// find returns what serves the name: a group, an alias, a deployment's id, the
-// most specific wildcard, or the "provider/model" of a deployment.
-func (t *Table) find(name string) (found, bool) {
-	name = t.Group(name)
-	if g := t.groups[name]; g != nil && !strings.Contains(name, "*") {
-		return found{name: name, members: g.members}, true
-	}
-	if m := t.byID[name]; m != nil && !m.wildcard {
-		return found{name: name, members: []*member{m}, exact: true}, true
-	}
-	if len(t.wildcards) > 0 {
-		if f, ok := t.wildcard(name, name); ok {
-			return f, true
-		}
-		if full := t.set.Qualify(name); full != "" && full != name {
-			if f, ok := t.wildcard(full, name); ok {
-				return f, true
+		if join(o.groups, name, m) {
+			o.names = append(o.names, name)
+			if m.wildcard {
+				o.wildcards.add(o.groups[name])
 			}
 		}
-	}
-	if g := t.byModel[name]; g != nil {
-		return found{name: name, members: g.members}, true
-	}
-	return found{}, false
-}
-
-func (t *Table) wildcard(name, asked string) (found, bool) {
-	for _, g := range t.wildcards {
-		var fill []string
-		if !gateway.Match(g.name, name, &fill) {
-			continue
+		if d.Group != name && !strings.Contains(d.Group, "*") {
+			join(o.groups, d.Group, m)
 		}
-		if members := t.served(g.members, asked); len(members) > 0 {
-			return found{name: asked, members: members, fill: fill}, true
+		return
+	}
+	if join(t.groups, name, m) {
+		t.names = append(t.names, name)
+		if m.wildcard {
+			t.wildcards.add(t.groups[name])
 		}
 	}
-	return found{}, false
+	if !m.wildcard {
+		join(t.byModel, d.Provider+"/"+d.Upstream, m)
+	}
 }
 
-// served returns the members that can serve the model. A catch-all becomes the
-// deployment of the provider that the name points to.
-func (t *Table) served(members []*member, model string) []*member {
-	if !slices.ContainsFunc(members, func(m *member) bool { return m.Provider == "" }) {
-		return members
+// join adds m to a group, and reports whether the group is new.
+func join(groups map[string]*group, name string, m *member) bool {
+	g, had := groups[name]
+	if !had {
+		g = &group{name: name}
+		groups[name] = g
 	}
-	var out []*member
-	for _, m := range members {
-		if m.Provider != "" {
-			out = append(out, m)
-		} else if t.set.ForModel != nil {
-			if d, ok := t.set.ForModel(m.Deployment, model); ok {
-				served := *m
-				served.Deployment = d
-				out = append(out, &served)
-			}
+	one := *m // each group knows its members by other places
+	g.members = append(g.members, &one)
+	for _, a := range m.AccessGroups {
+		if !slices.Contains(g.access, a) {
+			g.access = append(g.access, a)
 		}
 	}
-	return out
+	return !had
 }
 
-// Unknown returns the error for a model that nobody serves. path is the
-// endpoint's, without version, as LiteLLM names it.
-func (t *Table) Unknown(path, model string) *gateway.Error {
-	msg := fmt.Sprintf("%s: Invalid model name passed in model=%s. Call `/v1/models` to view available models for your key.", path, short(model))
-	if near := t.near(model); near != "" {
-		msg += " Did you mean " + near + "?"
+// finish works out what picks in g need.
+func (t *Table) finish(g *group) {
+	strategy, own := t.set.Groups[cmp.Or(g.pattern, g.name)]
+	if !own {
+		strategy = t.set.Strategy
 	}
-	return &gateway.Error{Kind: gateway.Invalid, Param: "model", Message: msg}
-}
-
-func short(s string) string {
-	if len(s) > 200 {
-		return s[:200] + "…"
+	g.strategy, g.called = strategies[strategy], string(strategy)
+	g.tpm = t.set.EnforceLimits || strategy.limits()
+	g.rpm = g.tpm || t.set.PreCallChecks
+	var can, cannot gateway.Capability
+	for i, m := range g.members {
+		m.at, m.alone = i, len(g.members) == 1
+		f := &m.facts
+		can |= f.Can & f.Known
+		can |= ^f.Known // not known to lack it
+		cannot |= f.Known &^ f.Can
+		g.caches = g.caches || f.Caches
+		g.tagging = g.tagging || t.set.TagFiltering || m.TagFiltering != nil && *m.TagFiltering
 	}
-	return s
-}
-
-// near returns the names most like model, quoted, "" if none is.
-func (t *Table) near(model string) string {
-	if len(model) > 200 {
-		return ""
-	}
-	type guess struct {
-		name string
-		d    int
-	}
-	var best []guess
-	for _, n := range slices.Concat(t.names, slices.Sorted(maps.Keys(t.set.Aliases))) {
-		if d := distance(strings.ToLower(model), strings.ToLower(n)); d <= max(2, len(n)/4) {
-			best = append(best, guess{n, d})
-		}
-	}
-	slices.SortStableFunc(best, func(a, b guess) int { return a.d - b.d })
-	var out strings.Builder
-	for i, g := range best[:min(len(best), 3)] {
-		if i > 0 {
-			out.WriteString(" or ")
-		}
-		out.WriteString("'" + g.name + "'")
-	}
-	return out.String()
-}
-
-// distance is the edit distance of a and b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		prev := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			prev, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, prev+cost)
-		}
-	}
-	return row[len(b)]
-}
-
-// Target is one deployment and what to ask it for.
-type Target struct {
-	*gateway.Deployment
-	Model   string        // the vendor's name of the model
-	Timeout time.Duration // of a whole answer
-	Idle    time.Duration // for a stream's first byte and between bytes
-}
-
-// Serving returns every deployment that may answer the name, those of its
-// fallbacks included. It is empty if nobody serves it.
-func (t *Table) Serving(name string) []Target {
-	var out []Target
-	seen := map[string]bool{}
-	var add func(name string, depth int)
-	add = func(name string, depth int) {
-		f, ok := t.find(name)
-		if !ok || seen[f.name] || depth > t.set.MaxFallback {
-			return
-		}
-		seen[f.name] = true
-		for _, m := range f.members {
-			out = append(out, Target{Deployment: m.Deployment, Model: f.upstream(m)})
-		}
-		for _, list := range [][]string{t.fallbacks(t.set.Fallbacks, f.name), t.set.ContextWindow[f.name], t.set.ContentPolicy[f.name]} {
-			for _, next := range list {
-				add(next, depth+1)
-			}
-		}
-	}
-	add(name, 0)
-	return out
-}
-
-func (t *Table) fallbacks(m map[string][]string, name string) []string {
-	if list, ok := m[name]; ok {
-		return list
-	}
-	if _, bare, ok := strings.Cut(name, "/"); ok {
-		if list, ok := m[bare]; ok {
-			return list
-		}
-	}
-	return t.set.DefaultFallbacks
-}
-
-// Knows reports whether somebody serves the name.
-func (t *Table) Knows(name string) bool {
-	_, ok := t.find(name)
-	return ok
+	g.lacking = can & cannot
+	g.caches = g.caches && len(g.members) > 1
+	g.levels = levels(g.members, g.strategy)
 }
 
 // AccessGroups returns the access groups the model belongs to.
@@ -385,25 +310,11 @@ func (t *Table) Qualified(model string) string {
 	return t.set.Qualify(model)
 }
 
-// Names returns the public model names, wildcards included, in the order of
-// the configuration, aliases last.
-func (t *Table) Names() []string {
-	names := slices.Clone(t.names)
-	for _, a := range slices.Sorted(maps.Keys(t.set.Aliases)) {
-		if !t.set.Aliases[a].Hidden && t.groups[a] == nil {
-			names = append(names, a)
-		}
-	}
-	return names
-}
-
 // Deployments returns all deployments in the order of the configuration.
 func (t *Table) Deployments() []*gateway.Deployment {
-	var out []*gateway.Deployment
-	for _, n := range t.names {
-		for _, m := range t.groups[n].members {
-			out = append(out, m.Deployment)
-		}
+	out := make([]*gateway.Deployment, 0, len(t.all))
+	for _, m := range t.all {
+		out = append(out, m.Deployment)
 	}
 	return out
 }
