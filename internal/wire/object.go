@@ -284,6 +284,7 @@ func (s *scanner) value(depth int) error {
 			return nil
 		}
 		s.numbers()
+		s.space()
 		for {
 			if err := s.value(depth + 1); err != nil {
 				return err
