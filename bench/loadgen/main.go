@@ -29,7 +29,7 @@ func main() {
 	}}
 	p := plan{rounds: 5, target: time.Second, rate: 200, latency: 6, during: 1500 * time.Millisecond, fresh: 3, starts: 7}
 	if *quick {
-		p = plan{rounds: 2, target: 150 * time.Millisecond, rate: 200, latency: 2, during: time.Second, fresh: 1, starts: 2}
+		p = plan{quick: true, rounds: 2, target: 150 * time.Millisecond, rate: 200, latency: 2, during: 700 * time.Millisecond, fresh: 1, starts: 2}
 	}
 	err := p.pick(*only)
 	if err == nil {
@@ -46,7 +46,8 @@ func main() {
 // plan is what is measured and how long.
 type plan struct {
 	only           []string // rows, all if none
-	rounds         int      // of each row of processor time
+	quick          bool
+	rounds         int // of each row of processor time
 	target         time.Duration
 	rate           int // calls a second of the open loop
 	latency        int // rounds
@@ -58,7 +59,7 @@ type plan struct {
 
 func rowIDs() []string {
 	ids := []string{"start", "rss"}
-	for _, r := range costs() {
+	for _, r := range costs(false) {
 		ids = append(ids, r.id)
 	}
 	return append(ids, "latency")
@@ -159,7 +160,7 @@ func (p *plan) loads(ctx context.Context, b *bench, mock *server) error {
 
 func (p *plan) costs(ctx context.Context, b *bench, penstock, proxy *server) error {
 	title := false
-	for _, r := range costs() {
+	for _, r := range costs(p.quick) {
 		if !p.want(r.id) {
 			continue
 		}

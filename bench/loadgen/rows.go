@@ -23,10 +23,16 @@ type cost struct {
 
 const chat = "/v1/chat/completions"
 
-func costs() []cost {
+// costs are the rows. Streams are spread over conns so that chunks
+// come one by one; a quick run has fewer.
+func costs(quick bool) []cost {
+	conns := 250
+	if quick {
+		conns = 100
+	}
 	return []cost{
 		{"small", "small chat", traffic{path: chat, model: "mock", prompt: 200, least: 200}, 16, 0, 1, 1000},
-		{"stream", "stream, per chunk", traffic{path: chat, model: "mock-tokens=50,chunks=50,gap=20", stream: true, prompt: 200, events: 52}, 250, time.Second, 50, 250},
+		{"stream", "stream, per chunk", traffic{path: chat, model: "mock-tokens=50,chunks=50,gap=20", stream: true, prompt: 200, events: 52}, conns, time.Second / 2, 50, conns},
 		{"embeddings", "17 KB embedding", traffic{path: "/v1/embeddings", model: "mock-large=17000", prompt: 200, least: 16000}, 16, 0, 1, 500},
 		{"100kb", "100 KB prompt", traffic{path: chat, model: "mock", prompt: 100 << 10, least: 200}, 8, 0, 1, 300},
 		{"1mb", "1 MB prompt", traffic{path: chat, model: "mock", prompt: 1 << 20, least: 200}, 4, 0, 1, 40},
@@ -96,11 +102,13 @@ func (r *cost) measure(ctx context.Context, b *bench, penstock, proxy *server, r
 		*v = sum{calls: max(r.try, int(math.Ceil(1.1*float64(target)/v.last)))}
 	}
 	for round := range rounds {
-		b.say("%s: round %d of %d", r.name, round+1, rounds)
 		if err := inTurn(round, penstock, proxy, load); err != nil {
 			return us, 0, nil, err
 		}
-		per = append(per, sums[penstock].last/sums[proxy].last)
+		x, y := sums[penstock], sums[proxy]
+		per = append(per, x.last/y.last)
+		b.say("%s: round %d of %d: penstock %d calls, %.1f us; proxy %d calls, %.1f us", r.name, round+1, rounds,
+			x.calls, x.last/1e3/float64(r.units), y.calls, y.last/1e3/float64(r.units))
 	}
 	for i, s := range [...]*server{penstock, proxy} {
 		us[i] = float64(sums[s].used) / 1e3 / float64(sums[s].n*r.units)
