@@ -18,6 +18,9 @@ type Hold struct {
 	Overshoot int64
 	// Would are the limits in shadow mode that would have refused the call.
 	Would []Refusal
+	// Charges are the budget windows, without lifetimes, in which the call's
+	// cost counts. Settle adds those of budgets that were set while it ran.
+	Charges []Charge
 	// Reached are the soft budgets that were reached by this call. Set by Settle.
 	Reached []Reached
 
@@ -33,7 +36,7 @@ type Hold struct {
 // Reset makes h ready for another call. It must have been settled.
 func (h *Hold) Reset() {
 	h.Money, h.Capped, h.Overshoot = 0, false, 0
-	h.Would, h.Reached = nil, nil
+	h.Would, h.Reached, h.Charges = nil, nil, h.Charges[:0]
 	h.takes, h.entries, h.cells = h.takes[:0], h.entries[:0], h.cells[:0]
 	h.settled.Store(false)
 }
@@ -48,6 +51,12 @@ type entry struct {
 	second int64 // of sliding kinds
 	start  time.Time
 	reset  time.Duration // of sliding kinds: until something comes back
+}
+
+// Charge is a budget window by the names of the ledger.
+type Charge struct {
+	Scope, ID, Duration string
+	Start               time.Time
 }
 
 // Reached is a soft budget that a call has reached, the first in its window.
@@ -88,28 +97,4 @@ func (h *Hold) WindowStart(k ScopeKind) time.Time {
 		}
 	}
 	return time.Time{}
-}
-
-// EachWindow calls f for every budget window in which the call's cost counts,
-// without lifetimes: what the ledger sums by. Asked again when the call has
-// ended, it knows of budgets that were set while the call ran.
-func (h *Hold) EachWindow(f func(scope, id, duration string, start time.Time)) {
-	var last *cell
-	for i := range h.entries {
-		e := &h.entries[i]
-		if l := e.take.Limit; l.Kind == Money && l.Model != "" && !e.start.IsZero() {
-			f(l.scope, l.id, l.duration, e.start)
-		}
-		if e.cell == last {
-			continue
-		}
-		last = e.cell
-		last.mu.Lock()
-		for j := range last.meters {
-			if m := &last.meters[j]; m.counts(h.admitted) && !m.end.IsZero() {
-				f(m.scope, m.id, m.duration, m.start)
-			}
-		}
-		last.mu.Unlock()
-	}
 }

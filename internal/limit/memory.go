@@ -84,7 +84,7 @@ func (m *Memory) cell(s Scope) *cell {
 
 // Reserve implements Counter.
 func (m *Memory) Reserve(_ context.Context, now time.Time, h *Hold, takes []Take, size *Size) *Refusal {
-	h.entries, h.cells, h.admitted = h.entries[:0], h.cells[:0], now
+	h.entries, h.cells, h.Charges, h.admitted = h.entries[:0], h.cells[:0], h.Charges[:0], now
 	defer func() {
 		for _, c := range h.cells {
 			c.mu.Unlock()
@@ -128,6 +128,9 @@ func (m *Memory) Reserve(_ context.Context, now time.Time, h *Hold, takes []Take
 			e.taken = money
 		}
 		e.cell.meters[e.meter].take(e, now)
+		if !e.start.IsZero() {
+			h.Charges = append(h.Charges, e.take.Limit.charge(e.start))
+		}
 	}
 	for _, c := range h.cells {
 		c.open++
@@ -141,6 +144,7 @@ func (m *Memory) Settle(h *Hold, a *Actual) {
 	if !h.settled.CompareAndSwap(false, true) {
 		return
 	}
+	h.Charges = h.Charges[:0]
 	for i := 0; i < len(h.entries); {
 		c := h.entries[i].cell
 		c.mu.Lock()
@@ -148,12 +152,23 @@ func (m *Memory) Settle(h *Hold, a *Actual) {
 		// What is spent counts in every window of the scope, also in one that was
 		// set while the call ran.
 		for j := range c.meters {
-			if mt := &c.meters[j]; mt.counts(h.admitted) {
+			mt := &c.meters[j]
+			if mt.kind == Money && mt.model == "" {
+				mt.roll(h.admitted, m.calendar)
+			}
+			if mt.counts(h.admitted) {
 				mt.used += int64(a.Money)
+				if !mt.start.IsZero() {
+					h.Charges = append(h.Charges, Charge{mt.scope, mt.id, mt.duration, mt.start})
+				}
 			}
 		}
 		for ; i < len(h.entries) && h.entries[i].cell == c; i++ {
-			c.meters[h.entries[i].meter].settle(&h.entries[i], h, a)
+			e := &h.entries[i]
+			c.meters[e.meter].settle(e, h, a)
+			if l := e.take.Limit; !e.start.IsZero() && (l.Model != "" || !c.meters[e.meter].start.Equal(e.start)) {
+				h.Charges = append(h.Charges, l.charge(e.start)) // of one model, or of a window that is over
+			}
 		}
 		c.mu.Unlock()
 	}

@@ -38,6 +38,8 @@ type Limit struct {
 	at        int    // where its meter was last found; guarded by its cell
 }
 
+func (l *Limit) charge(start time.Time) Charge { return Charge{l.scope, l.id, l.duration, start} }
+
 // AmountAt returns the ceiling at a moment.
 func (l *Limit) AmountAt(now time.Time) int64 {
 	if l.Raise != 0 && now.Before(l.RaiseUntil) && l.Amount != Unlimited {
@@ -134,7 +136,7 @@ func (s *Set) Takes(dst []Take, model string) []Take {
 }
 
 // find returns the entry for the model: of the name itself, else of the name
-// without its provider, else of the most exact pattern.
+// without its provider, else of the most exact pattern for one of the two.
 func (s *Set) find(model string) *byName {
 	if len(s.models) == 0 || model == "" {
 		return nil
@@ -148,7 +150,7 @@ func (s *Set) find(model string) *byName {
 		}
 	}
 	for i := range s.models {
-		if m := &s.models[i]; m.star && gateway.Match(m.pattern, model, nil) {
+		if m := &s.models[i]; m.star && (gateway.Match(m.pattern, model, nil) || gateway.Match(m.pattern, bare, nil)) {
 			return m
 		}
 	}

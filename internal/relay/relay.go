@@ -118,6 +118,7 @@ type line struct {
 	rate  *price.Rate // the dearest that may apply; nil if no price is known
 
 	hold    limit.Hold
+	counts  []spend.Window // memory for row.Windows, kept from call to call
 	size    limit.Size
 	row     spend.Row
 	outcome router.Outcome

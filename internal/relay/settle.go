@@ -23,10 +23,20 @@ func (l *line) open() {
 		KeyWindow: l.hold.WindowStart(limit.KeyScope), UserWindow: l.hold.WindowStart(limit.UserScope),
 		TeamWindow: l.hold.WindowStart(limit.TeamScope), GlobalWindow: l.hold.WindowStart(limit.GlobalScope),
 	}
+	l.windows()
 	l.row.Usage = l.counted()
 	if l.rate != nil {
 		l.row.Cost, l.row.Priced, l.row.Price = l.rate.Cost(l.row.Usage), true, l.s.Prices.Book().Version()
 	}
+}
+
+// windows fills in the budget windows in which the call's cost counts.
+func (l *line) windows() {
+	l.counts = l.counts[:0]
+	for _, c := range l.hold.Charges {
+		l.counts = append(l.counts, spend.Window(c))
+	}
+	l.row.Windows = l.counts
 }
 
 // counted returns what the call used as far as we can count: its input, and
@@ -84,19 +94,20 @@ func (l *line) close(e *gateway.Error, now time.Time) {
 func (l *line) settle(e *gateway.Error) {
 	l.settled = true
 	l.close(e, time.Now())
-	if err := l.r.Journal.End(&l.row); err != nil {
-		// Kept in memory instead, and said: the answer has been given.
-		row := l.row
-		row.Tags = slices.Clone(row.Tags)
-		l.r.Unbooked(row)
-		l.r.Log.Error("call not journaled; its spend is in memory until it is booked", "call", l.c.ID, "err", err)
-	}
 	used := &l.row.Usage
 	a := limit.Actual{Tokens: used.Total() - used.CacheRead, Input: used.Prompt - used.CacheRead, Output: used.Completion, Money: l.row.Cost}
 	if l.outcome.Target.Deployment != nil {
 		a.Requests = 1
 	}
 	l.r.Limits.Settle(&l.hold, &a)
+	l.windows()
+	if err := l.r.Journal.End(&l.row); err != nil {
+		// Kept in memory instead, and said: the answer has been given.
+		row := l.row
+		row.Tags, row.Windows = slices.Clone(row.Tags), slices.Clone(row.Windows)
+		l.r.Unbooked(row)
+		l.r.Log.Error("call not journaled; its spend is in memory until it is booked", "call", l.c.ID, "err", err)
+	}
 	if e == nil && l.c.Op == gateway.Chat && used.Completion > 0 {
 		l.r.Outputs.Observe(l.c.Group, used.Completion/max(l.c.Ask.Choices, 1))
 	}
