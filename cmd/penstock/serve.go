@@ -88,11 +88,11 @@ func yes(name string) bool {
 
 // hint says where the gateway is and how to call it.
 func hint(a *app.App, config, newKey string) {
-	addr := a.Addr()
+	addr, more := a.Addr(), ""
 	if host, port, err := net.SplitHostPort(addr); err == nil && (host == "::" || host == "0.0.0.0") {
-		addr = net.JoinHostPort("127.0.0.1", port)
+		addr, more = net.JoinHostPort("127.0.0.1", port), " and on every other address of this machine"
 	}
-	fmt.Printf("penstock %s listens on http://%s\n", version, addr)
+	fmt.Printf("penstock %s listens on http://%s%s\n", version, addr, more)
 	if config != "" {
 		return
 	}
