@@ -24,6 +24,9 @@ func (l *line) open() {
 		TeamWindow: l.hold.WindowStart(limit.TeamScope), GlobalWindow: l.hold.WindowStart(limit.GlobalScope),
 	}
 	l.windows()
+	if p.Key != nil {
+		l.row.ProjectID = p.Key.ProjectID
+	}
 	l.row.Usage = l.counted()
 	if l.rate != nil {
 		l.row.Cost, l.row.Priced, l.row.Price = l.rate.Cost(l.row.Usage), true, l.s.Prices.Book().Version()

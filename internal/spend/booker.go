@@ -6,14 +6,27 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// batch is how many rows go into the store at once.
-const batch = 1000
+// A round books what all lanes have, but no more than this of each: about four
+// thousand calls in one transaction.
+const roundBytes = 512 << 10
+
+// batch is how many rows go into the store at once when a journal of an earlier
+// process is read.
+const batch = 4000
+
+// When little happens a call is booked within idleWait, so that it soon shows.
+// When busyRows come in that time the booker waits up to busyWait: few large
+// transactions cost less than many small ones.
+const (
+	idleWait = 200 * time.Millisecond
+	busyWait = time.Second
+	busyRows = 1000
+)
 
 // interrupted is what the row of a call says that the process did not live to finish.
 const interrupted = "the gateway stopped before the call had ended"
@@ -24,12 +37,15 @@ type Booker struct {
 	j     *Journal
 	store Store
 	log   *slog.Logger
-	every time.Duration
 
 	// Only run touches these.
-	at     []int64             // per lane: how far its oldest file has been read
-	open   map[string]inFlight // calls that have begun and not ended
-	broken time.Time           // since when the store refuses, zero if it does not
+	at     []int64          // per lane: how far its oldest file has been read
+	open   map[string]place // calls that have begun and not ended: their latest record
+	rates  map[string]string
+	parser parser
+	buf    []byte
+	rows   []Row
+	broken time.Time // since when the store refuses, zero if it does not
 
 	mu     sync.Mutex
 	extra  []Row // rows that the journal could not take
@@ -40,12 +56,6 @@ type Booker struct {
 	booked atomic.Int64
 	failed atomic.Int64
 	down   atomic.Bool
-}
-
-// inFlight is a call that has begun: its latest row and the lane that knows it.
-type inFlight struct {
-	row  Row
-	lane int
 }
 
 // Recover books what an earlier process left in j's directory: finished calls
@@ -72,27 +82,45 @@ func (j *Journal) Recover(ctx context.Context, store Store, report func(rows int
 		report(total)
 		return nil
 	}
-	ended := map[string]bool{}
-	for _, name := range names {
-		data, err := os.ReadFile(name)
+	var p parser
+	rates := map[string]string{}
+	files := make([]*file, len(names))
+	for i, name := range names {
+		f := &file{path: name}
+		files[i] = f
+		data, err := j.o.disk.read(name)
 		if err != nil {
 			return fmt.Errorf("read the journal: %w", err)
 		}
 		for rest := data; len(rest) > 0; {
 			var r Row
-			e, n, err := parseRecord(rest, &r)
+			e, n, err := p.parse(rest, &r)
 			if err != nil {
-				// The process died while it wrote this record, so nobody was
-				// told that its call had ended.
-				j.log.Warn("journal file ends in half a record", "file", name, "bytes", len(rest))
-				break
+				skip := intact(rest)
+				if skip == len(rest) {
+					// The process died while it wrote this record, so nobody was
+					// told that its call had ended.
+					j.log.Warn("journal file ends in half a record", "file", f.path, "bytes", len(rest))
+					break
+				}
+				at := int64(len(data) - len(rest))
+				j.damaged(f, at, at+int64(skip))
+				rest = rest[skip:]
+				continue
 			}
 			rest = rest[n:]
-			if e == closed {
+			if e == terms {
+				rates[r.Rate] = r.RateTerms
+				continue
+			}
+			r.RateTerms = rates[r.Rate]
+			switch e {
+			case closed:
 				delete(open, r.CallID)
-				ended[r.CallID] = true
 				rows = append(rows, r)
-			} else if !ended[r.CallID] {
+			default:
+				// A call may have ended just before it was carried over. Its end
+				// is booked first then, and the store takes no second row of it.
 				open[r.CallID] = r
 			}
 			if len(rows) >= batch {
@@ -117,8 +145,8 @@ func (j *Journal) Recover(ctx context.Context, store Store, report func(rows int
 	if err := flush(); err != nil {
 		return err
 	}
-	for _, name := range names {
-		if err := os.Remove(name); err != nil {
+	for _, f := range files {
+		if err := j.away(f); err != nil {
 			return fmt.Errorf("remove a booked journal file: %w", err)
 		}
 	}
@@ -129,8 +157,8 @@ func (j *Journal) Recover(ctx context.Context, store Store, report func(rows int
 func NewBooker(j *Journal, store Store, log *slog.Logger) *Booker {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Booker{
-		j: j, store: store, log: log, every: 200 * time.Millisecond,
-		at: make([]int64, len(j.lanes)), open: map[string]inFlight{},
+		j: j, store: store, log: log,
+		at: make([]int64, len(j.lanes)), open: map[string]place{}, rates: map[string]string{},
 		ask: make(chan chan struct{}), stop: make(chan struct{}), done: make(chan struct{}), cancel: cancel,
 	}
 	go b.run(ctx)
@@ -192,7 +220,7 @@ func (b *Booker) Stats() Stats { return Stats{b.booked.Load(), b.failed.Load(), 
 
 func (b *Booker) run(ctx context.Context) {
 	defer close(b.done)
-	wait := b.every
+	wait := idleWait
 	for {
 		var answer chan struct{}
 		stopping := false
@@ -204,14 +232,14 @@ func (b *Booker) run(ctx context.Context) {
 		case <-timer.C:
 		}
 		timer.Stop()
-		err := b.pass(ctx)
+		n, err := b.pass(ctx)
 		for err != nil && (answer != nil || stopping) && ctx.Err() == nil {
 			// Somebody waits: try again soon.
 			select {
 			case <-ctx.Done():
-			case <-time.After(b.every):
+			case <-time.After(idleWait):
 			}
-			err = b.pass(ctx)
+			n, err = b.pass(ctx)
 		}
 		if answer != nil && err == nil {
 			close(answer)
@@ -222,68 +250,183 @@ func (b *Booker) run(ctx context.Context) {
 		if stopping || ctx.Err() != nil {
 			return
 		}
-		if wait = b.every; err != nil {
+		wait = idleWait + (busyWait-idleWait)*time.Duration(min(n, busyRows))/busyRows
+		if err != nil {
 			wait = 2 * time.Second // the store is down: the journal can wait
 		}
 	}
 }
 
-// pass books all that is in the journal now.
-func (b *Booker) pass(ctx context.Context) error {
+// pass books all that is in the journal now, and returns how many rows.
+func (b *Booker) pass(ctx context.Context) (int, error) {
+	total := 0
+	for {
+		n, more, err := b.round(ctx)
+		total += n
+		if err != nil || !more {
+			return total, err
+		}
+	}
+}
+
+// step is how far a round reads a lane.
+type step struct {
+	file     *file // its oldest
+	from, to int64
+	size     int64 // of the file, as far as it was written
+	last     bool  // there is no file after it
+}
+
+// round reads a piece of every lane, books it in one transaction, and only then
+// remembers that it has been read. more says that there is more to read.
+func (b *Booker) round(ctx context.Context) (n int, more bool, err error) {
 	b.mu.Lock()
 	extra := b.extra
 	b.extra = nil
 	b.mu.Unlock()
-	if err := b.book(ctx, extra); err != nil {
-		b.mu.Lock()
-		b.extra = append(extra, b.extra...)
-		b.mu.Unlock()
-		return err
-	}
-	var errs error
+	defer func() {
+		if err != nil && len(extra) > 0 {
+			b.mu.Lock()
+			b.extra = append(extra, b.extra...)
+			b.mu.Unlock()
+		}
+	}()
+	b.rows = append(b.rows[:0], extra...)
+	steps := make([]step, len(b.j.lanes))
+	began := map[string]place{}
 	for i := range b.j.lanes {
-		errs = errors.Join(errs, b.lane(ctx, i))
+		if steps[i], err = b.read(i, began); err != nil {
+			return 0, false, err
+		}
 	}
-	return errs
+	if err := b.book(ctx, b.rows); err != nil {
+		return 0, false, err
+	}
+	extra = nil
+	n = len(b.rows)
+	for id, p := range began {
+		b.open[id] = p
+	}
+	for i := range b.rows {
+		delete(b.open, b.rows[i].CallID)
+	}
+	clear(b.rows) // hold no texts of calls
+	for i := range steps {
+		again, err := b.finish(i, &steps[i])
+		if err != nil {
+			return n, false, err
+		}
+		more = more || again
+	}
+	return n, more, nil
 }
 
-func (b *Booker) lane(ctx context.Context, i int) error {
-	ln, at := b.j.lanes[i], &b.at[i]
-	for {
-		ln.mu.Lock()
-		if len(ln.files) == 0 {
-			ln.mu.Unlock()
-			return nil
-		}
-		f, size, last := ln.files[0], ln.files[0].size, len(ln.files) == 1
+// read reads the next records of lane i: ended calls are added to rows, and
+// where the records of running ones are to began.
+func (b *Booker) read(i int, began map[string]place) (step, error) {
+	ln := b.j.lanes[i]
+	ln.mu.Lock()
+	if len(ln.files) == 0 {
 		ln.mu.Unlock()
-
-		next, err := b.file(ctx, i, f, *at, size)
-		*at = next
-		if err != nil {
-			return err
-		}
-		if last && size < b.j.o.Segment/2 {
-			return nil // still being written
-		}
-		if last {
-			// Start a new file, so that this one can go.
-			ln.mu.Lock()
-			if len(ln.files) == 1 && ln.files[0].size > *at {
-				ln.mu.Unlock()
-				continue
-			}
-			err := b.j.rotate(ln)
-			ln.mu.Unlock()
-			if err != nil {
-				return fmt.Errorf("start a journal file: %w", err)
-			}
-		}
-		if err := b.drop(i, f); err != nil {
-			return err
-		}
-		*at = 0
+		return step{}, nil
 	}
+	s := step{file: ln.files[0], from: b.at[i], size: ln.files[0].size, last: len(ln.files) == 1}
+	ln.mu.Unlock()
+
+	// A record may be longer than a piece; then the piece grows.
+	for most := int64(roundBytes); ; most *= 2 {
+		n := min(s.size-s.from, most)
+		if int64(cap(b.buf)) < n {
+			b.buf = make([]byte, n)
+		}
+		data := b.buf[:n]
+		if _, err := io.ReadFull(io.NewSectionReader(s.file.f, s.from, n), data); err != nil {
+			return s, fmt.Errorf("read the journal: %w", err)
+		}
+		s.to = b.parse(s.file, s.from, data, began)
+		if s.to > s.from || s.from == s.size {
+			return s, nil
+		}
+		if s.from+n == s.size {
+			// Only whole records count as written: this is a damaged disk.
+			s.to = s.from + int64(intact(data))
+			b.j.damaged(s.file, s.from, s.to)
+			return s, nil
+		}
+	}
+}
+
+// parse reads the records in data, which stand at offset in f, and returns the
+// offset behind the last whole one.
+func (b *Booker) parse(f *file, offset int64, data []byte, began map[string]place) int64 {
+	for len(data) > 0 {
+		e, body, n, err := nextRecord(data)
+		if err != nil {
+			return offset
+		}
+		switch e {
+		case closed:
+			b.rows = append(b.rows, Row{})
+			r := &b.rows[len(b.rows)-1]
+			if b.parser.row(e, body, r) != nil {
+				b.rows = b.rows[:len(b.rows)-1]
+				return offset
+			}
+			r.RateTerms = b.rates[r.Rate]
+		case terms:
+			var r Row
+			if b.parser.row(e, body, &r) != nil {
+				return offset
+			}
+			b.rates[r.Rate] = r.RateTerms
+		case carried:
+			// It may have ended between our looking and our writing; then its
+			// end stands before this record, and it is not to come to life again.
+		default:
+			// What it says matters only if its file goes before its end comes.
+			id, err := callID(body)
+			if err != nil {
+				return offset
+			}
+			began[id] = place{f, offset, n}
+		}
+		data, offset = data[n:], offset+int64(n)
+	}
+	return offset
+}
+
+// finish remembers how far lane i has been booked, and removes its oldest file
+// when that is done with. It says whether there is more to read.
+func (b *Booker) finish(i int, s *step) (more bool, err error) {
+	if s.file == nil {
+		return false, nil
+	}
+	ln := b.j.lanes[i]
+	b.at[i] = s.to
+	if s.to < s.size {
+		return true, nil
+	}
+	if s.last && s.size < b.j.o.Segment/2 {
+		return false, nil // still being written
+	}
+	ln.mu.Lock()
+	grown := s.file.size > s.to
+	if !grown && len(ln.files) == 1 {
+		// Start a new file, so that this one can go.
+		err = b.j.rotate(ln)
+	}
+	ln.mu.Unlock()
+	if err != nil {
+		return false, fmt.Errorf("start a journal file: %w", err)
+	}
+	if grown {
+		return true, nil
+	}
+	if err := b.drop(i, s.file); err != nil {
+		return false, err
+	}
+	b.at[i] = 0
+	return true, nil
 }
 
 // clear removes the files when all that is in them is booked and nothing runs
@@ -311,18 +454,20 @@ func (b *Booker) clear() {
 // again to the lane's current file first, or a crash would forget them.
 func (b *Booker) drop(i int, f *file) error {
 	ln := b.j.lanes[i]
-	for _, o := range b.open {
-		if o.lane != i {
+	for id, p := range b.open {
+		if p.file != f {
 			continue
 		}
-		if err := b.j.append(ln, appendRecord(nil, carried, &o.row)); err != nil {
-			return fmt.Errorf("carry an open call over: %w", err)
+		next, err := b.carry(ln, p)
+		if err != nil {
+			return fmt.Errorf("carry open call %s over: %w", id, err)
 		}
+		b.open[id] = next
 	}
 	ln.mu.Lock()
 	ln.files = ln.files[1:]
 	ln.mu.Unlock()
-	err := errors.Join(f.f.Close(), os.Remove(f.path))
+	err := errors.Join(f.f.Close(), b.j.away(f))
 	b.j.size.Add(-f.size)
 	if err != nil {
 		return fmt.Errorf("remove a booked journal file: %w", err)
@@ -330,50 +475,18 @@ func (b *Booker) drop(i int, f *file) error {
 	return nil
 }
 
-// file books the records of f from offset to size and returns how far it came.
-func (b *Booker) file(ctx context.Context, i int, f *file, offset, size int64) (int64, error) {
-	if offset == size {
-		return offset, nil
+// carry writes the record at p again, to the lane's current file.
+func (b *Booker) carry(ln *lane, p place) (place, error) {
+	data := make([]byte, p.size)
+	if _, err := io.ReadFull(io.NewSectionReader(p.file.f, p.at, int64(p.size)), data); err != nil {
+		return p, err
 	}
-	data := make([]byte, size-offset)
-	if _, err := io.ReadFull(io.NewSectionReader(f.f, offset, size-offset), data); err != nil {
-		return offset, fmt.Errorf("read the journal: %w", err)
+	var r Row
+	if _, _, err := b.parser.parse(data, &r); err != nil {
+		return p, err
 	}
-	var rows []Row
-	var began []Row
-	var ended []string
-	for rest := data; len(rest) > 0; {
-		var r Row
-		e, n, err := parseRecord(rest, &r)
-		if err != nil {
-			// Only whole records count as written: this is a damaged disk.
-			return offset, fmt.Errorf("journal file %s at byte %d: %w", f.path, size-int64(len(rest)), err)
-		}
-		rest = rest[n:]
-		switch e {
-		case closed:
-			rows, ended = append(rows, r), append(ended, r.CallID)
-		case carried:
-			// It may have ended between our looking and our writing; then its
-			// end stands before this record, and it is not to come to life again.
-		default:
-			began = append(began, r)
-		}
-		if len(rows) == batch || len(rest) == 0 {
-			if err := b.book(ctx, rows); err != nil {
-				return offset, err
-			}
-			for _, r := range began {
-				b.open[r.CallID] = inFlight{r, i}
-			}
-			for _, id := range ended {
-				delete(b.open, id)
-			}
-			rows, began, ended = rows[:0], began[:0], ended[:0]
-			offset = size - int64(len(rest))
-		}
-	}
-	return offset, nil
+	r.RateTerms = b.rates[r.Rate]
+	return b.j.append(ln, appendRecord(nil, carried, &r), &r)
 }
 
 func (b *Booker) book(ctx context.Context, rows []Row) error {

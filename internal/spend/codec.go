@@ -14,7 +14,8 @@ import (
 //	length   4 bytes, little-endian, of what follows the checksum
 //	checksum 4 bytes, CRC-32C of what follows
 //	type     1 byte
-//	row      the fields of a Row in the order of fields below
+//	row      the fields of a Row in the order of fields below; for terms, the
+//	         name of a rate and its text
 //
 // Strings are a length and bytes, numbers are varints, times are microseconds.
 // New fields go to the end: a reader that finds the row finished early leaves
@@ -29,6 +30,7 @@ const (
 	progress entry = 'p' // the row as far as it has streamed
 	closed   entry = 'c' // the final row
 	carried  entry = 'r' // an open call repeated, because its first file went
+	terms    entry = 't' // no call: the text of a rate that rows after it name
 )
 
 const recordHead = 8
@@ -46,7 +48,12 @@ func appendRecord(dst []byte, e entry, r *Row) []byte {
 	start := len(dst)
 	dst = append(dst, 0, 0, 0, 0, 0, 0, 0, 0, byte(e))
 	w := writer{dst}
-	fields(&w, r)
+	if e == terms {
+		w.str(&r.Rate)
+		w.str(&r.RateTerms)
+	} else {
+		fields(&w, r)
+	}
 	dst = w.b
 	body := dst[start+recordHead:]
 	binary.LittleEndian.PutUint32(dst[start:], uint32(len(body)))
@@ -57,30 +64,86 @@ func appendRecord(dst []byte, e entry, r *Row) []byte {
 // parseRecord reads the record at the start of b and returns its length. Too
 // few bytes or a wrong checksum are errTorn.
 func parseRecord(b []byte, r *Row) (e entry, n int, err error) {
+	return new(parser).parse(b, r)
+}
+
+// nextRecord returns the record at the start of b, unread, and its length.
+func nextRecord(b []byte) (e entry, body []byte, n int, err error) {
 	if len(b) < recordHead+1 {
-		return 0, 0, errTorn
+		return 0, nil, 0, errTorn
 	}
 	size := binary.LittleEndian.Uint32(b)
 	if size == 0 || size > maxRecord || uint64(len(b)) < recordHead+uint64(size) {
-		return 0, 0, errTorn
+		return 0, nil, 0, errTorn
 	}
 	n = recordHead + int(size)
-	body := b[recordHead:n]
+	body = b[recordHead:n]
 	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(b[4:]) {
-		return 0, 0, errTorn
+		return 0, nil, 0, errTorn
+	}
+	return entry(body[0]), body[1:], n, nil
+}
+
+// intact returns where the next whole record begins behind a damaged one at the
+// start of b; len(b) if there is none.
+func intact(b []byte) int {
+	for i := 1; i < len(b); i++ {
+		if _, _, _, err := nextRecord(b[i:]); err == nil {
+			return i
+		}
+	}
+	return len(b)
+}
+
+// parser reads records and remembers texts that many of them share, so that a
+// million calls of one key hold its hash once. The zero value works.
+type parser struct{ names map[string]string }
+
+// maxNames bounds the texts that a parser remembers.
+const maxNames = 1 << 12
+
+func (p *parser) parse(b []byte, r *Row) (e entry, n int, err error) {
+	e, body, n, err := nextRecord(b)
+	if err != nil {
+		return 0, 0, err
+	}
+	return e, n, p.row(e, body, r)
+}
+
+// row reads the body of a record into r.
+func (p *parser) row(e entry, body []byte, r *Row) error {
+	if p.names == nil {
+		p.names = make(map[string]string)
 	}
 	*r = Row{}
-	rd := reader{b: body[1:]}
-	fields(&rd, r)
-	if rd.bad {
-		return 0, 0, errTorn
+	rd := reader{b: body, names: p.names}
+	if e == terms {
+		rd.str(&r.Rate)
+		rd.str(&r.RateTerms)
+	} else {
+		fields(&rd, r)
 	}
-	return entry(body[0]), n, nil
+	if rd.bad {
+		return errTorn
+	}
+	return nil
+}
+
+// callID reads only the name of the call from the body of a record.
+func callID(body []byte) (string, error) {
+	rd := reader{b: body}
+	var id string
+	rd.id(&id)
+	if rd.bad {
+		return "", errTorn
+	}
+	return id, nil
 }
 
 // visitor writes or reads one field; fields is then the format, once.
 type visitor interface {
-	str(*string)
+	id(*string)  // a text of this call alone
+	str(*string) // a text that other calls have too
 	i64(*int64)
 	time(*time.Time)
 	flag(*bool)
@@ -89,8 +152,8 @@ type visitor interface {
 }
 
 func fields[V visitor](v V, r *Row) {
-	v.str(&r.CallID)
-	v.str(&r.ResponseID)
+	v.id(&r.CallID)
+	v.id(&r.ResponseID)
 	v.str(&r.KeyHash)
 	v.str(&r.UserID)
 	v.str(&r.TeamID)
@@ -103,13 +166,13 @@ func fields[V visitor](v V, r *Row) {
 	v.str(&r.Model)
 	v.str(&r.Provider)
 	v.str(&r.Deployment)
-	v.str(&r.Session)
+	v.id(&r.Session)
 	v.str(&r.ClientIP)
 	v.flag(&r.Failed)
 	kind := int64(r.Kind)
 	v.i64(&kind)
 	r.Kind = gateway.Kind(kind)
-	v.str(&r.Error)
+	v.id(&r.Error)
 	v.flag(&r.Interrupted)
 	v.flag(&r.Stream)
 	v.str(&r.Finish)
@@ -136,10 +199,13 @@ func fields[V visitor](v V, r *Row) {
 	v.time(&r.TeamWindow)
 	v.time(&r.GlobalWindow)
 	v.windows(&r.Windows)
+	v.str(&r.ProjectID)
+	v.str(&r.Rate)
 }
 
 type writer struct{ b []byte }
 
+func (w *writer) id(s *string) { w.str(s) }
 func (w *writer) str(s *string) {
 	w.b = binary.AppendUvarint(w.b, uint64(len(*s)))
 	w.b = append(w.b, *s...)
@@ -168,21 +234,25 @@ func (w *writer) strs(s *[]string) {
 	}
 }
 
-func (w *writer) windows(ws *[]Window) {
-	w.b = binary.AppendUvarint(w.b, uint64(len(*ws)))
-	for i := range *ws {
-		x := &(*ws)[i]
-		w.str(&x.Scope)
-		w.str(&x.ID)
-		w.str(&x.Duration)
-		w.time(&x.Start)
+func (w *writer) windows(list *[]Window) {
+	w.b = binary.AppendUvarint(w.b, uint64(len(*list)))
+	for i := range *list {
+		window(w, &(*list)[i])
 	}
+}
+
+func window[V visitor](v V, w *Window) {
+	v.str(&w.Scope)
+	v.str(&w.ID)
+	v.str(&w.Duration)
+	v.time(&w.Start)
 }
 
 // reader reads what writer wrote. At the end of its bytes every field is zero.
 type reader struct {
-	b   []byte
-	bad bool
+	b     []byte
+	names map[string]string // nil to remember none
+	bad   bool
 }
 
 func (r *reader) uvarint() uint64 {
@@ -198,14 +268,33 @@ func (r *reader) uvarint() uint64 {
 	return n
 }
 
-func (r *reader) str(s *string) {
+func (r *reader) bytes() []byte {
 	n := r.uvarint()
 	if n > uint64(len(r.b)) {
 		r.bad, r.b = true, nil
+		return nil
+	}
+	b := r.b[:n]
+	r.b = r.b[n:]
+	return b
+}
+
+func (r *reader) id(s *string) { *s = string(r.bytes()) }
+
+func (r *reader) str(s *string) {
+	b := r.bytes()
+	if len(b) == 0 {
+		*s = ""
 		return
 	}
-	*s = string(r.b[:n])
-	r.b = r.b[n:]
+	if name, ok := r.names[string(b)]; ok {
+		*s = name
+		return
+	}
+	*s = string(b)
+	if r.names != nil && len(r.names) < maxNames {
+		r.names[*s] = *s
+	}
 }
 
 func (r *reader) i64(n *int64) {
@@ -244,18 +333,15 @@ func (r *reader) strs(s *[]string) {
 	}
 }
 
-func (r *reader) windows(ws *[]Window) {
+func (r *reader) windows(list *[]Window) {
 	n := r.uvarint()
 	if n > uint64(len(r.b)) { // each window takes four bytes at least
 		r.bad, r.b = true, nil
 		return
 	}
 	for range n {
-		var x Window
-		r.str(&x.Scope)
-		r.str(&x.ID)
-		r.str(&x.Duration)
-		r.time(&x.Start)
-		*ws = append(*ws, x)
+		var w Window
+		window(r, &w)
+		*list = append(*list, w)
 	}
 }

@@ -38,6 +38,8 @@ type Options struct {
 	Segment int64 // bytes after which a lane starts a new file, default 8 MiB
 	Max     int64 // bytes not yet booked in all lanes, default 4 GiB
 	Lanes   int   // files written side by side, default 4
+
+	disk disk
 }
 
 func (o Options) withDefaults() Options {
@@ -49,6 +51,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Lanes == 0 {
 		o.Lanes = 4
+	}
+	if o.disk == nil {
+		o.disk = osDisk{}
 	}
 	return o
 }
@@ -66,6 +71,7 @@ type Journal struct {
 	lanes []*lane
 	seed  maphash.Seed
 	size  atomic.Int64 // bytes in all files that are still there
+	lost  atomic.Int64 // bytes that could not be read back
 	lock  *os.File
 	pool  sync.Pool // *[]byte, record buffers
 	stop  chan struct{}
@@ -84,9 +90,18 @@ type lane struct {
 
 // file is one segment. Only written bytes are read back.
 type file struct {
-	f    *os.File
-	path string
-	size int64
+	f     diskFile
+	path  string
+	size  int64
+	rates map[string]struct{} // those whose terms it has
+	bad   bool                // some of it could not be read
+}
+
+// place is where a record is.
+type place struct {
+	file *file
+	at   int64
+	size int
 }
 
 // ErrInUse says that another process has the journal open.
@@ -163,7 +178,7 @@ func (j *Journal) write(e entry, r *Row) error {
 	buf := j.pool.Get().(*[]byte)
 	*buf = appendRecord((*buf)[:0], e, r)
 	ln := j.lanes[maphash.String(j.seed, r.CallID)%uint64(len(j.lanes))]
-	err := j.append(ln, *buf)
+	_, err := j.append(ln, *buf, r)
 	if cap(*buf) <= 64<<10 {
 		j.pool.Put(buf)
 	}
@@ -173,15 +188,32 @@ func (j *Journal) write(e entry, r *Row) error {
 	return nil
 }
 
-func (j *Journal) append(ln *lane, record []byte) error {
+// append writes the record of r, and before it the terms of its rate if the
+// file does not have them yet.
+func (j *Journal) append(ln *lane, record []byte, r *Row) (place, error) {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
 	if len(ln.files) == 0 || ln.last().size+int64(len(record)) > j.o.Segment {
 		if err := j.rotate(ln); err != nil {
-			return err
+			return place{}, err
 		}
 	}
 	f := ln.last()
+	if _, ok := f.rates[r.Rate]; !ok && r.Rate != "" && r.RateTerms != "" {
+		if err := j.put(ln, f, appendRecord(nil, terms, r)); err != nil {
+			return place{}, err
+		}
+		if f.rates == nil {
+			f.rates = make(map[string]struct{})
+		}
+		f.rates[r.Rate] = struct{}{}
+	}
+	p := place{f, f.size, len(record)}
+	return p, j.put(ln, f, record)
+}
+
+// put writes one record. The lane is locked.
+func (j *Journal) put(ln *lane, f *file, record []byte) error {
 	n, err := f.f.Write(record)
 	if err != nil {
 		// Half a record must not stand before the next whole one.
@@ -209,13 +241,28 @@ func (ln *lane) last() *file { return ln.files[len(ln.files)-1] }
 // rotate starts a new file. The lane is locked.
 func (j *Journal) rotate(ln *lane) error {
 	path := filepath.Join(j.dir, fmt.Sprintf("lane%02d-%012d.journal", ln.n, ln.seq))
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	f, err := j.o.disk.create(path)
 	if err != nil {
 		return err
 	}
 	ln.seq++
 	ln.files = append(ln.files, &file{f: f, path: path})
 	return nil
+}
+
+// damaged notes bytes of f that hold no record: the disk has lost them.
+func (j *Journal) damaged(f *file, from, to int64) {
+	f.bad = true
+	j.lost.Add(to - from)
+	j.log.Error("journal file damaged: the calls in these bytes are not booked; the file is kept", "file", f.path, "from", from, "to", to)
+}
+
+// away removes a booked file, or keeps it under another name if it was damaged.
+func (j *Journal) away(f *file) error {
+	if f.bad {
+		return j.o.disk.rename(f.path, f.path+".damaged")
+	}
+	return j.o.disk.remove(f.path)
 }
 
 // syncer forces written records onto the disk, for SyncGrouped.
@@ -240,9 +287,9 @@ func (j *Journal) syncer() {
 func (j *Journal) sync() {
 	for _, ln := range j.lanes {
 		ln.mu.Lock()
-		var f *os.File
+		var f *file
 		if ln.dirty && len(ln.files) > 0 { // a good stop removes them all
-			f = ln.last().f
+			f = ln.last()
 		}
 		ln.dirty = false
 		ln.mu.Unlock()
@@ -251,14 +298,18 @@ func (j *Journal) sync() {
 		}
 		// Outside the lock: a slow disk must not hold up calls. The file may
 		// have been booked and closed meanwhile; then there is nothing to sync.
-		if err := f.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
-			j.log.Error("journal not synced", "file", f.Name(), "err", err)
+		if err := f.f.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
+			j.log.Error("journal not synced", "file", f.path, "err", err)
 		}
 	}
 }
 
 // Size returns the bytes that are not booked yet, or booked but not yet removed.
 func (j *Journal) Size() int64 { return j.size.Load() }
+
+// Lost returns the bytes that were written and could not be read back: a
+// damaged disk. It is 0 where all is well.
+func (j *Journal) Lost() int64 { return j.lost.Load() }
 
 // Max returns the bound on Size.
 func (j *Journal) Max() int64 { return j.o.Max }

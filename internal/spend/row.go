@@ -19,6 +19,7 @@ type Row struct {
 	UserID    string
 	TeamID    string
 	OrgID     string
+	ProjectID string
 	EndUser   string
 	Tags      []string
 	Operation gateway.Operation
@@ -45,6 +46,11 @@ type Row struct {
 	// Priced says that a price was known; Price is its version.
 	Priced bool
 	Price  string
+	// Rate names the terms that Cost was computed by, "" if none: a hash of
+	// RateTerms, which is their text. The ledger keeps the text once, so that
+	// every cost can be computed again from its row.
+	Rate      string
+	RateTerms string
 
 	Start     time.Time
 	FirstByte time.Time // zero if the client never got a byte

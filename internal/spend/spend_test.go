@@ -135,6 +135,49 @@ func TestTornAtEveryByte(t *testing.T) {
 	}
 }
 
+// A disk that loses a piece in the middle costs the calls in it and no others.
+func TestDamageCostsOnlyTheDamagedCalls(t *testing.T) {
+	for _, running := range []bool{true, false} {
+		dir := t.TempDir()
+		j := open(t, dir, Options{Lanes: 1})
+		for i := range 9 {
+			if err := j.End(row(fmt.Sprint("call", i), 1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		files, _ := filepath.Glob(filepath.Join(dir, "*.journal"))
+		f, err := os.OpenFile(files[0], os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := int64(len(appendRecord(nil, closed, row("call0", 1))))
+		if _, err := f.WriteAt([]byte{0xff, 0xff, 0xff}, 4*n+20); err != nil {
+			t.Fatal(err)
+		}
+		_ = f.Close()
+		s := &books{rows: map[string]Row{}}
+		if running {
+			b := NewBooker(j, s, quiet())
+			if err := errors.Join(b.Flush(t.Context()), b.Close(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			if j.Lost() != n {
+				t.Errorf("%d bytes lost, want %d", j.Lost(), n)
+			}
+			_ = j.Close()
+		} else {
+			_ = j.Close()
+			s = recovered(t, dir)
+		}
+		if _, found := s.rows["call4"]; found || len(s.rows) != 8 {
+			t.Errorf("running %v: %d rows booked, the damaged one among them: %v; want the 8 others", running, len(s.rows), found)
+		}
+		if kept, _ := filepath.Glob(filepath.Join(dir, "*.damaged")); len(kept) != 1 {
+			t.Errorf("running %v: damaged files %v kept, want one", running, kept)
+		}
+	}
+}
+
 func TestBookerKeepsRowsWhileTheStoreIsDown(t *testing.T) {
 	j := open(t, t.TempDir(), Options{Lanes: 2})
 	defer j.Close()

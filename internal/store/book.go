@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"database/sql"
@@ -21,64 +22,80 @@ func (db *DB) Book(ctx context.Context, rows []spend.Row) (int, error) {
 	if len(rows) == 0 {
 		return 0, nil
 	}
-	rows = slices.Clone(rows)
-	for i := range rows {
-		if rows[i].CallID == "" {
-			return 0, errors.New("book calls: a row has no call id")
-		}
-		rows[i] = fitRow(rows[i])
+	calls, unknown, err := db.calls(rows)
+	if err != nil {
+		return 0, err
 	}
-	// In one order everywhere: two bookers that insert the same rows in
-	// different orders would wait for each other. The sort is stable, so of
-	// two rows with one id the first is booked.
-	slices.SortStableFunc(rows, func(a, b spend.Row) int { return cmp.Compare(a.CallID, b.CallID) })
-	rows = slices.CompactFunc(rows, func(a, b spend.Row) bool { return a.CallID == b.CallID })
-
-	args := make([][]any, len(rows))
-	for i := range rows {
-		a, err := callArgs(&rows[i])
-		if err != nil {
-			return 0, fmt.Errorf("book call %s: %w", rows[i].CallID, err)
-		}
-		args[i] = a
+	if err := db.ensureDays(ctx, calls); err != nil {
+		return 0, fmt.Errorf("book %d calls: %w", len(rows), err)
 	}
-
 	booked := 0
-	err := db.write(ctx, func(tx *sql.Tx) error {
-		added, err := db.insertCalls(ctx, tx, args)
-		if err != nil {
-			return err
+	err = db.writeOn(ctx, func(t *txn) error {
+		if err := db.addContexts(ctx, t, unknown); err != nil {
+			return fmt.Errorf("add contexts: %w", err)
 		}
-		booked = len(added)
+		added, err := db.insertCalls(ctx, t, calls)
+		if err != nil {
+			return fmt.Errorf("insert: %w", err)
+		}
 		var s sums
-		for i := range rows {
-			if added[rows[i].CallID] {
-				s.add(&rows[i])
+		booked = 0
+		for i := range calls {
+			if added[i] {
+				booked++
+				s.add(&calls[i])
 			}
 		}
-		return db.addSums(ctx, tx, &s)
+		return db.addSums(ctx, t, &s)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("book %d calls: %w", len(rows), err)
 	}
+	db.contexts.add(unknown)
 	return booked, nil
 }
 
-// insertCalls writes rows and returns the ids of those that were not there yet.
-func (db *DB) insertCalls(ctx context.Context, tx *sql.Tx, args [][]any) (map[string]bool, error) {
-	added := make(map[string]bool, len(args))
-	err := db.bulk.each(ctx, tx, callsHead, ` ON CONFLICT (call_id) DO NOTHING RETURNING call_id`, make([]string, len(callColumns)), args, func(r *sql.Rows) error {
-		var id string
-		if err := r.Scan(&id); err != nil {
-			return err
+// calls returns rows in the order of the table and each once, and the contexts
+// that the database may not have yet.
+func (db *DB) calls(rows []spend.Row) ([]call, map[callContext]*knownContext, error) {
+	calls := make([]call, len(rows))
+	ids := make([]byte, 0, 16*len(rows))
+	var unknown map[callContext]*knownContext
+	for i := range rows {
+		r := &rows[i]
+		if r.CallID == "" {
+			return nil, nil, errors.New("book calls: a row has no call id")
 		}
-		added[id] = true
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("insert: %w", err)
+		c := &calls[i]
+		c.row, c.start = r, micros(r.Start)
+		if b, ok := uuid7(r.CallID); ok {
+			ids = append(ids, b[:]...)
+			c.id = ids[len(ids)-16:]
+		} else {
+			c.id = storedID(r.CallID)
+		}
+		k, known := db.contexts.of(r)
+		if !known {
+			key := contextOf(r)
+			if u := unknown[key]; u != nil {
+				k = u
+			} else {
+				if unknown == nil {
+					unknown = make(map[callContext]*knownContext)
+				}
+				unknown[key] = k
+			}
+		}
+		c.c = k
 	}
-	return added, nil
+	// In one order everywhere: two bookers that insert the same rows in
+	// different orders would wait for each other. The sort is stable, so of
+	// two rows with one id the first is booked.
+	slices.SortStableFunc(calls, func(a, b call) int {
+		return cmp.Or(cmp.Compare(a.start, b.start), bytes.Compare(a.id, b.id))
+	})
+	calls = slices.CompactFunc(calls, func(a, b call) bool { return a.start == b.start && bytes.Equal(a.id, b.id) })
+	return calls, unknown, nil
 }
 
 // An owner keeps its spend in columns of its own row.
@@ -90,18 +107,21 @@ type owner struct {
 var owners = []owner{{Key, "keys", "hash", true}, {User, "users", "id", false}, {Team, "teams", "id", false}}
 
 // addSums adds s to everyone it is charged to. Rows are taken in one order
-// everywhere (keys, users, teams, totals, daily, each by id), so that two
+// everywhere (keys, users, teams, totals, windows, daily, each by id), so that two
 // bookers never wait for each other.
-func (db *DB) addSums(ctx context.Context, tx *sql.Tx, s *sums) error {
+func (db *DB) addSums(ctx context.Context, t *txn, s *sums) error {
 	for _, o := range owners {
-		if err := db.addToOwners(ctx, tx, o, s.of(o.scope)); err != nil {
+		if err := db.addToOwners(ctx, t, o, s.of(o.scope)); err != nil {
 			return fmt.Errorf("add to %s: %w", o.table, err)
 		}
 	}
-	if err := db.addToTotals(ctx, tx, s.others()); err != nil {
+	if err := db.addToTotals(ctx, t, s.others()); err != nil {
 		return fmt.Errorf("add to totals: %w", err)
 	}
-	if err := db.addToDaily(ctx, tx, s.days()); err != nil {
+	if err := db.addToWindows(ctx, t, s.windowed()); err != nil {
+		return fmt.Errorf("add to windows: %w", err)
+	}
+	if err := db.addToDaily(ctx, t, s.days()); err != nil {
 		return fmt.Errorf("add to daily: %w", err)
 	}
 	return nil
@@ -120,7 +140,7 @@ func windowed(old, add string) string {
 }
 
 // addToOwners updates rows that exist; an owner deleted meanwhile is no error.
-func (db *DB) addToOwners(ctx context.Context, tx *sql.Tx, o owner, list []sum) error {
+func (db *DB) addToOwners(ctx context.Context, t *txn, o owner, list []sum) error {
 	if len(list) == 0 {
 		return nil
 	}
@@ -133,7 +153,7 @@ func (db *DB) addToOwners(ctx context.Context, tx *sql.Tx, o owner, list []sum) 
 				ids[i] = s.id
 			}
 			w.in(o.id, ids)
-			if _, err := tx.ExecContext(ctx, "SELECT "+o.id+" FROM "+o.table+w.sql()+" ORDER BY "+o.id+db.d.forUpdate, w.args...); err != nil { //nolint:gosec // G202: the text is ours, values are parameters
+			if _, err := t.tx.ExecContext(ctx, "SELECT "+o.id+" FROM "+o.table+w.sql()+" ORDER BY "+o.id+db.d.forUpdate, w.args...); err != nil { //nolint:gosec // G202: the text is ours, values are parameters
 				return err
 			}
 		}
@@ -146,25 +166,67 @@ func (db *DB) addToOwners(ctx context.Context, tx *sql.Tx, o owner, list []sum) 
 	for i, s := range list {
 		args[i] = []any{s.id, int64(s.window), s.start, int64(s.total), s.active}
 	}
-	return db.bulk.each(ctx, tx,
+	return db.each(ctx, t,
 		"WITH sums (id, spend_window, window_start, spend_total, last_active) AS (",
 		") UPDATE "+o.table+" SET "+set+" FROM sums AS v WHERE "+o.table+"."+o.id+" = v.id",
-		[]string{"TEXT", "BIGINT", "BIGINT", "BIGINT", "BIGINT"}, args, nil)
+		[]string{"TEXT", "BIGINT", "BIGINT", "BIGINT", "BIGINT"}, args)
 }
 
-func (db *DB) addToTotals(ctx context.Context, tx *sql.Tx, list []sum) error {
+func (db *DB) addToTotals(ctx context.Context, t *txn, list []sum) error {
 	args := make([][]any, len(list))
 	for i, s := range list {
 		args[i] = []any{s.scope, s.id, int64(s.window), s.start, int64(s.total)}
 	}
-	return db.bulk.each(ctx, tx,
+	return db.each(ctx, t,
 		`INSERT INTO totals (scope, id, spend_window, window_start, spend_total)`,
 		` ON CONFLICT (scope, id) DO UPDATE SET `+windowed("totals", "excluded"),
-		make([]string, 5), args, nil)
+		make([]string, 5), args)
+}
+
+// addToWindows follows the rule of windowed.
+func (db *DB) addToWindows(ctx context.Context, t *txn, list []windowSum) error {
+	args := make([][]any, len(list))
+	for i, w := range list {
+		args[i] = []any{w.scope, w.id, w.duration, w.start, int64(w.spend)}
+	}
+	return db.each(ctx, t,
+		`INSERT INTO windows (scope, id, duration, window_start, spend)`,
+		` ON CONFLICT (scope, id, duration) DO UPDATE SET
+			spend = CASE WHEN windows.window_start > excluded.window_start THEN windows.spend
+				WHEN windows.window_start = excluded.window_start THEN windows.spend + excluded.spend
+				ELSE excluded.spend END,
+			window_start = CASE WHEN windows.window_start > excluded.window_start THEN windows.window_start ELSE excluded.window_start END`,
+		make([]string, 5), args)
+}
+
+// Windows hands what is booked in each window of spend.Row.Windows to yield,
+// which may stop it with an error.
+func (db *DB) Windows(ctx context.Context, yield func(w spend.Window, spent gateway.NanoUSD) error) error {
+	rows, err := db.r.QueryContext(ctx, `SELECT scope, id, duration, window_start, spend FROM windows ORDER BY scope, id, duration`)
+	if err != nil {
+		return fmt.Errorf("read budget windows: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var w spend.Window
+		var start int64
+		var spent gateway.NanoUSD
+		if err := rows.Scan(&w.Scope, &w.ID, &w.Duration, &start, &spent); err != nil {
+			return fmt.Errorf("read budget windows: %w", err)
+		}
+		w.Start = instant(start)
+		if err := yield(w, spent); err != nil {
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read budget windows: %w", err)
+	}
+	return nil
 }
 
 // Total returns what is booked on one id of a scope that has no rows of its
-// own (global, organization, end_user, tag); nothing booked is a zero Spend.
+// own (global, organization, project, end_user, tag); nothing booked is a zero Spend.
 func (db *DB) Total(ctx context.Context, scope, id string) (gateway.Spend, error) {
 	var s gateway.Spend
 	var start int64

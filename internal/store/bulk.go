@@ -3,6 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -64,55 +67,36 @@ func (b bulkSQL) values(head, tail string, casts []string, n int) string {
 	return s
 }
 
-// each runs a statement over rows in pieces, in order, and hands the result
-// rows of each piece to yield, which may be nil for a statement without any.
-func (b bulkSQL) each(ctx context.Context, tx *sql.Tx, head, tail string, casts []string, rows [][]any, yield func(*sql.Rows) error) error {
+// each runs a statement over rows, in order: on PostgreSQL for many at once, on
+// SQLite for one after the other.
+func (db *DB) each(ctx context.Context, t *txn, head, tail string, casts []string, rows [][]any) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	if b.d.bulk == 1 {
-		return b.prepared(ctx, tx, b.values(head, tail, casts, 1), rows, yield)
+	if db.d.bulk == 1 {
+		return t.conn.Raw(func(dc any) error {
+			p, err := prepareOn(dc, db.bulk.values(head, tail, casts, 1), len(casts))
+			if err != nil {
+				return err
+			}
+			defer p.close()
+			for _, args := range rows {
+				if _, err := p.exec(ctx, args); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}
 	for len(rows) > 0 {
-		n := b.d.bulk
+		n := db.d.bulk
 		for n > len(rows) {
 			n /= 2
 		}
-		query := b.values(head, tail, casts, n)
-		args := slices.Concat(rows[:n]...)
+		if _, err := t.tx.ExecContext(ctx, db.bulk.values(head, tail, casts, n), slices.Concat(rows[:n]...)...); err != nil {
+			return err
+		}
 		rows = rows[n:]
-		if yield == nil {
-			if _, err := tx.ExecContext(ctx, query, args...); err != nil {
-				return err
-			}
-			continue
-		}
-		rs, err := tx.QueryContext(ctx, query, args...)
-		if err := results(rs, err, yield); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// prepared runs a statement once for each row.
-func (b bulkSQL) prepared(ctx context.Context, tx *sql.Tx, query string, rows [][]any, yield func(*sql.Rows) error) error {
-	stmt, err := tx.PrepareContext(ctx, query)
-	if err != nil {
-		return err
-	}
-	defer stmt.Close()
-	for _, args := range rows {
-		if yield == nil {
-			if _, err := stmt.ExecContext(ctx, args...); err != nil {
-				return err
-			}
-			continue
-		}
-		rs, err := stmt.QueryContext(ctx, args...)
-		if err := results(rs, err, yield); err != nil {
-			return err
-		}
 	}
 	return nil
 }
@@ -130,3 +114,51 @@ func results(rs *sql.Rows, err error, yield func(*sql.Rows) error) error {
 	}
 	return rs.Err()
 }
+
+// prepared is a statement of the driver itself. For each run database/sql
+// checks, converts and locks, and the driver starts a goroutine to watch the
+// context, which together cost twice what SQLite does.
+type prepared struct {
+	stmt driver.Stmt
+	exe  driver.StmtExecContext
+	args []driver.NamedValue
+}
+
+// prepareOn prepares query on a driver's connection, for n parameters.
+func prepareOn(dc any, query string, n int) (*prepared, error) {
+	conn, ok := dc.(driver.Conn)
+	if !ok {
+		return nil, fmt.Errorf("%T is no driver connection", dc)
+	}
+	stmt, err := conn.Prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	exe, ok := stmt.(driver.StmtExecContext)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("%T cannot be run", stmt), stmt.Close())
+	}
+	p := &prepared{stmt: stmt, exe: exe, args: make([]driver.NamedValue, n)}
+	for i := range p.args {
+		p.args[i].Ordinal = i + 1
+	}
+	return p, nil
+}
+
+// exec runs the statement, and returns how many rows it changed. Values must be
+// of the driver's own types: nil, int64, bool, string or []byte.
+func (p *prepared) exec(ctx context.Context, args []any) (int64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	for i := range p.args {
+		p.args[i].Value = args[i]
+	}
+	res, err := p.exe.ExecContext(context.WithoutCancel(ctx), p.args)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+func (p *prepared) close() { _ = p.stmt.Close() }

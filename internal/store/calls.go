@@ -2,80 +2,123 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
-	"penstock/internal/gateway"
 	"penstock/internal/spend"
 )
 
+// callColumns are the columns of a call, those first that every call fills. A
+// call that leaves the last ones empty is inserted without them: naming a
+// column costs more than keeping it.
 var callColumns = []string{
-	"call_id", "response_id", "key_hash", "user_id", "team_id", "org_id", "end_user", "tags",
-	"operation", "route", "model_group", "model", "provider", "deployment_id", "session_id", "client_ip",
-	"failed", "kind", "error", "interrupted", "streamed", "finish", "retries", "fallbacks",
-	"prompt", "cache_read", "cache_write", "cache_write_1h", "audio_in", "image_in",
-	"completion", "reasoning", "audio_out", "image_out", "web_searches", "tier", "estimated",
-	"cost", "priced", "price", "started_at", "first_byte_at", "ended_at",
+	"started_at", "call_id", "context", "cost", "prompt", "completion", "took", "first_byte", "response_id", "client_ip",
+	"cache_read", "end_user", "session_id", "tags",
+	"reasoning", "error", "retries", "fallbacks", "cache_write", "cache_write_1h", "audio_in", "image_in", "audio_out", "image_out", "web_searches", "link",
 }
 
-var callsHead = "INSERT INTO calls (" + strings.Join(callColumns, ", ") + ")"
+// callWidths are how many columns an insert may name.
+var callWidths = [...]int{10, 14, 26}
 
 // maxText bounds the texts of a ledger row that stand in no index, in bytes.
 const maxText = 500
 
-// fitRow returns r with every text in a form that the database can keep.
-func fitRow(r spend.Row) spend.Row {
-	for _, id := range []*string{&r.CallID, &r.KeyHash, &r.UserID, &r.TeamID, &r.OrgID, &r.EndUser, &r.Model, &r.Group, &r.Provider} {
-		*id = fitID(*id)
-	}
-	for _, text := range []*string{&r.ResponseID, &r.Route, &r.Deployment, &r.Session, &r.ClientIP, &r.Error, &r.Finish, &r.Usage.Tier, &r.Price} {
-		*text = fitText(*text, maxText)
-	}
-	r.Operation = gateway.Operation(fitText(string(r.Operation), maxText))
-	if len(r.Tags) > 0 {
-		tags := make([]string, len(r.Tags))
-		for i, t := range r.Tags {
-			tags[i] = fitID(t)
-		}
-		r.Tags = tags
-	}
-	return r
+// call is a row on its way into the database.
+type call struct {
+	row   *spend.Row
+	c     *knownContext
+	id    []byte // stored form
+	start int64  // microseconds
 }
 
-func callArgs(r *spend.Row) ([]any, error) {
-	tags, err := encodeList("tags", r.Tags)
-	if err != nil {
-		return nil, err
+// appendArgs appends the values of callColumns.
+func (c *call) appendArgs(args []any) ([]any, error) {
+	r := c.row
+	tags := any(nil)
+	if len(r.Tags) > 0 {
+		list := make([]string, len(r.Tags))
+		for i, t := range r.Tags {
+			list[i] = fitID(t)
+		}
+		text, err := encodeList("tags", list)
+		if err != nil {
+			return nil, err
+		}
+		tags = text
 	}
 	u := &r.Usage
-	return []any{
-		r.CallID, r.ResponseID, r.KeyHash, r.UserID, r.TeamID, r.OrgID, r.EndUser, tags,
-		string(r.Operation), r.Route, r.Group, r.Model, r.Provider, r.Deployment, r.Session, r.ClientIP,
-		r.Failed, int64(r.Kind), r.Error, r.Interrupted, r.Stream, r.Finish, int64(r.Retries), int64(r.Fallbacks),
-		u.Prompt, u.CacheRead, u.CacheWrite, u.CacheWrite1h, u.AudioIn, u.ImageIn,
-		u.Completion, u.Reasoning, u.AudioOut, u.ImageOut, u.WebSearches, u.Tier, u.Estimated,
-		int64(r.Cost), r.Priced, r.Price, micros(r.Start), micros(r.FirstByte), micros(r.End),
-	}, nil
+	return append(args,
+		c.start, c.id, c.c.id, int64(r.Cost), u.Prompt, u.Completion, offset(c.start, r.End), offset(c.start, r.FirstByte),
+		textOrNull(fitText(r.ResponseID, maxText)), textOrNull(fitText(r.ClientIP, maxText)),
+		numberOrNull(u.CacheRead), textOrNull(fitID(r.EndUser)), textOrNull(fitText(r.Session, maxText)), tags,
+		numberOrNull(u.Reasoning), textOrNull(fitText(r.Error, maxText)), numberOrNull(int64(r.Retries)), numberOrNull(int64(r.Fallbacks)),
+		numberOrNull(u.CacheWrite), numberOrNull(u.CacheWrite1h), numberOrNull(u.AudioIn), numberOrNull(u.ImageIn),
+		numberOrNull(u.AudioOut), numberOrNull(u.ImageOut), numberOrNull(u.WebSearches), nil,
+	), nil
 }
+
+// offset is the stored form of a time in a call: microseconds since its start.
+func offset(start int64, t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return micros(t) - start
+}
+
+func textOrNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func numberOrNull(n int64) any {
+	if n == 0 {
+		return nil
+	}
+	return n
+}
+
+// callSelect reads calls with their contexts. The join is written as a cross
+// join because SQLite takes those in the order they stand in: calls are walked
+// by their start, and each finds its context by number.
+var callSelect = "SELECT " + "calls." + strings.Join(callColumns[:len(callColumns)-1], ", calls.") + ", contexts." + strings.Join(contextColumns, ", contexts.") +
+	" FROM calls CROSS JOIN contexts"
 
 func scanCall(rows row) (spend.Row, error) {
 	var r spend.Row
-	var tags string
-	var start, first, end int64
+	var (
+		start, ctx                                               int64
+		id                                                       []byte
+		took, first                                              sql.Null[int64]
+		response, ip, endUser, session, tags, failure            sql.Null[string]
+		cacheRead, reasoning, retries, fallbacks, write, write1h sql.Null[int64]
+		audioIn, imageIn, audioOut, imageOut, searches           sql.Null[int64]
+	)
 	u := &r.Usage
 	err := rows.Scan(
-		&r.CallID, &r.ResponseID, &r.KeyHash, &r.UserID, &r.TeamID, &r.OrgID, &r.EndUser, &tags,
-		&r.Operation, &r.Route, &r.Group, &r.Model, &r.Provider, &r.Deployment, &r.Session, &r.ClientIP,
-		&r.Failed, &r.Kind, &r.Error, &r.Interrupted, &r.Stream, &r.Finish, &r.Retries, &r.Fallbacks,
-		&u.Prompt, &u.CacheRead, &u.CacheWrite, &u.CacheWrite1h, &u.AudioIn, &u.ImageIn,
-		&u.Completion, &u.Reasoning, &u.AudioOut, &u.ImageOut, &u.WebSearches, &u.Tier, &u.Estimated,
-		&r.Cost, &r.Priced, &r.Price, &start, &first, &end)
+		&start, &id, &ctx, &r.Cost, &u.Prompt, &u.Completion, &took, &first, &response, &ip, &cacheRead, &endUser, &session, &tags,
+		&reasoning, &failure, &retries, &fallbacks, &write, &write1h, &audioIn, &imageIn, &audioOut, &imageOut, &searches,
+		&r.KeyHash, &r.UserID, &r.TeamID, &r.OrgID, &r.ProjectID, &r.Operation, &r.Route, &r.Group, &r.Model, &r.Provider, &r.Deployment,
+		&u.Tier, &r.Finish, &r.Kind, &r.Failed, &r.Interrupted, &r.Stream, &u.Estimated, &r.Priced, &r.Price, &r.Rate)
 	if err != nil {
 		return spend.Row{}, err
 	}
-	r.Start, r.FirstByte, r.End = instant(start), instant(first), instant(end)
-	return r, decode("tags", tags, &r.Tags)
+	r.CallID, r.Start = shownID(id), instant(start)
+	if took.Valid {
+		r.End = instant(start + took.V)
+	}
+	if first.Valid {
+		r.FirstByte = instant(start + first.V)
+	}
+	r.ResponseID, r.ClientIP, r.EndUser, r.Session, r.Error = response.V, ip.V, endUser.V, session.V, failure.V
+	r.Retries, r.Fallbacks = int(retries.V), int(fallbacks.V)
+	u.CacheRead, u.Reasoning, u.CacheWrite, u.CacheWrite1h = cacheRead.V, reasoning.V, write.V, write1h.V
+	u.AudioIn, u.ImageIn, u.AudioOut, u.ImageOut, u.WebSearches = audioIn.V, imageIn.V, audioOut.V, imageOut.V, searches.V
+	return r, decode("tags", tags.V, &r.Tags)
 }
 
 // CallFilter selects ledger rows; what is empty selects nothing away.
@@ -99,40 +142,133 @@ type Cursor struct {
 	CallID string
 }
 
+// span is a range of starts in microseconds: from <= start < to.
+type span struct{ from, to int64 }
+
 // Calls returns ledger rows, the newest first. The budget windows of a row are
 // not kept with it: they come back as zero.
 func (db *DB) Calls(ctx context.Context, f CallFilter) ([]spend.Row, error) {
+	if f.RequestID != "" {
+		// The call's own id tells where it stands; an answer's has an index.
+		id := f.RequestID
+		if f.RequestID = ""; f.CallID == "" || f.CallID == id {
+			byCall := f
+			byCall.CallID = id
+			if out, err := db.Calls(ctx, byCall); err != nil || len(out) > 0 {
+				return out, err
+			}
+		}
+		var w where
+		w.parts = append(w.parts, db.d.response)
+		w.is("calls.response_id", fitText(id, maxText))
+		return db.callsIn(ctx, &f, w, all(&f), nil)
+	}
 	var w where
-	w.is("call_id", f.CallID)
-	w.is("key_hash", f.KeyHash)
-	w.is("user_id", f.UserID)
-	w.is("team_id", f.TeamID)
-	w.is("end_user", f.EndUser)
-	w.is("session_id", f.Session)
-	w.either(func(w *where) {
-		w.is("call_id", f.RequestID)
-		w.is("response_id", f.RequestID)
-	})
+	spans := []span{all(&f)}
+	switch t, ok := idTime(f.CallID); {
+	case ok:
+		spans[0] = span{max(spans[0].from, t.UnixMicro()), min(spans[0].to, t.UnixMicro()+1000)}
+	case f.CallID != "":
+		w.parts = append(w.parts, db.d.otherID)
+	case db.d.daily:
+		var err error
+		if spans, err = db.daysOf(ctx, &f); err != nil {
+			return nil, fmt.Errorf("read calls: %w", err)
+		}
+	}
+	var out []spend.Row
+	for _, s := range spans {
+		before := len(out)
+		var err error
+		if out, err = db.callsIn(ctx, &f, w, s, out); err != nil {
+			return nil, err
+		}
+		if len(out) > before && len(out) >= (Page{Limit: f.Limit}).limit() {
+			break
+		}
+	}
+	return out, nil
+}
+
+const maxMicros = math.MaxInt64
+
+// all is the span of f's own bounds.
+func all(f *CallFilter) span {
+	s := span{-maxMicros, maxMicros}
 	if !f.From.IsZero() {
-		w.parts = append(w.parts, "started_at >= "+w.arg(micros(f.From)))
+		s.from = micros(f.From)
 	}
 	if !f.To.IsZero() {
-		w.parts = append(w.parts, "started_at < "+w.arg(micros(f.To)))
+		s.to = micros(f.To)
 	}
 	if f.Before != (Cursor{}) {
-		w.parts = append(w.parts, "(started_at, call_id) < ("+w.arg(micros(f.Before.Start))+", "+w.text("before", f.Before.CallID)+")")
+		s.to = min(s.to, micros(f.Before.Start)+1)
+	}
+	return s
+}
+
+// daysOf returns the days on which f's owner had calls, the newest first. SQLite
+// has no index of calls by owner, since every call would pay for it; the daily
+// sums know.
+func (db *DB) daysOf(ctx context.Context, f *CallFilter) ([]span, error) {
+	whole := all(f)
+	for _, o := range []struct{ scope, id string }{{Key, f.KeyHash}, {User, f.UserID}, {Team, f.TeamID}, {EndUser, f.EndUser}} {
+		if o.id == "" || !storable(o.id) {
+			continue
+		}
+		rows, err := db.r.QueryContext(ctx, `SELECT DISTINCT day FROM daily WHERE scope = $1 AND id = $2 ORDER BY day DESC`, o.scope, fitID(o.id))
+		if err != nil {
+			return nil, err
+		}
+		defer rows.Close()
+		var out []span
+		for rows.Next() {
+			var text string
+			if err := rows.Scan(&text); err != nil {
+				return nil, err
+			}
+			day, err := time.Parse(time.DateOnly, text)
+			if err != nil {
+				return nil, fmt.Errorf("daily sums: %w", err)
+			}
+			s := span{max(whole.from, day.UnixMicro()), min(whole.to, day.AddDate(0, 0, 1).UnixMicro())}
+			switch n := len(out); {
+			case s.from >= s.to:
+			case n > 0 && out[n-1].from == s.to:
+				out[n-1].from = s.from
+			default:
+				out = append(out, s)
+			}
+		}
+		return out, rows.Err()
+	}
+	return []span{whole}, nil
+}
+
+// callsIn appends f's rows within s to out, up to f's limit.
+func (db *DB) callsIn(ctx context.Context, f *CallFilter, w where, s span, out []spend.Row) ([]spend.Row, error) {
+	w.parts = append([]string{"contexts.id = calls.context"}, w.parts...)
+	if f.CallID != "" {
+		w.parts = append(w.parts, "calls.call_id = "+w.arg(storedID(f.CallID)))
+	}
+	w.is("contexts.key_hash", f.KeyHash)
+	w.is("contexts.user_id", f.UserID)
+	w.is("contexts.team_id", f.TeamID)
+	w.is("calls.end_user", f.EndUser)
+	w.is("calls.session_id", f.Session)
+	w.parts = append(w.parts, "calls.started_at >= "+w.arg(s.from), "calls.started_at < "+w.arg(s.to))
+	if f.Before != (Cursor{}) {
+		w.parts = append(w.parts, "(calls.started_at, calls.call_id) < ("+w.arg(micros(f.Before.Start))+", "+w.arg(storedID(f.Before.CallID))+")")
 	}
 	if w.bad != nil {
 		return nil, w.bad
 	}
-	limit := w.arg(Page{Limit: f.Limit}.limit())
-	rows, err := db.r.QueryContext(ctx, "SELECT "+strings.Join(callColumns, ", ")+" FROM calls"+w.sql()+ //nolint:gosec // G202: the text is ours, values are parameters
-		" ORDER BY started_at DESC, call_id DESC LIMIT "+limit, w.args...)
+	limit := w.arg(Page{Limit: f.Limit}.limit() - len(out))
+	rows, err := db.r.QueryContext(ctx, callSelect+w.sql()+" ORDER BY calls.started_at DESC, calls.call_id DESC LIMIT "+limit, w.args...)
 	if err != nil {
 		return nil, fmt.Errorf("read calls: %w", err)
 	}
 	defer rows.Close()
-	var out []spend.Row
 	for rows.Next() {
 		r, err := scanCall(rows)
 		if err != nil {

@@ -2,14 +2,13 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 )
 
 // addToDaily adds sums to their days. Day comes after id in the key: reports
 // ask for one id over many days.
-func (db *DB) addToDaily(ctx context.Context, tx *sql.Tx, list []dayRow) error {
+func (db *DB) addToDaily(ctx context.Context, t *txn, list []dayRow) error {
 	args := make([][]any, len(list))
 	for i, d := range list {
 		args[i] = []any{
@@ -17,7 +16,7 @@ func (db *DB) addToDaily(ctx context.Context, tx *sql.Tx, list []dayRow) error {
 			d.Requests, d.Failures, d.Prompt, d.Completion, d.CacheRead, d.CacheWrite, int64(d.Cost),
 		}
 	}
-	return db.bulk.each(ctx, tx,
+	return db.each(ctx, t,
 		`INSERT INTO daily (scope, id, day, model, provider, requests, failures, prompt, completion, cache_read, cache_write, cost)`,
 		` ON CONFLICT (scope, id, day, model, provider) DO UPDATE SET
 			requests = daily.requests + excluded.requests,
@@ -27,7 +26,7 @@ func (db *DB) addToDaily(ctx context.Context, tx *sql.Tx, list []dayRow) error {
 			cache_read = daily.cache_read + excluded.cache_read,
 			cache_write = daily.cache_write + excluded.cache_write,
 			cost = daily.cost + excluded.cost`,
-		make([]string, 12), args, nil)
+		make([]string, 12), args)
 }
 
 // DayFilter selects daily sums.

@@ -21,6 +21,16 @@ type dialect struct {
 	// SQLite takes $1 too, but looks every such name up in a list, which is
 	// quadratic in a statement with thousands of them; ?1 is not.
 	param func(n int) string
+	// response is the condition beside "response_id = …" by which an index finds
+	// an answer's id, and otherID the same for a call's id that is no UUID.
+	response, otherID string
+	// daily says that an owner's calls are looked for on the days of which the
+	// daily sums know some, because no index has them.
+	daily bool
+	// size asks how many bytes the ledger takes.
+	size string
+	// partitions says that calls are partitioned by day.
+	partitions bool
 	// bulk is how many rows one INSERT carries at most, a power of two. On
 	// PostgreSQL many rows save round trips. SQLite has none to save and finds
 	// its parameters slower the more there are: booking 500 rows took 87 ms in
@@ -39,7 +49,19 @@ func sqliteDialect() dialect {
 		name:  "sqlite",
 		goose: goose.DialectSQLite3,
 		param: func(n int) string { return "?" + strconv.Itoa(n) },
-		bulk:  1,
+		// Ids of answers are in the index hour by hour, and these are the hours
+		// there are: each step of the recursion is one look into that index.
+		response: `calls.started_at / 3600000000 IN (
+			WITH RECURSIVE hours (n) AS (
+				SELECT MAX(started_at / 3600000000) FROM calls WHERE response_id IS NOT NULL
+				UNION ALL
+				SELECT (SELECT MAX(started_at / 3600000000) FROM calls WHERE response_id IS NOT NULL AND started_at / 3600000000 < hours.n)
+				FROM hours WHERE n IS NOT NULL
+			) SELECT n FROM hours WHERE n IS NOT NULL)`,
+		otherID: `calls.call_id >= X'FF'`,
+		size:    `SELECT page_count * page_size FROM pragma_page_count, pragma_page_size`,
+		daily:   true,
+		bulk:    1,
 		again: func(err error) bool {
 			e, ok := errors.AsType[*sqlite.Error](err)
 			if !ok {
@@ -68,11 +90,15 @@ func sqliteDialect() dialect {
 
 func postgresDialect() dialect {
 	return dialect{
-		name:      "postgres",
-		goose:     goose.DialectPostgres,
-		forUpdate: " FOR UPDATE",
-		param:     func(n int) string { return "$" + strconv.Itoa(n) },
-		bulk:      128,
+		name:       "postgres",
+		goose:      goose.DialectPostgres,
+		forUpdate:  " FOR UPDATE",
+		param:      func(n int) string { return "$" + strconv.Itoa(n) },
+		response:   `calls.response_id IS NOT NULL`,
+		size:       `SELECT COALESCE(SUM(pg_total_relation_size(relid)), 0)::BIGINT FROM pg_partition_tree('calls')`,
+		partitions: true,
+		otherID:    `calls.call_id >= '\xff'::BYTEA`,
+		bulk:       128,
 		again: func(err error) bool {
 			e, ok := errors.AsType[*pgconn.PgError](err)
 			// Serialization failure, deadlock.

@@ -159,6 +159,9 @@ func (w *where) arg(v any) string {
 // text adds a text parameter.
 func (w *where) text(column, v string) string {
 	if !storable(v) && w.bad == nil {
+		if _, name, ok := strings.Cut(column, "."); ok {
+			column = name
+		}
 		w.bad = gateway.Invalidf(column, "the value for %s contains a NUL byte or broken UTF-8", column)
 	}
 	return w.arg(v)

@@ -26,6 +26,9 @@ type DB struct {
 	w, r *sql.DB
 	d    dialect
 	bulk bulkSQL
+	// What is known to be in the database, so that it need not be asked.
+	contexts contexts
+	days     knownDays
 }
 
 // Options tune Open. The zero value works.

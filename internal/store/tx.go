@@ -33,6 +33,18 @@ const (
 // when another transaction was in the way (deadlock, busy database), at most
 // maxTries times.
 func (db *DB) write(ctx context.Context, f func(tx *sql.Tx) error) error {
+	return db.writeOn(ctx, func(t *txn) error { return f(t.tx) })
+}
+
+// txn is a transaction and the connection it is on, for what database/sql has
+// no words for: COPY, and statements that are run a thousand times.
+type txn struct {
+	conn *sql.Conn
+	tx   *sql.Tx
+}
+
+// writeOn is write for those who need the connection.
+func (db *DB) writeOn(ctx context.Context, f func(*txn) error) error {
 	wait := firstWait
 	for try := 1; ; try++ {
 		err := db.once(ctx, f)
@@ -47,15 +59,20 @@ func (db *DB) write(ctx context.Context, f func(tx *sql.Tx) error) error {
 	}
 }
 
-func (db *DB) once(ctx context.Context, f func(tx *sql.Tx) error) error {
-	tx, err := db.w.BeginTx(ctx, nil)
+func (db *DB) once(ctx context.Context, f func(*txn) error) error {
+	conn, err := db.w.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	defer conn.Close()
+	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	// After a commit this does nothing; after a panic or an error it ends the
 	// transaction, and its own error would only hide the first one.
 	defer func() { _ = tx.Rollback() }()
-	if err := f(tx); err != nil {
+	if err := f(&txn{conn, tx}); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {

@@ -1,0 +1,93 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// On PostgreSQL each day of calls is a partition of its own, so that old days
+// can be dropped instead of deleted row by row.
+
+// knownDays are those whose partition is known to be there, or known to be
+// impossible because calls of the day stand in the partition for the rest.
+type knownDays struct {
+	mu   sync.Mutex
+	days map[int64]bool // by dayNumber
+}
+
+func (k *knownDays) has(day int64) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.days[day]
+}
+
+func (k *knownDays) add(day int64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.days == nil {
+		k.days = make(map[int64]bool)
+	}
+	k.days[day] = true
+}
+
+// The days that get partitions; a call outside has a broken clock for a reason.
+var firstDay, lastDay = dayNumber(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()), dayNumber(time.Date(2120, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro())
+
+// partition is the name of a day's partition.
+func partition(day int64) string {
+	return "calls_" + time.UnixMicro(day*microsPerDay).UTC().Format("20060102")
+}
+
+// ensureDays makes partitions for the days of calls, and for the day after, so
+// that midnight finds its own.
+func (db *DB) ensureDays(ctx context.Context, calls []call) error {
+	if !db.d.partitions {
+		return nil
+	}
+	last := int64(0)
+	for i := range calls {
+		day := dayNumber(calls[i].start)
+		if i > 0 && day == last {
+			continue
+		}
+		last = day
+		for _, d := range [...]int64{day, day + 1} {
+			if d < firstDay || d > lastDay || db.days.has(d) {
+				continue
+			}
+			if err := db.makeDay(ctx, d); err != nil {
+				return fmt.Errorf("make partition %s: %w", partition(d), err)
+			}
+			db.days.add(d)
+		}
+	}
+	return nil
+}
+
+// dayLock is the advisory lock of those who make or drop partitions.
+const dayLock = 0x70656e73746f636b
+
+func (db *DB) makeDay(ctx context.Context, day int64) error {
+	err := db.write(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(dayLock)); err != nil {
+			return err
+		}
+		var there bool
+		if err := tx.QueryRowContext(ctx, `SELECT to_regclass($1) IS NOT NULL`, partition(day)).Scan(&there); err != nil || there {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, fmt.Sprintf(`CREATE TABLE %s PARTITION OF calls FOR VALUES FROM (%d) TO (%d)`, partition(day), day*microsPerDay, (day+1)*microsPerDay))
+		return err
+	})
+	// Calls of that day are in the rest already.
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "23514" {
+		return nil
+	}
+	return err
+}
