@@ -78,8 +78,8 @@ func (s *sink) Begin(head *relay.Head) {
 		if k.Limits.RPM != nil {
 			d.number("X-Litellm-Key-Rpm-Limit", *k.Limits.RPM)
 		}
-		head.Hold.AppendHeaders(d.number)
 	}
+	head.Hold.AppendHeaders(d.number, d.text)
 	d.into(h)
 	s.a.headings.Put(d)
 	s.q.w.WriteHeader(http.StatusOK)

@@ -1,30 +1,134 @@
 package limit
 
-import "net/http"
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
 
-// headerNames are the canonical names of the headers that tell what is left,
-// by scope and kind: joining them anew for every call cost 4 us.
-var headerNames = func() (names [scopeKinds][kinds][2]string) {
+// headerNames are the canonical names of the headers that tell what is left, by
+// scope and kind, and whether the limit is on one model: joining them anew for
+// every call cost 4 us.
+var headerNames = func() (names [scopeKinds][kinds][2]headerPair) {
 	for s := range names {
 		for k := range names[s] {
-			base := "x-ratelimit-" + Scopes[s].Name
-			names[s][k] = [2]string{
-				http.CanonicalHeaderKey(base + "-limit-" + Kinds[k].Name), http.CanonicalHeaderKey(base + "-remaining-" + Kinds[k].Name),
+			for i, of := range [...]string{Scopes[s].Name, Scopes[s].Model} {
+				base := "x-ratelimit-" + of
+				names[s][k][i] = headerPair{
+					http.CanonicalHeaderKey(base + "-limit-" + Kinds[k].Name), http.CanonicalHeaderKey(base + "-remaining-" + Kinds[k].Name),
+				}
 			}
 		}
 	}
 	return names
 }()
 
-// AppendHeaders calls set for the headers that tell a client what it has left.
-// The names are canonical.
-func (h *Hold) AppendHeaders(set func(name string, n int64)) {
-	h.Each(func(l Left) {
-		if l.Limit.Kind == Money {
-			return
+type headerPair struct{ limit, remaining string }
+
+// family is OpenAI's name for a group of kinds, of which the tightest is told.
+type family uint8
+
+const (
+	requestsFamily family = iota
+	tokensFamily
+	families
+)
+
+func (k Kind) family() (family, bool) {
+	switch k {
+	case Requests:
+		return requestsFamily, true
+	case Tokens, InputTokens, OutputTokens:
+		return tokensFamily, true
+	}
+	return 0, false
+}
+
+var familyNames = [families]struct{ limit, remaining, reset string }{
+	{"X-Ratelimit-Limit-Requests", "X-Ratelimit-Remaining-Requests", "X-Ratelimit-Reset-Requests"},
+	{"X-Ratelimit-Limit-Tokens", "X-Ratelimit-Remaining-Tokens", "X-Ratelimit-Reset-Tokens"},
+}
+
+// seconds are durations as OpenAI writes them, up to what a rate can need.
+var seconds = func() (s [ringSize + 1]string) {
+	for i := range s {
+		s[i] = (time.Duration(i) * time.Second).String()
+	}
+	return s
+}()
+
+// resets renders a wait, rounded up: who comes then must not come too early.
+func resets(d time.Duration) string {
+	n := int64((d + time.Second - 1) / time.Second)
+	return seconds[min(max(n, 0), ringSize)]
+}
+
+// AppendHeaders tells a client what it has left: every limit under LiteLLM's
+// name for its scope, and the tightest of requests and of tokens under OpenAI's
+// names. The names given to number and text are canonical.
+func (h *Hold) AppendHeaders(number func(name string, n int64), text func(name, value string)) {
+	for i := range h.entries {
+		e := &h.entries[i]
+		l := e.take.Limit
+		if l.Kind == Money || l.Amount == Unlimited {
+			continue
 		}
-		names := &headerNames[l.Set.Scope.Kind][l.Limit.Kind]
-		set(names[0], l.Amount)
-		set(names[1], l.Left)
-	})
+		left := max(e.left, 0)
+		names := &headerNames[e.take.Set.Scope.Kind][l.Kind][one(l.Model != "")]
+		number(names.limit, l.AmountAt(h.admitted))
+		number(names.remaining, left)
+		if l.header != "" {
+			number(l.header, left)
+		}
+	}
+	for f, i := range h.tightest {
+		if i < 0 || i >= len(h.entries) {
+			continue
+		}
+		e := &h.entries[i]
+		number(familyNames[f].limit, e.take.Limit.AmountAt(h.admitted))
+		number(familyNames[f].remaining, max(e.left, 0))
+		text(familyNames[f].reset, resets(e.reset))
+	}
+}
+
+func one(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// headers are what a refused client is told about the limit that refused it.
+func (f *Refusal) headers(retry time.Duration) map[string]string {
+	l := f.Limit
+	names := &headerNames[f.Set.Scope.Kind][l.Kind][one(l.Model != "")]
+	left := strconv.FormatInt(max(f.Amount-f.Used-f.Reserved, 0), 10)
+	amount := strconv.FormatInt(f.Amount, 10)
+	out := map[string]string{"rate_limit_type": Kinds[l.Kind].Name, names.limit: amount, names.remaining: left}
+	if l.header != "" {
+		out[l.header] = left
+	}
+	if fam, ok := l.Kind.family(); ok {
+		n := &familyNames[fam]
+		out[n.limit], out[n.remaining], out[n.reset] = amount, left, resets(retry)
+	}
+	return out
+}
+
+// keyModelHeader returns LiteLLM's header for what a key has left of one model,
+// "" for patterns and kinds that have none.
+func keyModelHeader(s ScopeKind, l *Limit) string {
+	if s != KeyScope || l.Model == "" || strings.Contains(l.Model, "*") || l.Kind != Requests && l.Kind != Tokens {
+		return ""
+	}
+	clean := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
+			return r
+		}
+		return '-'
+	}, l.Model)
+	return http.CanonicalHeaderKey("x-litellm-key-remaining-" + Kinds[l.Kind].Name + "-" + clean)
 }

@@ -29,6 +29,7 @@ type Hold struct {
 	takes    []Take
 	entries  []entry
 	cells    []*cell
+	tightest [families]int // which entries, -1 for none
 	admitted time.Time
 	settled  atomic.Bool
 }
@@ -38,6 +39,7 @@ func (h *Hold) Reset() {
 	h.Money, h.Capped, h.Overshoot = 0, false, 0
 	h.Would, h.Reached, h.Charges = nil, nil, h.Charges[:0]
 	h.takes, h.entries, h.cells = h.takes[:0], h.entries[:0], h.cells[:0]
+	h.tightest = [families]int{-1, -1}
 	h.settled.Store(false)
 }
 

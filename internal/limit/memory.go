@@ -122,6 +122,7 @@ func (m *Memory) Reserve(_ context.Context, now time.Time, h *Hold, takes []Take
 		h.entries, h.Would = h.entries[:0], nil
 		return refused
 	}
+	h.tightest = [families]int{-1, -1}
 	for i := range h.entries {
 		e := &h.entries[i]
 		if e.take.Limit.Kind == Money {
@@ -130,6 +131,15 @@ func (m *Memory) Reserve(_ context.Context, now time.Time, h *Hold, takes []Take
 		e.cell.meters[e.meter].take(e, now)
 		if !e.start.IsZero() {
 			h.Charges = append(h.Charges, e.take.Limit.charge(e.start))
+		}
+		if f, ok := e.take.Limit.Kind.family(); ok && (h.tightest[f] < 0 || e.left < h.entries[h.tightest[f]].left) {
+			h.tightest[f] = i
+		}
+	}
+	for _, i := range h.tightest {
+		if i >= 0 {
+			e := &h.entries[i]
+			e.reset = e.cell.meters[e.meter].ring.oldest(now)
 		}
 	}
 	for _, c := range h.cells {

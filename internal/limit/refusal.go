@@ -67,7 +67,8 @@ func (f *Refusal) Error(model string, now time.Time) *gateway.Error {
 	e := &gateway.Error{Kind: gateway.Exceeded, Type: "throttling_error", RetryAfter: retry}
 	e.Message = fmt.Sprintf("Rate limit exceeded for %s: %s. Limit type: %s. Current limit: %d, Remaining: %d. Limit resets at: %s. Used: %d, this call needs: %d",
 		who, id, name, f.Amount, max(f.Amount-f.Used, 0), stamp(now.Add(retry)), f.Used, f.Asked)
-	e.Headers = map[string]string{"rate_limit_type": name, "reset_at": stamp(now.Add(retry))}
+	e.Headers = f.headers(retry)
+	e.Headers["reset_at"] = stamp(now.Add(retry))
 	if f.Asked > f.Amount {
 		// No waiting helps; a client that retries would do so for ever.
 		e.RetryAfter = 0

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -34,7 +33,7 @@ type Limit struct {
 
 	scope, id string // what the ledger calls the budget
 	duration  string // Window.String, made once
-	amount    string // Amount in decimal, made once
+	header    string // of a client that asks for this model alone
 	at        int    // where its meter was last found; guarded by its cell
 }
 
@@ -93,7 +92,7 @@ func NewSet(s Scope, label string, anchor time.Time, limits ...Limit) *Set {
 	slices.SortStableFunc(set.limits, func(a, b Limit) int { return cmp.Compare(rank(a.Model), rank(b.Model)) })
 	for i := range set.limits {
 		l := &set.limits[i]
-		l.duration, l.amount = l.Window.String(), strconv.FormatInt(l.Amount, 10)
+		l.duration, l.header = l.Window.String(), keyModelHeader(s.Kind, l)
 		l.scope, l.id = Scopes[s.Kind].Books, id
 		if l.Model != "" {
 			l.scope, l.id = Scopes[s.Kind].Model, id+":"+l.Model
