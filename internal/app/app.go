@@ -127,7 +127,7 @@ func (a *App) build(ctx context.Context) error {
 	s := &l.config.Server
 	dir := s.DataDir
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make the data directory: %w", err)
+		return fmt.Errorf("make the data directory (--data-dir chooses another): %w", err)
 	}
 
 	url := s.DatabaseURL.Reveal()
@@ -338,7 +338,7 @@ func (a *App) Run(ctx context.Context, hup <-chan os.Signal) error {
 	case <-ctx.Done():
 	}
 	drain := a.loaded.Load().config.Server.DrainTimeout
-	a.log.Info("stopping: no new calls, open ones may end", "within", drain.String())
+	a.log.Info("stopping: no new calls, open ones may end; a second signal does not wait for them", "within", drain.String())
 	dctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
 	if err := a.server.Shutdown(dctx); err != nil {

@@ -99,6 +99,7 @@ func TestAStartThatFailsSaysWhatToDo(t *testing.T) {
 		want []string
 	}{
 		{"a data directory in use", []string{"--port=-1", "--data-dir=" + filepath.Join(h.dir, "data")}, nil, []string{"data directory", "used by another penstock", "--data-dir"}},
+		{"a data directory that is a file", []string{"--port=-1", "--data-dir=" + path}, nil, []string{"data directory", "--data-dir", "not a directory"}},
 		{"a port in use", []string{"--port=" + port, "--data-dir=" + other}, nil, []string{"port " + port, "used by another program", "--port"}},
 		{"a port that is a word", []string{"--data-dir=" + other}, []string{"PORT=web"}, []string{"--port", `PORT="web"`}},
 		{"a flag that is not there", []string{"--prot=1"}, nil, []string{"--prot", "--port"}},
