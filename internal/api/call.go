@@ -254,6 +254,7 @@ func (q *request) about(c *gateway.Call, in *wire.Object) error {
 		}
 	}
 	c.EndUser, c.Session, c.UserAgent = clip(c.EndUser, 256), clip(c.Session, 256), clip(c.UserAgent, 256)
+	q.a.Auth.Directory.Charge(&c.Principal, c.EndUser, q.s.EndUserBudget, c.Tags)
 	return nil
 }
 

@@ -34,6 +34,7 @@ type Snapshot struct {
 	UserHeader           string // names the end user, "" if none
 	RequireUser          bool
 	RejectTags           bool
+	EndUserBudget        string // id of the budget of end users that have none, "" if none
 	ModelAliases         map[string]string
 }
 

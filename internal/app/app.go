@@ -364,27 +364,7 @@ func (a *App) Close(ctx context.Context) error {
 
 // liveSpend is what the counters know, which is ahead of the books.
 func (a *App) liveSpend(entity, id string) (gateway.NanoUSD, bool) {
-	var scope limit.ScopeKind
-	var l *gateway.Limits
-	switch entity {
-	case admin.KeyEntity:
-		scope = limit.KeyScope
-		if sum, ok := auth.ParseSum(id); ok {
-			if k := a.directory.Key(&sum); k != nil {
-				l = &k.Limits
-			}
-		}
-	case admin.UserEntity:
-		scope = limit.UserScope
-		if u := a.directory.User(id); u != nil {
-			l = &u.Limits
-		}
-	case admin.TeamEntity:
-		scope = limit.TeamScope
-		if t := a.directory.Team(id); t != nil {
-			l = &t.Limits
-		}
-	}
+	scope, l, _ := a.charged(entity, id)
 	if l == nil {
 		return 0, false
 	}
@@ -392,7 +372,7 @@ func (a *App) liveSpend(entity, id string) (gateway.NanoUSD, bool) {
 	if err != nil {
 		return 0, false
 	}
-	n, ok := a.counters.Spent(limit.Scope{Kind: scope, ID: id}, w, time.Now())
+	n, ok := a.counters.Spent(scope, w, time.Now())
 	return gateway.NanoUSD(n), ok
 }
 

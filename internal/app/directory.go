@@ -6,28 +6,46 @@ import (
 	"fmt"
 
 	"penstock/internal/admin"
+	"penstock/internal/auth"
 	"penstock/internal/gateway"
 	"penstock/internal/limit"
 	"penstock/internal/store"
 )
 
-// loadDirectory reads every key, user and team into memory.
+// loadDirectory reads all that calls are charged to into memory.
 func (a *App) loadDirectory(ctx context.Context) error {
 	// First the number, then the rows: what changes in between is read twice.
 	seq, err := a.store.LastChange(ctx)
 	if err != nil {
 		return fmt.Errorf("read the change feed: %w", err)
 	}
+	// Into a new one: a row that was deleted is not in it.
+	d := auth.NewDirectory()
+	s := a.store
 	err = errors.Join(
-		a.store.AllUsers(ctx, func(u *gateway.User) error { a.directory.PutUser(u); return nil }),
-		a.store.AllTeams(ctx, func(t *gateway.Team) error { a.directory.PutTeam(t); return nil }),
-		a.store.AllKeys(ctx, func(k *gateway.Key) error { a.directory.PutKey(k); return nil }),
+		s.AllBudgets(ctx, into(d.PutBudget)),
+		s.AllUsers(ctx, into(d.PutUser)),
+		s.AllTeams(ctx, into(d.PutTeam)),
+		s.AllOrganizations(ctx, into(d.PutOrganization)),
+		s.AllProjects(ctx, into(d.PutProject)),
+		s.AllEndUsers(ctx, into(d.PutEndUser)),
+		s.AllTags(ctx, into(d.PutTag)),
+		s.AllAccessGroups(ctx, into(d.PutAccessGroup)),
+		s.AllKeys(ctx, into(d.PutKey)),
+		s.AllDeprecatedKeys(ctx, into(d.PutDeprecatedKey)),
+		s.AllJWTMappings(ctx, into(d.PutJWTMapping)),
 	)
 	if err != nil {
-		return fmt.Errorf("load keys, users and teams: %w", err)
+		return fmt.Errorf("load keys, users, teams and their like: %w", err)
 	}
+	a.directory.Replace(d)
 	a.seq = seq
 	return nil
+}
+
+// into makes put the receiver of a stream that never fails.
+func into[T any](put func(*T)) func(*T) error {
+	return func(v *T) error { put(v); return nil }
 }
 
 // changed makes what the management API has written count for calls that start
@@ -41,55 +59,63 @@ func (a *App) changed(ctx context.Context, cs ...admin.Change) error {
 	return nil
 }
 
-// refresh reads one entity again. One that is no longer there is forgotten.
-func (a *App) refresh(ctx context.Context, entity, id string, spent bool) error {
-	var (
-		err   error
-		scope limit.Scope
-		l     gateway.Limits
-		sp    gateway.Spend
-	)
-	switch entity {
+// refresh reads one row again, by its kind in the change feed. One that is no
+// longer there is forgotten. spent says that its spend was set too.
+func (a *App) refresh(ctx context.Context, kind, id string, spent bool) error {
+	s, d := a.store, a.directory
+	var err error
+	switch kind {
 	case admin.KeyEntity:
-		scope = limit.Scope{Kind: limit.KeyScope, ID: id}
-		var k *gateway.Key
-		if k, err = reread(ctx, id, a.store.Key, a.directory.PutKey, a.directory.DeleteKey); err == nil {
-			l, sp = k.Limits, k.Spend
-		}
+		err = reread(ctx, id, s.Key, d.PutKey, d.DeleteKey)
 	case admin.UserEntity:
-		scope = limit.Scope{Kind: limit.UserScope, ID: id}
-		var u *gateway.User
-		if u, err = reread(ctx, id, a.store.User, a.directory.PutUser, a.directory.DeleteUser); err == nil {
-			l, sp = u.Limits, u.Spend
-		}
+		err = reread(ctx, id, s.User, d.PutUser, d.DeleteUser)
 	case admin.TeamEntity:
-		scope = limit.Scope{Kind: limit.TeamScope, ID: id}
-		var t *gateway.Team
-		if t, err = reread(ctx, id, a.store.Team, a.directory.PutTeam, a.directory.DeleteTeam); err == nil {
-			l, sp = t.Limits, t.Spend
-		}
+		err = reread(ctx, id, s.Team, d.PutTeam, d.DeleteTeam)
+	case "organization":
+		err = reread(ctx, id, s.Organization, d.PutOrganization, d.DeleteOrganization)
+	case "project":
+		err = reread(ctx, id, s.Project, d.PutProject, d.DeleteProject)
+	case "end_user":
+		err = reread(ctx, id, s.EndUser, d.PutEndUser, d.DeleteEndUser)
+	case "tag":
+		err = reread(ctx, id, s.Tag, d.PutTag, d.DeleteTag)
+	case "budget":
+		err = reread(ctx, id, s.Budget, d.PutBudget, d.DeleteBudget)
+	case "access_group":
+		err = reread(ctx, id, s.AccessGroup, d.PutAccessGroup, d.DeleteAccessGroup)
+	case "deprecated_key":
+		err = reread(ctx, id, s.DeprecatedKey, d.PutDeprecatedKey, d.DeleteDeprecatedKey)
+	case "jwt_mapping":
+		err = reread(ctx, id, s.JWTMapping, d.PutJWTMapping, d.DeleteJWTMapping)
 	default:
 		return nil // settings and the like
 	}
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		a.counters.Forget(scope)
+		if scope, ok := scopeOf(kind, id); ok {
+			a.counters.Forget(scope)
+		}
 		return nil
 	case err != nil:
-		return fmt.Errorf("read %s %s again: %w", entity, id, err)
-	case spent:
-		w, err := limit.ParseWindow(l.BudgetDuration)
-		if err != nil {
-			return fmt.Errorf("%s %s: %w", entity, id, err)
-		}
-		a.counters.SetSpent(scope, w, int64(sp.Window))
+		return fmt.Errorf("read %s %s again: %w", kind, id, err)
+	case !spent:
+		return nil
 	}
+	scope, l, sp := a.charged(kind, id)
+	if l == nil {
+		return nil
+	}
+	w, err := limit.ParseWindow(l.BudgetDuration)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", kind, id, err)
+	}
+	a.counters.SetSpent(scope, w, int64(sp.Window))
 	return nil
 }
 
 // reread takes what the store has of id into the directory. Only what the store
 // says is gone is forgotten: a store that does not answer says nothing.
-func reread[T any](ctx context.Context, id string, get func(context.Context, string) (*T, error), put func(*T), forget func(string)) (*T, error) {
+func reread[T any](ctx context.Context, id string, get func(context.Context, string) (*T, error), put func(*T), forget func(string)) error {
 	v, err := get(ctx, id)
 	switch {
 	case err == nil:
@@ -97,7 +123,71 @@ func reread[T any](ctx context.Context, id string, get func(context.Context, str
 	case errors.Is(err, store.ErrNotFound):
 		forget(id)
 	}
-	return v, err
+	return err
+}
+
+// scopeOf is where the limits of a row are counted; false if it has none.
+func scopeOf(kind, id string) (limit.Scope, bool) {
+	kinds := map[string]limit.ScopeKind{
+		admin.KeyEntity: limit.KeyScope, admin.UserEntity: limit.UserScope, admin.TeamEntity: limit.TeamScope,
+		"organization": limit.OrganizationScope, "project": limit.ProjectScope, "end_user": limit.EndUserScope, "tag": limit.TagScope,
+	}
+	if k, ok := kinds[kind]; ok {
+		return limit.Scope{Kind: k, ID: id}, true
+	}
+	if kind == store.Member {
+		team, user, ok := gateway.SplitMemberID(id)
+		return limit.Scope{Kind: limit.MemberScope, ID: user, Of: team}, ok
+	}
+	return limit.Scope{}, false
+}
+
+// charged returns where a row's limits are counted, what they are and what the
+// books say was spent; the limits are nil if there is no such row. A member is
+// of kind store.Member, by gateway.MemberID.
+func (a *App) charged(kind, id string) (limit.Scope, *gateway.Limits, *gateway.Spend) {
+	scope, ok := scopeOf(kind, id)
+	if !ok {
+		return scope, nil, nil
+	}
+	d := a.directory
+	switch scope.Kind {
+	case limit.KeyScope:
+		if sum, ok := auth.ParseSum(id); ok {
+			if k := d.Key(&sum); k != nil {
+				return scope, &k.Limits, &k.Spend
+			}
+		}
+	case limit.UserScope:
+		if u := d.User(id); u != nil {
+			return scope, &u.Limits, &u.Spend
+		}
+	case limit.TeamScope:
+		if t := d.Team(id); t != nil {
+			return scope, &t.Limits, &t.Spend
+		}
+	case limit.OrganizationScope:
+		if o := d.Organization(id); o != nil {
+			return scope, &o.Limits, &o.Spend
+		}
+	case limit.ProjectScope:
+		if p := d.Project(id); p != nil {
+			return scope, &p.Limits, &p.Spend
+		}
+	case limit.EndUserScope:
+		if e := d.EndUser(id, ""); e != nil {
+			return scope, &e.Limits, &e.Spend
+		}
+	case limit.TagScope:
+		if t := d.Tag(id); t != nil {
+			return scope, &t.Limits, &t.Spend
+		}
+	case limit.MemberScope:
+		if m := d.Member(scope.Of, scope.ID); m != nil {
+			return scope, &m.Limits, &m.Spend
+		}
+	}
+	return scope, nil, nil
 }
 
 // follow reads what other processes on the same database have changed.

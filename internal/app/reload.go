@@ -136,7 +136,7 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 			MaxStream: r.MaxStream,
 		},
 		MaxBody: c.Server.MaxRequestBytes, BudgetExceededStatus: c.Server.BudgetExceededStatus, MetricsAuth: c.Server.RequireMetricsAuth,
-		UserHeader: c.Server.UserHeader, RequireUser: c.Server.EnforceUserParam, RejectTags: c.Server.RejectClientTags, ModelAliases: c.Server.ModelAliases,
+		UserHeader: c.Server.UserHeader, RequireUser: c.Server.EnforceUserParam, RejectTags: c.Server.RejectClientTags, EndUserBudget: c.Server.EndUserBudgetID, ModelAliases: c.Server.ModelAliases,
 	}
 	a.snapshot.Store(s)
 	a.loaded.Store(l)

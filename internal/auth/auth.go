@@ -79,16 +79,13 @@ func (a *Authenticator) Authenticate(h http.Header) (gateway.Principal, error) {
 	if !strings.HasPrefix(key, "sk-") {
 		return gateway.Principal{}, unauthenticated(fmt.Sprintf("Authentication Error, LiteLLM Virtual Key expected. Received=%s, expected to start with 'sk-'.", mask(key)))
 	}
-	k := a.Directory.Key(&sum)
+	k := a.Directory.Accepted(&sum, a.Now())
 	if k == nil {
 		e := unauthenticated(fmt.Sprintf("Authentication Error, Invalid proxy server token passed. Received API Key = %s, Key Hash (Token) =%x. Unable to find token in cache or `LiteLLM_VerificationTokenTable`", Display(key), sum))
 		e.Type, e.Param = "token_not_found_in_db", "key"
 		return gateway.Principal{}, e
 	}
-	p := gateway.Principal{Role: gateway.InternalUser, Key: k, User: a.Directory.User(k.UserID), Team: a.Directory.Team(k.TeamID)}
-	if p.User != nil && p.User.Role != "" {
-		p.Role = p.User.Role
-	}
+	p := a.Directory.Principal(k)
 	switch {
 	case k.Blocked:
 		return gateway.Principal{}, unauthenticated("Authentication Error, Key is blocked. Update via `/key/unblock` if you're an admin.")

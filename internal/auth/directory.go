@@ -1,9 +1,14 @@
 package auth
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"penstock/internal/gateway"
 )
@@ -18,88 +23,264 @@ func Hash(key string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// shards spreads the keys over as many maps, so that callers do not wait for
-// one lock. A power of two.
-const shards = 32
+// ParseSum reads a key's hash; false if it is none.
+func ParseSum(hash string) (sum Sum, ok bool) {
+	if len(hash) != 2*len(sum) {
+		return sum, false
+	}
+	_, err := hex.Decode(sum[:], []byte(hash))
+	return sum, err == nil
+}
 
-// Directory knows every key, user and team there is, in memory: a request is
-// authenticated without asking the database. Entries are immutable; a change
-// puts a new one in place.
+// Directory knows every key, user, team and their like, in memory: a request is
+// authenticated without asking the database. What it returns is immutable and
+// has the limits that hold: where a row has none of a kind and refers to a
+// shared budget, those of the budget.
 type Directory struct {
-	keys  [shards]keyShard
-	users entities[gateway.User]
-	teams entities[gateway.Team]
+	keys          *table[Sum, gateway.Key]
+	users         *table[string, gateway.User]
+	teams         *table[string, gateway.Team]
+	organizations *table[string, gateway.Organization]
+	projects      *table[string, gateway.Project]
+	endUsers      *table[string, gateway.EndUser]
+	tags          *table[string, gateway.Tag]
+	budgets       *table[string, gateway.Budget]
+	groups        *table[string, gateway.AccessGroup]
+
+	// generation counts changes of budgets: whatever had their limits is made
+	// again when it is next asked for.
+	generation atomic.Uint64
+
+	mu         sync.RWMutex
+	deprecated map[Sum]replaced  // guarded by mu, as are the others
+	claims     map[claim]Sum     // of tokens
+	claimOf    map[string]claim  // by id of the mapping
+	emails     map[string]string // ids of users, by lower-case email
+	subjects   map[string]string // ids of users, by subject at the identity provider
+	groupNames map[string]string // ids of access groups
 }
 
-type keyShard struct {
-	mu sync.RWMutex
-	m  map[Sum]*gateway.Key
-	_  [32]byte // neighbours in one cache line would slow each other down
+// replaced is a key that another one stands for.
+type replaced struct {
+	by    Sum
+	until time.Time
 }
 
-type entities[T any] struct {
-	mu sync.RWMutex
-	m  map[string]*T
-}
+type claim struct{ issuer, name, value string }
 
 // NewDirectory returns an empty directory.
 func NewDirectory() *Directory {
-	d := &Directory{users: entities[gateway.User]{m: map[string]*gateway.User{}}, teams: entities[gateway.Team]{m: map[string]*gateway.Team{}}}
-	for i := range d.keys {
-		d.keys[i].m = map[Sum]*gateway.Key{}
+	d := &Directory{
+		deprecated: map[Sum]replaced{}, claims: map[claim]Sum{}, claimOf: map[string]claim{},
+		emails: map[string]string{}, subjects: map[string]string{}, groupNames: map[string]string{},
 	}
+	g := &d.generation
+	d.budgets = newTable(g, func(string, *gateway.Budget) {})
+	d.keys = newTable(g, func(sum Sum, k *gateway.Key) {
+		k.Hash = hex.EncodeToString(sum[:])
+		d.lend(&k.Limits, k.BudgetID)
+	})
+	d.users = newTable(g, func(string, *gateway.User) {})
+	d.teams = newTable(g, func(_ string, t *gateway.Team) {
+		slices.SortStableFunc(t.Members, func(a, b gateway.Member) int { return cmp.Compare(a.UserID, b.UserID) })
+		for i := range t.Members {
+			d.readyMember(&t.Members[i], t.MemberBudgetID)
+		}
+	})
+	d.organizations = newTable(g, func(_ string, o *gateway.Organization) {
+		d.lend(&o.Limits, o.BudgetID)
+		for i := range o.Members {
+			d.readyMember(&o.Members[i], "")
+		}
+	})
+	d.projects = newTable(g, func(_ string, p *gateway.Project) { d.lend(&p.Limits, p.BudgetID) })
+	d.endUsers = newTable(g, func(_ string, e *gateway.EndUser) { d.lend(&e.Limits, e.BudgetID) })
+	d.tags = newTable(g, func(_ string, t *gateway.Tag) { d.lend(&t.Limits, t.BudgetID) })
+	d.groups = newTable(g, func(_ string, a *gateway.AccessGroup) { d.lend(&a.Limits, a.BudgetID) })
 	return d
 }
 
-// PutKey adds the key or replaces what was known of it. The key must not
-// change afterwards. A hash that is not one is ignored: no key can have it.
+// Replace has d know what n knows and nothing else. n is used up.
+func (d *Directory) Replace(n *Directory) {
+	d.budgets.take(n.budgets)
+	d.generation.Add(1)
+	d.keys.take(n.keys)
+	d.users.take(n.users)
+	d.teams.take(n.teams)
+	d.organizations.take(n.organizations)
+	d.projects.take(n.projects)
+	d.endUsers.take(n.endUsers)
+	d.tags.take(n.tags)
+	d.groups.take(n.groups)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.deprecated, d.claims, d.claimOf = n.deprecated, n.claims, n.claimOf
+	d.emails, d.subjects, d.groupNames = n.emails, n.subjects, n.groupNames
+}
+
+// PutKey adds the key or replaces what was known of it. A hash that is not one
+// is ignored: no key can have it.
 func (d *Directory) PutKey(k *gateway.Key) {
 	if sum, ok := ParseSum(k.Hash); ok {
-		sh := &d.keys[sum[0]&(shards-1)]
-		sh.mu.Lock()
-		sh.m[sum] = k
-		sh.mu.Unlock()
+		bare := *k
+		bare.Hash = "" // it is the row's key
+		d.keys.put(sum, &bare)
 	}
 }
 
 // DeleteKey forgets the key with this hash.
 func (d *Directory) DeleteKey(hash string) {
 	if sum, ok := ParseSum(hash); ok {
-		sh := &d.keys[sum[0]&(shards-1)]
-		sh.mu.Lock()
-		delete(sh.m, sum)
-		sh.mu.Unlock()
+		d.keys.drop(sum)
 	}
 }
 
 // Key returns the key with this sum, nil if there is none.
-func (d *Directory) Key(sum *Sum) *gateway.Key {
-	sh := &d.keys[sum[0]&(shards-1)]
-	sh.mu.RLock()
-	k := sh.m[*sum]
-	sh.mu.RUnlock()
-	return k
-}
+func (d *Directory) Key(sum *Sum) *gateway.Key { return d.keys.get(*sum) }
 
 // Keys returns how many keys there are.
-func (d *Directory) Keys() int {
-	n := 0
-	for i := range d.keys {
-		d.keys[i].mu.RLock()
-		n += len(d.keys[i].m)
-		d.keys[i].mu.RUnlock()
+func (d *Directory) Keys() int { return d.keys.len() }
+
+// Accepted returns the key that calls with this sum run as: the key itself, or
+// the one that replaced it while its grace lasts; nil if there is none.
+func (d *Directory) Accepted(sum *Sum, now time.Time) *gateway.Key {
+	if k := d.keys.get(*sum); k != nil {
+		return k
 	}
-	return n
+	d.mu.RLock()
+	r, ok := d.deprecated[*sum]
+	d.mu.RUnlock()
+	if !ok || !r.until.After(now) {
+		return nil
+	}
+	return d.keys.get(r.by)
+}
+
+// PutDeprecatedKey has another key stand for a replaced one.
+func (d *Directory) PutDeprecatedKey(k *gateway.DeprecatedKey) {
+	old, ok := ParseSum(k.Hash)
+	by, known := ParseSum(k.Active)
+	if ok && known {
+		d.mu.Lock()
+		d.deprecated[old] = replaced{by, k.Until}
+		d.mu.Unlock()
+	}
+}
+
+// DeleteDeprecatedKey forgets a replaced key.
+func (d *Directory) DeleteDeprecatedKey(hash string) {
+	if sum, ok := ParseSum(hash); ok {
+		d.mu.Lock()
+		delete(d.deprecated, sum)
+		d.mu.Unlock()
+	}
+}
+
+// PutJWTMapping has a claim stand for a key.
+func (d *Directory) PutJWTMapping(m *gateway.JWTMapping) {
+	d.DeleteJWTMapping(m.ID)
+	sum, ok := ParseSum(m.KeyHash)
+	if !ok || !m.Active {
+		return
+	}
+	c := claim{m.Issuer, m.Claim, m.Value}
+	d.mu.Lock()
+	d.claims[c], d.claimOf[m.ID] = sum, c
+	d.mu.Unlock()
+}
+
+// DeleteJWTMapping forgets a mapping, by its id.
+func (d *Directory) DeleteJWTMapping(id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if c, ok := d.claimOf[id]; ok {
+		delete(d.claims, c)
+		delete(d.claimOf, id)
+	}
+}
+
+// KeyOfClaim returns the key that a claim of a token stands for, nil if there
+// is none. A mapping of this issuer goes before one of any.
+func (d *Directory) KeyOfClaim(issuer, name, value string) *gateway.Key {
+	d.mu.RLock()
+	sum, ok := d.claims[claim{issuer, name, value}]
+	if !ok {
+		sum, ok = d.claims[claim{"", name, value}]
+	}
+	d.mu.RUnlock()
+	if !ok {
+		return nil
+	}
+	return d.keys.get(sum)
 }
 
 // PutUser adds the user or replaces what was known of it.
-func (d *Directory) PutUser(u *gateway.User) { d.users.put(u.ID, u) }
+func (d *Directory) PutUser(u *gateway.User) {
+	was := d.users.get(u.ID)
+	d.users.put(u.ID, u)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if was != nil {
+		forget(d.emails, strings.ToLower(was.Email), u.ID)
+		forget(d.subjects, was.SSOID, u.ID)
+	}
+	if u.Email != "" {
+		d.emails[strings.ToLower(u.Email)] = u.ID
+	}
+	if u.SSOID != "" {
+		d.subjects[u.SSOID] = u.ID
+	}
+}
 
 // DeleteUser forgets the user.
-func (d *Directory) DeleteUser(id string) { d.users.drop(id) }
+func (d *Directory) DeleteUser(id string) {
+	was := d.users.get(id)
+	d.users.drop(id)
+	if was == nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	forget(d.emails, strings.ToLower(was.Email), id)
+	forget(d.subjects, was.SSOID, id)
+}
+
+// forget removes a name from an index if it still stands for id.
+func forget(index map[string]string, name, id string) {
+	if index[name] == id {
+		delete(index, name)
+	}
+}
 
 // User returns the user, nil if there is none.
-func (d *Directory) User(id string) *gateway.User { return d.users.get(id) }
+func (d *Directory) User(id string) *gateway.User { return named(d.users, id) }
+
+// UserByEmail returns the user with the email in any case, nil if there is none.
+func (d *Directory) UserByEmail(email string) *gateway.User {
+	return d.indexed(d.emails, strings.ToLower(email))
+}
+
+// UserBySSO returns the user with the subject at the identity provider, nil if
+// there is none.
+func (d *Directory) UserBySSO(subject string) *gateway.User { return d.indexed(d.subjects, subject) }
+
+func (d *Directory) indexed(index map[string]string, name string) *gateway.User {
+	d.mu.RLock()
+	id, ok := index[name]
+	d.mu.RUnlock()
+	if !ok || name == "" {
+		return nil
+	}
+	return d.users.get(id)
+}
+
+// named returns the row of a name, nil if there is none.
+func named[T any](t *table[string, T], name string) *T {
+	if name == "" {
+		return nil
+	}
+	return t.get(name)
+}
 
 // PutTeam adds the team or replaces what was known of it.
 func (d *Directory) PutTeam(t *gateway.Team) { d.teams.put(t.ID, t) }
@@ -108,34 +289,116 @@ func (d *Directory) PutTeam(t *gateway.Team) { d.teams.put(t.ID, t) }
 func (d *Directory) DeleteTeam(id string) { d.teams.drop(id) }
 
 // Team returns the team, nil if there is none.
-func (d *Directory) Team(id string) *gateway.Team { return d.teams.get(id) }
+func (d *Directory) Team(id string) *gateway.Team { return named(d.teams, id) }
 
-func (e *entities[T]) put(id string, v *T) {
-	e.mu.Lock()
-	e.m[id] = v
-	e.mu.Unlock()
+// Member returns the user's place in the team, nil if it has none.
+func (d *Directory) Member(teamID, userID string) *gateway.Member {
+	if t := d.Team(teamID); t != nil {
+		return member(t, userID)
+	}
+	return nil
 }
 
-func (e *entities[T]) drop(id string) {
-	e.mu.Lock()
-	delete(e.m, id)
-	e.mu.Unlock()
+// PutOrganization adds the organization or replaces what was known of it.
+func (d *Directory) PutOrganization(o *gateway.Organization) { d.organizations.put(o.ID, o) }
+
+// DeleteOrganization forgets the organization.
+func (d *Directory) DeleteOrganization(id string) { d.organizations.drop(id) }
+
+// Organization returns the organization, nil if there is none.
+func (d *Directory) Organization(id string) *gateway.Organization { return named(d.organizations, id) }
+
+// PutProject adds the project or replaces what was known of it.
+func (d *Directory) PutProject(p *gateway.Project) { d.projects.put(p.ID, p) }
+
+// DeleteProject forgets the project.
+func (d *Directory) DeleteProject(id string) { d.projects.drop(id) }
+
+// Project returns the project, nil if there is none.
+func (d *Directory) Project(id string) *gateway.Project { return named(d.projects, id) }
+
+// PutTag adds the tag or replaces what was known of it.
+func (d *Directory) PutTag(t *gateway.Tag) { d.tags.put(t.Name, t) }
+
+// DeleteTag forgets the tag.
+func (d *Directory) DeleteTag(name string) { d.tags.drop(name) }
+
+// Tag returns the tag, nil if none of the name is stored.
+func (d *Directory) Tag(name string) *gateway.Tag { return named(d.tags, name) }
+
+// PutEndUser adds the end user or replaces what was known of it.
+func (d *Directory) PutEndUser(e *gateway.EndUser) { d.endUsers.put(e.ID, e) }
+
+// DeleteEndUser forgets the end user.
+func (d *Directory) DeleteEndUser(id string) { d.endUsers.drop(id) }
+
+// EndUser returns the end user. One that is not stored, or has neither a budget
+// nor limits on money, has those of the budget with the given id; without such
+// a budget one that is not stored is nil.
+func (d *Directory) EndUser(id, budget string) *gateway.EndUser {
+	e := named(d.endUsers, id)
+	if budget == "" || id == "" || e != nil && (e.BudgetID != "" || e.Limits.Budget != nil) {
+		return e
+	}
+	b := d.Budget(budget)
+	if b == nil {
+		return e
+	}
+	with := gateway.EndUser{ID: id}
+	if e != nil {
+		with = *e
+	}
+	with.BudgetID = budget
+	lend(&with.Limits, &b.Limits)
+	return &with
 }
 
-func (e *entities[T]) get(id string) *T {
-	if id == "" {
+// PutBudget adds the budget or replaces what was known of it.
+func (d *Directory) PutBudget(b *gateway.Budget) {
+	d.budgets.put(b.ID, b)
+	d.generation.Add(1)
+}
+
+// DeleteBudget forgets the budget: who referred to it has no limits from it.
+func (d *Directory) DeleteBudget(id string) {
+	d.budgets.drop(id)
+	d.generation.Add(1)
+}
+
+// Budget returns the budget, nil if there is none.
+func (d *Directory) Budget(id string) *gateway.Budget { return named(d.budgets, id) }
+
+// PutAccessGroup adds the group or replaces what was known of it.
+func (d *Directory) PutAccessGroup(g *gateway.AccessGroup) {
+	d.DeleteAccessGroup(g.ID)
+	d.groups.put(g.ID, g)
+	d.mu.Lock()
+	d.groupNames[g.Name] = g.ID
+	d.mu.Unlock()
+}
+
+// DeleteAccessGroup forgets the group.
+func (d *Directory) DeleteAccessGroup(id string) {
+	was := d.groups.get(id)
+	d.groups.drop(id)
+	if was != nil {
+		d.mu.Lock()
+		forget(d.groupNames, was.Name, id)
+		d.mu.Unlock()
+	}
+}
+
+// AccessGroup returns the group with the id or, if none has it, of the name;
+// nil if there is none.
+func (d *Directory) AccessGroup(id string) *gateway.AccessGroup {
+	if g := named(d.groups, id); g != nil {
+		return g
+	}
+	d.mu.RLock()
+	byName, ok := d.groupNames[id]
+	d.mu.RUnlock()
+	if !ok {
 		return nil
 	}
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	return e.m[id]
-}
-
-// ParseSum reads a key's hash; false if it is none.
-func ParseSum(hash string) (sum Sum, ok bool) {
-	if len(hash) != 2*len(sum) {
-		return sum, false
-	}
-	_, err := hex.Decode(sum[:], []byte(hash))
-	return sum, err == nil
+	return d.groups.get(byName)
 }

@@ -155,10 +155,13 @@ type Server struct {
 	DefaultKeyParallel *int64
 	DefaultSoftBudget  *gateway.NanoUSD
 
-	RequestTimeout     time.Duration // 0 if not set
-	DropParams         bool
-	UserHeader         string // header that names the end user, "" if none
-	EnforceUserParam   bool
+	RequestTimeout   time.Duration // 0 if not set
+	DropParams       bool
+	UserHeader       string // header that names the end user, "" if none
+	EnforceUserParam bool
+	// EndUserBudgetID is the shared budget of end users that have none of their
+	// own (max_end_user_budget_id), "" if none.
+	EndUserBudgetID    string
 	ModelAliases       map[string]string // litellm_settings.model_alias_map
 	BlockUnpriced      bool              // refuse models without a price
 	AlwaysStreamUsage  *bool             // nil: when the client asks

@@ -176,7 +176,16 @@ func MemberID(teamID, userID string) string {
 	return memberEscape.Replace(teamID) + ":" + memberEscape.Replace(userID)
 }
 
-var memberEscape = strings.NewReplacer("%", "%25", ":", "%3A")
+// SplitMemberID is the inverse of MemberID; false if id is none.
+func SplitMemberID(id string) (teamID, userID string, ok bool) {
+	teamID, userID, ok = strings.Cut(id, ":")
+	return memberUnescape.Replace(teamID), memberUnescape.Replace(userID), ok
+}
+
+var (
+	memberEscape   = strings.NewReplacer("%", "%25", ":", "%3A")
+	memberUnescape = strings.NewReplacer("%25", "%", "%3A", ":")
+)
 
 // Organization is a group of teams that shares limits.
 type Organization struct {

@@ -16,6 +16,9 @@ func TestDifferentPlacesInTeamsHaveDifferentIDs(t *testing.T) {
 				t.Errorf("%q names both %q and %q", id, was, [2]string{team, user})
 			}
 			seen[id] = [2]string{team, user}
+			if t1, u1, ok := gateway.SplitMemberID(id); t1 != team || u1 != user || !ok {
+				t.Errorf("%q became %q and %q, want %q and %q", id, t1, u1, team, user)
+			}
 		}
 	}
 	if got := gateway.MemberID("team-1", "user-1"); got != "team-1:user-1" {

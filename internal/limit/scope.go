@@ -83,7 +83,7 @@ func (s Scope) String() string {
 	if s.Of == "" {
 		return s.ID
 	}
-	return s.Of + ":" + s.ID
+	return gateway.MemberID(s.Of, s.ID)
 }
 
 // before reports whether s is locked before o.
