@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -23,7 +24,14 @@ type mockCmd struct {
 }
 
 // Help is shown below the flags.
-func (*mockCmd) Help() string { return mock.Usage() }
+func (*mockCmd) Help() string {
+	return strings.TrimRight(mock.Usage(), "\n") + `
+
+Examples:
+  penstock mock
+  penstock mock --port 8090 --script latency=50,chunks=20,gap=20
+  OPENAI_API_KEY=any OPENAI_BASE_URL=http://127.0.0.1:8090/v1 penstock serve       a gateway in front of it`
+}
 
 // Run serves the mock until it is told to stop.
 func (m *mockCmd) Run() error {

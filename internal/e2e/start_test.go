@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -117,6 +118,31 @@ func TestAStartThatFailsSaysWhatToDo(t *testing.T) {
 				t.Errorf("%s: it does not say %q: %s", c.name, want, out)
 			}
 		}
+	}
+}
+
+func TestEveryCommandSaysHowItIsUsed(t *testing.T) {
+	t.Parallel()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	help := func(args ...string) string {
+		out, err := exec.CommandContext(t.Context(), path, append(args, "--help")...).CombinedOutput()
+		if err != nil {
+			t.Errorf("%v --help: %v", args, err)
+		}
+		return string(out)
+	}
+	_, list, _ := strings.Cut(help(), "Commands:")
+	commands := regexp.MustCompile(`(?m)^  (\w+) `).FindAllStringSubmatch(list, -1)
+	for _, c := range append(commands, []string{"", "version"}) {
+		if out := help(c[1]); !strings.Contains(out, "Examples:\n\n    ") || !strings.Contains(out, "penstock "+c[1]) {
+			t.Errorf("%s --help has no example:\n%s", c[1], out)
+		}
+	}
+	if len(commands) < 3 {
+		t.Errorf("found the commands %v", commands)
 	}
 }
 
