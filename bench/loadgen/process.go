@@ -138,7 +138,7 @@ func (s *server) do(req *http.Request, key string) (int, string, error) {
 
 // settled waits until all work for calls that have been answered is done, so
 // that it is charged to them: Penstock has booked them, and the process is at
-// rest.
+// rest, for which two seconds are given.
 func (s *server) settled(ctx context.Context) error {
 	if s.master != "" {
 		// This report waits until every call that has ended is in the database.
