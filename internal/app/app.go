@@ -64,6 +64,7 @@ type App struct {
 	booker    *spend.Booker
 	directory *auth.Directory
 	counters  *limit.Memory
+	limiter   *limit.Limiter
 	calendar  limit.Calendar
 	relay     *relay.Relay
 	registry  *prometheus.Registry
@@ -161,6 +162,10 @@ func (a *App) build(ctx context.Context) error {
 
 	a.calendar = limit.Calendar{Zone: s.Timezone, Reset: s.BudgetResetTime}
 	a.counters = limit.NewMemory(a.calendar)
+	a.limiter = limit.New(a.counters, time.Now)
+	if err := a.loadWindows(ctx); err != nil {
+		return err
+	}
 	if err := a.loadDirectory(ctx); err != nil {
 		return err
 	}
@@ -195,7 +200,7 @@ func (a *App) build(ctx context.Context) error {
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), a.gauges())
 	providers := all.Providers()
 	a.relay = &relay.Relay{
-		Limits: limit.New(a.counters, time.Now), Journal: a.journal, Unbooked: a.booker.Add,
+		Limits: a.limiter, Journal: a.journal, Unbooked: a.booker.Add,
 		Providers: providers, Outputs: token.NewOutputs(nil), Snapshot: func() *relay.Snapshot { return a.snapshot.Load().Snapshot },
 		Metrics: relay.NewMetrics(a.registry), Log: a.log, Clock: router.RealClock(),
 	}

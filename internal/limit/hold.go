@@ -59,6 +59,9 @@ type entry struct {
 type Charge struct {
 	Scope, ID, Duration string
 	Start               time.Time
+	// Own says that it is the scope's own budget (max_budget with
+	// budget_duration), not one of several or for one model.
+	Own bool
 }
 
 // Reached is a soft budget that a call has reached, the first in its window.
@@ -92,10 +95,9 @@ func (h *Hold) Each(f func(Left)) {
 // which the call is counted; zero for a lifetime budget or a scope that does
 // not apply.
 func (h *Hold) WindowStart(k ScopeKind) time.Time {
-	for i := range h.entries {
-		e := &h.entries[i]
-		if l := e.take.Limit; l.Kind == Money && !l.Further && l.Model == "" && e.take.Set.Scope.Kind == k {
-			return e.start
+	for i := range h.Charges {
+		if c := &h.Charges[i]; c.Own && c.Scope == Scopes[k].Books {
+			return c.Start
 		}
 	}
 	return time.Time{}

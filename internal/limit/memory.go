@@ -169,7 +169,7 @@ func (m *Memory) Settle(h *Hold, a *Actual) {
 			if mt.counts(h.admitted) {
 				mt.used += int64(a.Money)
 				if !mt.start.IsZero() {
-					h.Charges = append(h.Charges, Charge{mt.scope, mt.id, mt.duration, mt.start})
+					h.Charges = append(h.Charges, Charge{mt.scope, mt.id, mt.duration, mt.start, mt.own})
 				}
 			}
 		}

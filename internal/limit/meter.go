@@ -17,6 +17,7 @@ type meter struct {
 	start    time.Time // of the current window
 	end      time.Time
 	told     bool // that the soft budget was reached in this window
+	own      bool // the scope's own budget, as it is now
 
 	scope, id, duration string // what the ledger calls it
 }
@@ -29,6 +30,11 @@ func (c *cell) meter(t Take, now time.Time, cal Calendar) int {
 	if at >= len(c.meters) || !c.meters[at].is(l) {
 		at = c.add(t, now, cal)
 		l.at = at
+	}
+	if l.own() && !c.meters[at].own {
+		for i := range c.meters {
+			c.meters[i].own = i == at
+		}
 	}
 	c.meters[at].roll(now, cal)
 	return at

@@ -37,7 +37,12 @@ type Limit struct {
 	at        int    // where its meter was last found; guarded by its cell
 }
 
-func (l *Limit) charge(start time.Time) Charge { return Charge{l.scope, l.id, l.duration, start} }
+func (l *Limit) charge(start time.Time) Charge {
+	return Charge{l.scope, l.id, l.duration, start, l.own()}
+}
+
+// own reports whether it is the scope's own budget.
+func (l *Limit) own() bool { return l.Kind == Money && l.Model == "" && !l.Further }
 
 // AmountAt returns the ceiling at a moment.
 func (l *Limit) AmountAt(now time.Time) int64 {
@@ -183,6 +188,11 @@ func compile(l *gateway.Limits, spent *gateway.Spend, booked func(model, duratio
 	}
 	m := money("", amount, l.BudgetDuration)
 	m.Booked, m.Raise, m.RaiseUntil = *spent, int64(l.Raise), l.RaiseUntil
+	// What is kept beside the owner is of the window that was booked last, which
+	// may have had another duration.
+	if b := booked("", m.Window.String()); !b.WindowStart.IsZero() && !b.WindowStart.Before(spent.WindowStart) {
+		m.Booked.Window, m.Booked.WindowStart = b.Window, b.WindowStart
+	}
 	if l.SoftBudget != nil {
 		m.Soft = int64(*l.SoftBudget)
 	}

@@ -32,12 +32,12 @@ func TestChargesNameEveryWindow(t *testing.T) {
 	}
 	day := time.Date(2026, 3, 18, 0, 0, 0, 0, time.UTC)
 	want := []limit.Charge{
-		{Scope: "key", ID: "k", Duration: "1mo", Start: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)},
+		{Scope: "key", ID: "k", Duration: "1mo", Start: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), Own: true},
 		{Scope: "key", ID: "k", Duration: "1d", Start: day},
 		{Scope: "key", ID: "k", Duration: "2h", Start: day.Add(10 * time.Hour)},
 		{Scope: "model_per_key", ID: "k:gpt-*", Duration: "1d", Start: day},
-		{Scope: "team_member", ID: "t:u", Duration: "1d", Start: day},
-		{Scope: "tag", ID: "b", Duration: "5m", Start: day.Add(10*time.Hour + 20*time.Minute)},
+		{Scope: "team_member", ID: "t:u", Duration: "1d", Start: day, Own: true},
+		{Scope: "tag", ID: "b", Duration: "5m", Start: day.Add(10*time.Hour + 20*time.Minute), Own: true},
 	}
 	same := func(when string) {
 		t.Helper()

@@ -20,8 +20,6 @@ func (l *line) open() {
 		CallID: c.ID, KeyHash: p.KeyHash(), UserID: p.UserID(), TeamID: p.TeamID(), OrgID: p.OrganizationID(),
 		EndUser: c.EndUser, Tags: c.Tags, Operation: c.Op, Route: c.Route, Group: c.Model, Session: c.Session, ClientIP: c.ClientIP,
 		Stream: c.Stream, Start: c.Start,
-		KeyWindow: l.hold.WindowStart(limit.KeyScope), UserWindow: l.hold.WindowStart(limit.UserScope),
-		TeamWindow: l.hold.WindowStart(limit.TeamScope), GlobalWindow: l.hold.WindowStart(limit.GlobalScope),
 	}
 	l.windows()
 	if p.Key != nil {
@@ -37,9 +35,11 @@ func (l *line) open() {
 func (l *line) windows() {
 	l.counts = l.counts[:0]
 	for _, c := range l.hold.Charges {
-		l.counts = append(l.counts, spend.Window(c))
+		l.counts = append(l.counts, spend.Window{Scope: c.Scope, ID: c.ID, Duration: c.Duration, Start: c.Start})
 	}
 	l.row.Windows = l.counts
+	l.row.KeyWindow, l.row.UserWindow = l.hold.WindowStart(limit.KeyScope), l.hold.WindowStart(limit.UserScope)
+	l.row.TeamWindow, l.row.GlobalWindow = l.hold.WindowStart(limit.TeamScope), l.hold.WindowStart(limit.GlobalScope)
 }
 
 // counted returns what the call used as far as we can count: its input, and
