@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -56,7 +57,7 @@ func (q *request) call(op gateway.Operation, in *wire.Object, body []byte) (*gat
 			}
 		}
 	}
-	c.Ask = gateway.Ask{Input: token.Input(in.Text, 1), Choices: 1}
+	c.Ask = gateway.Ask{Input: token.Input(in.Text, 1), Likely: token.Likely(in.Text, 1), Choices: 1}
 	if op == gateway.Embed {
 		// Lists of tokens hold no text: a token takes two bytes of them at least.
 		if v := strings.TrimLeft(string(in.Get("input")[:min(len(in.Get("input")), 16)]), "[ \t\r\n"); v != "" && v[0] >= '0' && v[0] <= '9' {
@@ -76,12 +77,33 @@ func (q *request) call(op gateway.Operation, in *wire.Object, body []byte) (*gat
 	if err := auth.Allowed(&q.principal, model, q.s.Table); err != nil {
 		return nil, err
 	}
+	if len(q.s.Table.AccessGroups(c.Group)) > 0 {
+		c.AccessGroups = auth.Through(&q.principal, model, q.s.Table)
+	}
+	c.Prompt = prompt(in)
 	for _, f := range c.Fallbacks {
 		if err := auth.Allowed(&q.principal, f, q.s.Table); err != nil {
 			return nil, err
 		}
 	}
 	return c, nil
+}
+
+// prompt returns the members that hold what a provider's prompt cache goes by,
+// in the order in which providers put them together.
+func prompt(in *wire.Object) (p [3][]byte) {
+	for _, name := range [...]string{"messages", "contents", "input"} {
+		if p[2] = in.Get(name); p[2] != nil {
+			break
+		}
+	}
+	for _, name := range [...]string{"system", "systemInstruction", "instructions"} {
+		if p[1] = in.Get(name); p[1] != nil {
+			break
+		}
+	}
+	p[0] = in.Get("tools")
+	return p
 }
 
 // alias returns the group a model name stands for: by the key's own names, then
@@ -185,8 +207,35 @@ func (q *request) overrides(c *gateway.Call, in *wire.Object) error {
 		c.Fallbacks = list
 	}
 	c.DisableFallbacks, _ = in.Bool("disable_fallbacks")
+	if c.Region = q.region(); c.Region == "" { // a client cannot leave its key's region
+		c.Region, _ = in.String("allowed_model_region")
+	}
 	c.DropParams, _ = in.Bool("drop_params")
 	return nil
+}
+
+// region returns where the key's or its user's calls must stay, "" for anywhere.
+func (q *request) region() string {
+	p := &q.principal
+	if p.Key != nil && len(p.Key.Metadata) > 0 {
+		if region := member(p.Key.Metadata, "allowed_model_region"); region != "" {
+			return region
+		}
+	}
+	if p.User != nil && len(p.User.Metadata) > 0 {
+		return member(p.User.Metadata, "allowed_model_region")
+	}
+	return ""
+}
+
+// member returns a text member of a JSON object, "" if it has none.
+func member(object []byte, name string) string {
+	var o wire.Object
+	if !bytes.Contains(object, []byte(name)) || o.Parse(object) != nil {
+		return ""
+	}
+	s, _ := o.String(name)
+	return s
 }
 
 // about reads who the call is for and what it belongs to.
@@ -251,6 +300,15 @@ func (q *request) about(c *gateway.Call, in *wire.Object) error {
 	if k := q.principal.Key; k != nil {
 		for _, tag := range k.Tags {
 			c.Tags = addTag(c.Tags, tag)
+		}
+	}
+	if t := q.principal.Team; t != nil && len(t.Metadata) > 0 && bytes.Contains(t.Metadata, []byte(`"tags"`)) {
+		var m wire.Object
+		if m.Parse(t.Metadata) == nil && m.Has("tags") {
+			list, _ := stringList(m.Get("tags")) // what is no list was refused when the team was stored
+			for _, tag := range list {
+				c.Tags = addTag(c.Tags, tag)
+			}
 		}
 	}
 	c.EndUser, c.Session, c.UserAgent = clip(c.EndUser, 256), clip(c.Session, 256), clip(c.UserAgent, 256)

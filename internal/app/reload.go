@@ -81,6 +81,9 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 		if models[i].MaxParallel == 0 {
 			models[i].MaxParallel = c.Router.DefaultMaxParallel
 		}
+		if w, ok := c.Router.Weights[models[i].Group][models[i].ID]; ok {
+			models[i].Weight = w
+		}
 		if d := &models[i]; d.Provider == "mock" && d.BaseURL == "" {
 			if a.mock == nil {
 				m, err := startMock(ctx)
@@ -97,24 +100,8 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 	if s := a.snapshot.Load(); s != nil {
 		earlier = s.Table
 	}
-	options := ConfigOptions("", nil)
-	r := &c.Router
-	aliases := map[string]router.Alias{}
-	for name, t := range r.Aliases {
-		aliases[name] = router.Alias{Group: t.Model, Hidden: t.Hidden}
-	}
-	table := router.New(models, router.Settings{
-		Retries: r.NumRetries, MaxFallback: r.MaxFallbacks, Timeout: r.Timeout, StreamIdle: r.StreamTimeout, RetryAfter: r.RetryAfter,
-		Fallbacks: r.Fallbacks, DefaultFallbacks: r.DefaultFallbacks, ContextWindow: r.ContextWindowFallbacks, ContentPolicy: r.ContentPolicyFallbacks,
-		Aliases: aliases, Cooldown: r.CooldownTime, DisableCooldowns: r.DisableCooldowns, AllowedFails: r.AllowedFails,
-		Qualify: func(model string) string {
-			if p, up, ok := options.Provider(model, "", ""); ok {
-				return p + "/" + up
-			}
-			return ""
-		},
-		ForModel: c.ForModel,
-	}, earlier)
+	options, prices := ConfigOptions("", nil), relay.NewPrices(a.book)
+	table := router.New(models, routing(c, &options, prices), earlier)
 
 	var global *limit.Global
 	if g := c.Server.Global; g.RPM != nil || g.TPM != nil || g.Parallel != nil || g.Budget != nil {
@@ -131,9 +118,9 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 	}
 	s := &api.Snapshot{
 		Snapshot: &relay.Snapshot{
-			Table: table, Prices: relay.NewPrices(a.book), Global: global, Transport: a.transport,
+			Table: table, Prices: prices, Global: global, Transport: a.transport,
 			DropParams: c.Server.DropParams, BlockUnpriced: c.Server.BlockUnpriced, Exporter: destinations,
-			MaxStream: r.MaxStream,
+			MaxStream: c.Router.MaxStream,
 		},
 		MaxBody: c.Server.MaxRequestBytes, BudgetExceededStatus: c.Server.BudgetExceededStatus, MetricsAuth: c.Server.RequireMetricsAuth,
 		UserHeader: c.Server.UserHeader, RequireUser: c.Server.EnforceUserParam, RejectTags: c.Server.RejectClientTags, EndUserBudget: c.Server.EndUserBudgetID, ModelAliases: c.Server.ModelAliases,

@@ -1,6 +1,9 @@
 package app
 
-import "penstock/internal/config"
+import (
+	"penstock/internal/config"
+	"penstock/internal/router"
+)
 
 // Unhonoured returns the settings that a configuration sets, that package
 // config understands, and that no package acts on yet, each with what that
@@ -13,11 +16,7 @@ func Unhonoured(c *config.Config) []string {
 		set  bool
 		what string
 	}{
-		{r.Strategy != "" && r.Strategy != "simple-shuffle", "router_settings.routing_strategy: " + r.Strategy + " (simple-shuffle is used)"},
-		{len(r.RetryPolicy)+len(r.GroupRetryPolicy) > 0, "router_settings.retry_policy (num_retries is used)"},
-		{len(r.AllowedFailsPolicy) > 0, "router_settings.allowed_fails_policy"},
-		{r.PreCallChecks, "router_settings.enable_pre_call_checks"},
-		{r.EnforceRateLimits, "router_settings.optional_pre_call_checks: enforce_model_rate_limits"},
+		{!router.Strategy(r.Strategy).Known(), "router_settings.routing_strategy: " + r.Strategy + " (simple-shuffle is used)"},
 		{len(r.DeploymentBudgets) > 0, "litellm_params.max_budget (budgets of deployments are not kept)"},
 		{len(r.ProviderBudgets) > 0, "router_settings.provider_budget_config (budgets of providers are not kept)"},
 		{s.RedisURL != "", "redis (limits are counted in this process)"},

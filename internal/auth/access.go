@@ -81,6 +81,43 @@ func allow(list []string, model string, aliases map[string]string, g Groups) boo
 	return false
 }
 
+// Through returns the access groups through which alone p may use the model:
+// nil if something else lets it in, or if p may not use it.
+func Through(p *gateway.Principal, model string, g Groups) []string {
+	if p.Master {
+		return nil
+	}
+	through := func(list []string, aliases map[string]string) []string {
+		if len(list) == 0 || slices.Contains(list, "all-team-models") || allow(list, model, aliases, none{g}) {
+			return nil
+		}
+		var out []string
+		for _, group := range g.AccessGroups(model) {
+			if slices.Contains(list, group) {
+				out = append(out, group)
+			}
+		}
+		return out
+	}
+	if p.Key != nil {
+		if groups := through(p.Key.Models, p.Key.Aliases); groups != nil {
+			return groups
+		}
+	}
+	switch {
+	case p.Team != nil:
+		return through(p.Team.Models, p.Team.ModelAliases)
+	case p.User != nil:
+		return through(p.User.Models, nil)
+	}
+	return nil
+}
+
+// none are Groups without access groups.
+type none struct{ Groups }
+
+func (none) AccessGroups(string) []string { return nil }
+
 func denied(who, model string) *gateway.Error {
 	return &gateway.Error{
 		Kind: gateway.Forbidden, Type: who + "_model_access_denied", Param: "model",

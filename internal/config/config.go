@@ -70,9 +70,25 @@ func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 // Router is how calls are spread, repeated and sent elsewhere.
 type Router struct {
-	Strategy string // "simple-shuffle" unless set
-	// StrategyArgs are the strategy's own options as raw JSON by name.
-	StrategyArgs []gateway.Param
+	Strategy     string // "simple-shuffle" unless set
+	StrategyArgs StrategyArgs
+	// GroupStrategies are those of single model groups (routing_groups).
+	GroupStrategies map[string]string
+	// Weights win over the deployments' own, by group and deployment id.
+	Weights map[string]map[string]float64
+
+	// TagFiltering sends calls to deployments with their tags: with one of
+	// them if TagMatchAny, which is so unless set, or else with all. Only tags
+	// that begin with TagPrefix count.
+	TagFiltering bool
+	TagMatchAny  bool
+	TagPrefix    string
+
+	// CacheAffinity keeps calls with a common prompt where the provider has it
+	// cached; true unless set. SessionAffinity and KeyAffinity keep those of a
+	// session and of a key together at every provider, for AffinityTTL.
+	CacheAffinity, SessionAffinity, KeyAffinity bool
+	AffinityTTL                                 time.Duration // 1 h unless set
 
 	NumRetries    int           // 2 unless set
 	Timeout       time.Duration // whole call; 10 minutes unless set
@@ -112,6 +128,14 @@ type Router struct {
 	// provider name. Only Budget and BudgetDuration are set in them.
 	DeploymentBudgets map[string]gateway.Limits
 	ProviderBudgets   map[string]gateway.Limits
+}
+
+// StrategyArgs are routing_strategy_args.
+type StrategyArgs struct {
+	TTL        time.Duration // how long a latency is believed; 1 h unless set
+	Buffer     float64       // by what part others may be slower than the quickest
+	Samples    int           // calls that the mean latency is of; 10 unless set
+	Percentile float64       // of the times to the first byte, 0 to 1; 0: their mean
 }
 
 // Alias is another name for a model group.

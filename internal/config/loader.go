@@ -36,7 +36,7 @@ func newLoader(o Options) *loader {
 	l.cfg = &Config{
 		Router: Router{
 			Strategy: "simple-shuffle", NumRetries: 2, Timeout: 10 * time.Minute,
-			MaxFallbacks: 5, CooldownTime: 5 * time.Second,
+			MaxFallbacks: 5, CooldownTime: 5 * time.Second, TagMatchAny: true, CacheAffinity: true, AffinityTTL: time.Hour,
 		},
 		Server: Server{
 			Host: "0.0.0.0", Port: 4000, MaxRequestBytes: 100 << 20,

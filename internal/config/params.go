@@ -1,6 +1,7 @@
 package config
 
 import (
+	"regexp"
 	"strings"
 
 	"penstock/internal/gateway"
@@ -20,6 +21,9 @@ func paramKeys(dr *draft) []key {
 		bind("rpm", count[int64](), &d.RPM),
 		bind("tpm", count[int64](), &d.TPM),
 		bind("weight", number(), &d.Weight),
+		bind("tags", words(), &d.Tags),
+		custom("tag_regex", "a list of regular expressions", func(l *loader, n *node) { tagRegex(l, d, n) }),
+		bind("region_name", text(), &d.Region),
 		bind("order", whole[int](-1<<20, 1<<20), &d.Order),
 		bind("max_parallel_requests", count[int64](), &d.MaxParallel),
 		bind("timeout", seconds(), &d.Timeout),
@@ -45,13 +49,35 @@ func paramKeys(dr *draft) []key {
 		"aws_bedrock_runtime_endpoint", "watsonx_region_name")...)
 	ks = append(ks, later(unchecked, "guardrails")...)
 	ks = append(ks, later("give one price per token instead", "tiered_pricing")...)
-	return append(ks, later(notYet, "itpm", "otpm", "tags", "tag_regex", "region_name", "max_retries",
+	return append(ks, later(notYet, "itpm", "otpm", "max_retries",
 		"timeout_by_service_tier", "stream_timeout_by_service_tier", "silent_model",
 		"default_api_key_tpm_limit", "default_api_key_rpm_limit", "keepalive_seconds",
 		"allow_client_keepalive_override", "use_in_pass_through", "use_litellm_proxy", "use_chat_completions_api",
 		"merge_reasoning_content_in_choices", "cache_control_injection_points", "max_file_size_mb",
 		"provider_affinity_header", "complexity_router_config", "auto_router_config", "auto_router_config_path",
 		"auto_router_default_model", "auto_router_embedding_model")...)
+}
+
+// ability is a key that says whether the model can do something.
+func ability(name string, c gateway.Capability, d *gateway.Deployment) key {
+	return use(name, boolean(), func(_ *loader, can bool) {
+		d.Said |= c
+		if can {
+			d.Abilities |= c
+		}
+	})
+}
+
+// tagRegex checks patterns here, so that a broken one is found at start.
+func tagRegex(l *loader, d *gateway.Deployment, n *node) {
+	patterns, _ := words().read(l, n)
+	for _, p := range patterns {
+		if _, err := regexp.Compile(p); err != nil {
+			l.bad(n, "%q is no regular expression: %v", p, err)
+			continue
+		}
+		d.TagRegex = append(d.TagRegex, p)
+	}
 }
 
 // isPrice reports whether a parameter is a price field. There are too many
@@ -132,21 +158,24 @@ func infoKeys(dr *draft) []key {
 		bind("order", whole[int](-1<<20, 1<<20), &d.Order),
 		maybe("cooldown_time", seconds(), &d.Cooldown),
 		bind("supported_environments", words(), &dr.environs),
-		use("blocked", boolean(), func(_ *loader, on bool) {
-			if on {
-				dr.skip = "model_info.blocked is true"
-			}
-		}),
-		// Serving it would show one team's model to all of them.
-		custom("team_id", "text", func(*loader, *node) { dr.skip = "models of one team are not honoured here yet" }),
+		bind("blocked", boolean(), &d.Blocked),
+		use("discoverable", boolean(), func(_ *loader, on bool) { d.Hidden = !on }),
+		bind("team_id", text(), &d.TeamID),
+		bind("team_public_model_name", text(), &d.TeamModel),
+		maybe("enable_tag_filtering", boolean(), &d.TagFiltering),
+		maybe("allowed_fails", count[int](), &d.AllowedFails),
+		use("allowed_fails_policy", failsPolicy(), func(_ *loader, p Policy) { d.FailsPolicy = p }),
+		bind("max_input_tokens", count[int64](), &d.MaxInput),
+		ability("supports_vision", gateway.Vision, d),
+		ability("supports_function_calling", gateway.Tools, d),
+		ability("supports_response_schema", gateway.ResponseSchema, d),
+		ability("supports_audio_input", gateway.AudioInput, d),
 		custom("max_tokens", "a whole number", shown),
-		custom("max_input_tokens", "a whole number", shown),
 		custom("max_output_tokens", "a whole number", shown),
 		custom("db_model", "true or false", shown),
 		custom("tier", "text", shown),
 	}
-	return append(ks, later(notYet, "team_public_model_name", "access_windows", "discoverable", "allowed_fails", "allowed_fails_policy",
-		"enable_tag_filtering", "disable_background_health_check", "health_check_model", "health_check_timeout",
+	return append(ks, later(notYet, "access_windows", "disable_background_health_check", "health_check_model", "health_check_timeout",
 		"health_check_max_tokens", "health_check_max_tokens_reasoning", "health_check_max_tokens_non_reasoning",
 		"health_check_voice", "health_check_params", "health_check_reasoning_effort",
 		"health_check_supports_max_tokens", "tiered_pricing")...)

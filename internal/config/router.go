@@ -12,9 +12,10 @@ import (
 func (l *loader) routerKeys() []key {
 	r := &l.cfg.Router
 	ks := []key{
-		bind("routing_strategy", choice("simple-shuffle", "least-busy", "usage-based-routing", "usage-based-routing-v2",
-			"latency-based-routing", "cost-based-routing", "provider-budget-routing", "lar1"), &r.Strategy),
-		bind("routing_strategy_args", params(), &r.StrategyArgs),
+		bind("routing_strategy", strategy(), &r.Strategy),
+		custom("routing_strategy_args", "a mapping", func(l *loader, n *node) { l.apply(n, strategyArgs(&r.StrategyArgs)) }),
+		custom("routing_groups", "a list of groups of models", routingGroups),
+		bind("weights", dict(dict(number())), &r.Weights),
 		bind("redis_url", secret(), &l.redis.url),
 		use("redis_host", text(), func(l *loader, host string) {
 			l.redis.host, l.redis.url = host, "" // the file wins over REDIS_URL
@@ -55,15 +56,71 @@ func (l *loader) routerKeys() []key {
 		bind("allowed_fails_policy", failsPolicy(), &r.AllowedFailsPolicy),
 		bind("cooldown_time", seconds(), &r.CooldownTime),
 		bind("disable_cooldowns", boolean(), &r.DisableCooldowns),
+		bind("enable_tag_filtering", boolean(), &r.TagFiltering),
+		bind("tag_filtering_match_any", boolean(), &r.TagMatchAny),
+		bind("tag_routing_prefix", text(), &r.TagPrefix),
+		bind("prompt_cache_affinity", boolean(), &r.CacheAffinity),
+		bind("deployment_affinity_ttl_seconds", seconds(), &r.AffinityTTL),
 		custom("optional_pre_call_checks", "a list of names", preCallChecks),
 		bind("provider_budget_config", dict(providerBudget()), &r.ProviderBudgets),
 	}
 	ks = append(ks, later("belongs in general_settings", "health_check_interval", "health_check_concurrency")...)
-	return append(ks, later(notYet, "routing_groups", "cache_responses", "cache_kwargs", "caching_groups", "client_ttl",
-		"polling_interval", "default_priority", "enable_tag_filtering", "tag_filtering_match_any",
-		"tag_routing_prefix", "model_group_affinity_config", "deployment_affinity_ttl_seconds", "alerting_config",
-		"enable_weighted_failover", "plugins", "weights", "debug_level", "set_verbose", "max_retries",
+	return append(ks, later(notYet, "cache_responses", "cache_kwargs", "caching_groups", "client_ttl",
+		"polling_interval", "default_priority", "model_group_affinity_config", "alerting_config",
+		"enable_weighted_failover", "plugins", "debug_level", "set_verbose", "max_retries",
 		"num_retries_per_request")...)
+}
+
+func strategy() reader[string] {
+	return choice("simple-shuffle", "least-busy", "usage-based-routing", "usage-based-routing-v2", "latency-based-routing",
+		"cost-based-routing", "provider-budget-routing", "lar1")
+}
+
+// strategyArgs is routing_strategy_args.
+func strategyArgs(a *StrategyArgs) []key {
+	return []key{
+		bind("ttl", seconds(), &a.TTL),
+		bind("lowest_latency_buffer", number(), &a.Buffer),
+		bind("max_latency_list_size", whole[int](1, 64), &a.Samples),
+		use("ttft_percentile", number(), func(_ *loader, v float64) {
+			if v > 1 {
+				v /= 100 // 95 and 0.95 are both in use
+			}
+			a.Percentile = min(v, 1)
+		}),
+	}
+}
+
+// routingGroups gives groups of models a strategy of their own.
+func routingGroups(l *loader, n *node) {
+	if n.shape != list {
+		l.want(n, "a list like [{group_name: fast, models: [a, b], routing_strategy: latency-based-routing}]")
+		return
+	}
+	of := map[string]string{}
+	for _, item := range n.items {
+		var name, how string
+		var models []string
+		before := len(l.problems)
+		l.apply(item, append([]key{
+			bind("group_name", text(), &name), bind("models", words(), &models), bind("routing_strategy", strategy(), &how),
+		}, later(notYet+": the arguments of router_settings hold for all groups", "routing_strategy_args", "model_priorities")...))
+		if how == "" || l.clean(before) && len(models) == 0 {
+			l.ignore(item, "a routing group without models or without a routing_strategy has no effect here")
+			continue
+		}
+		for _, m := range models {
+			if first, twice := of[m]; twice {
+				l.bad(item, "model %q is in the routing group %q already; it can have one strategy only", m, first)
+				continue
+			}
+			of[m] = name
+			if l.cfg.Router.GroupStrategies == nil {
+				l.cfg.Router.GroupStrategies = map[string]string{}
+			}
+			l.cfg.Router.GroupStrategies[m] = how
+		}
+	}
 }
 
 // routes is a list of one-entry mappings from a group to where to go instead.
@@ -161,8 +218,13 @@ func preCallChecks(l *loader, n *node) {
 		case "enforce_model_rate_limits":
 			l.cfg.Router.EnforceRateLimits = true
 		case "router_budget_limiting": // budgets of deployments and providers always hold here
-		case "prompt_caching", "responses_api_deployment_check", "deployment_affinity", "session_affinity",
-			"forward_client_headers_by_model_group", "encrypted_content_affinity":
+		case "prompt_caching":
+			l.cfg.Router.CacheAffinity = true
+		case "session_affinity":
+			l.cfg.Router.SessionAffinity = true
+		case "deployment_affinity":
+			l.cfg.Router.KeyAffinity = true
+		case "responses_api_deployment_check", "forward_client_headers_by_model_group", "encrypted_content_affinity":
 			l.ignore(at, name+": "+notYet)
 		default:
 			l.want(at, "the name of a check such as enforce_model_rate_limits")
@@ -192,6 +254,9 @@ func (l *loader) finishRouter() {
 	var groups []string
 	for _, d := range l.cfg.Models {
 		groups = append(groups, d.Group)
+		if d.TeamModel != "" {
+			groups = append(groups, d.TeamModel)
+		}
 	}
 	groups = slices.AppendSeq(groups, maps.Keys(r.Aliases))
 	check := func(where, name string) {

@@ -46,10 +46,34 @@ func TestRouterSettingsWinOverLiteLLMSettings(t *testing.T) {
 			map[string]config.Alias{"a": {Model: "b"}, "c": {Model: "d", Hidden: true}},
 		},
 		{
-			"strategy arguments keep their text", "router_settings: {routing_strategy: latency-based-routing, routing_strategy_args: {ttl: 10, lowest_latency_buffer: 0.50}}", nil,
+			"a strategy has arguments", "router_settings: {routing_strategy: latency-based-routing, routing_strategy_args: {ttl: 10, lowest_latency_buffer: 0.50, max_latency_list_size: 20, ttft_percentile: 95}}", nil,
+			func(r config.Router) any { return fmt.Sprint(r.Strategy, r.StrategyArgs) }, "latency-based-routing{10s 0.5 20 0.95}",
+		},
+		{
+			"a routing group gives its models a strategy", "router_settings: {routing_groups: [{group_name: g, models: [a, b], routing_strategy: least-busy}]}", nil,
+			func(r config.Router) any { return fmt.Sprint(r.GroupStrategies) }, "map[a:least-busy b:least-busy]",
+		},
+		{
+			"weights by group and deployment", "router_settings: {weights: {a: {id-1: 2, id-2: 0.5}}}", nil,
+			func(r config.Router) any { return fmt.Sprint(r.Weights) }, "map[a:map[id-1:2 id-2:0.5]]",
+		},
+		{
+			"tags", "router_settings: {enable_tag_filtering: true, tag_filtering_match_any: false, tag_routing_prefix: t-}", nil,
+			func(r config.Router) any { return fmt.Sprint(r.TagFiltering, r.TagMatchAny, r.TagPrefix) }, "true falset-",
+		},
+		{
+			"one of a call's tags is enough unless set", "router_settings: {enable_tag_filtering: true}", nil,
+			func(r config.Router) any { return fmt.Sprint(r.TagFiltering, r.TagMatchAny) }, "true true",
+		},
+		{
+			"affinity", "router_settings: {optional_pre_call_checks: [session_affinity, deployment_affinity], deployment_affinity_ttl_seconds: 60}", nil,
 			func(r config.Router) any {
-				return fmt.Sprintf("%s %s %s", r.Strategy, r.StrategyArgs[0].Value, r.StrategyArgs[1].Value)
-			}, "latency-based-routing 10 0.50",
+				return fmt.Sprint(r.CacheAffinity, r.SessionAffinity, r.KeyAffinity, r.AffinityTTL)
+			}, "true true true 1m0s",
+		},
+		{
+			"no affinity", "router_settings: {prompt_cache_affinity: false}", nil,
+			func(r config.Router) any { return r.CacheAffinity }, false,
 		},
 		{
 			"cooldown of nothing", "router_settings: {cooldown_time: 0, disable_cooldowns: true}", nil,
@@ -81,24 +105,17 @@ func TestPolicy(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		policy config.Policy
-		kind   gateway.Kind
-		status int
-		want   int
-		ok     bool
+		want   config.Policy
 	}{
-		{"429", cfg.Router.RetryPolicy, gateway.UpstreamLimited, 429, 3, true},
-		{"timeout", cfg.Router.RetryPolicy, gateway.UpstreamTimeout, 0, 1, true},
-		{"500 has a policy of zero", cfg.Router.RetryPolicy, gateway.UpstreamFailed, 500, 0, true},
-		{"503 is not 500", cfg.Router.RetryPolicy, gateway.UpstreamFailed, 503, 4, true},
-		{"others have the default", cfg.Router.RetryPolicy, gateway.UpstreamAuth, 401, 9, true},
-		{"the group's own", cfg.Router.GroupRetryPolicy["a"], gateway.UpstreamRefused, 400, 7, true},
-		{"the group says nothing about 429", cfg.Router.GroupRetryPolicy["a"], gateway.UpstreamLimited, 429, 0, false},
-		{"502", cfg.Router.AllowedFailsPolicy, gateway.UpstreamFailed, 502, 5, true},
-		{"no policy says nothing", nil, gateway.UpstreamFailed, 500, 0, false},
+		{"of all groups", cfg.Router.RetryPolicy, config.Policy{
+			"RateLimitError": 3, "TimeoutError": 1, "InternalServerError": 0, "ServiceUnavailableError": 4, "Default": 9,
+		}},
+		{"of one group", cfg.Router.GroupRetryPolicy["a"], config.Policy{"BadRequestError": 7}},
+		{"of failures", cfg.Router.AllowedFailsPolicy, config.Policy{"BadGatewayError": 5}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if n, ok := tt.policy.For(tt.kind, tt.status); n != tt.want || ok != tt.ok {
-				t.Errorf("For(%v, %d) = %d, %v, want %d, %v", tt.kind, tt.status, n, ok, tt.want, tt.ok)
+			if d := cmp.Diff(tt.want, tt.policy); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
 			}
 		})
 	}

@@ -156,33 +156,34 @@ func (r *run) chooseFrom(l *level) (m *member, sticky bool) {
 
 // gather returns members of the level that fit: all of them if there are no
 // more than full, and otherwise, from a random place on, the first sample of
-// them; of a ranked level the first and its equals. It is valid until the next call.
+// them; of a ranked level only those that equal the best. It is valid until the next call.
 func (r *run) gather(l *level) []*member {
 	r.start()
-	found, n := r.found[:0], len(l.members)
-	if l.ranked != nil {
-		c := r.g.strategy.(ranker)
-		for _, m := range l.ranked {
-			if len(found) == full || len(found) > 0 && c.rank(found[0], m) != 0 {
-				break
-			}
-			if r.fits(m) == gateway.NoFilter {
-				found = append(found, m)
-			}
-		}
-		return found
+	if l.ranked == nil {
+		return r.walk(l.members, l.stride)
 	}
+	for at := 0; at < len(l.ranked); at = l.ends[at] {
+		if found := r.walk(l.ranked[at:l.ends[at]], 1); len(found) > 0 {
+			return found
+		}
+	}
+	return nil
+}
+
+// walk returns those of ms that fit, up to full or, of more than that, sample.
+func (r *run) walk(ms []*member, stride int) []*member {
+	found, n := r.found[:0], len(ms)
 	at, most := 0, full
 	if n > full {
 		at, most = r.below(n), sample
 	}
 	for range n {
-		if m := l.members[at]; r.fits(m) == gateway.NoFilter {
+		if m := ms[at]; r.fits(m) == gateway.NoFilter {
 			if found = append(found, m); len(found) == most {
 				break
 			}
 		}
-		if at += l.stride; at >= n {
+		if at += stride; at >= n {
 			at -= n
 		}
 	}
@@ -254,7 +255,7 @@ func (r *run) room(m *member) gateway.Filter {
 		}
 	}
 	if r.g.tpm && m.TPM > 0 {
-		if n := m.tokens.sum(r.now) + m.elsewhere.tokens(r.now); n+r.c.Ask.Likely > m.TPM {
+		if n := m.tokens.sum(r.now) + m.elsewhere.tokens(r.now); n >= m.TPM || n+r.c.Ask.Likely > m.TPM {
 			r.have, r.limit = n, m.TPM
 			return gateway.FilterTPM
 		}

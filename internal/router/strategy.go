@@ -99,9 +99,11 @@ type level struct {
 	members []*member
 	stride  int // from one to the next in a walk that meets all of them
 	// Of levels larger than full: running sums of what basis returns, the
-	// members as a ranker orders them, and by what stands for their ID.
+	// members as a ranker orders them with where the equals of each end, and
+	// the members by what stands for their ID.
 	sums    []float64
 	ranked  []*member
+	ends    []int
 	byPrint map[uint16]*member
 }
 
@@ -150,6 +152,12 @@ func (l *level) prepare(c chooser) {
 	}
 	if r, ok := c.(ranker); ok {
 		l.ranked = slices.SortedStableFunc(slices.Values(l.members), r.rank)
+		l.ends = make([]int, n)
+		for i := n - 1; i >= 0; i-- {
+			if l.ends[i] = i + 1; i+1 < n && r.rank(l.ranked[i], l.ranked[i+1]) == 0 {
+				l.ends[i] = l.ends[i+1]
+			}
+		}
 	}
 	if by := basis(l.members); by != nil {
 		l.sums = make([]float64, n)

@@ -23,7 +23,7 @@ func GatewayOnly(name string) bool {
 		"drop_params", "additional_drop_params", "allowed_openai_params", "modify_params", "extra_body", "extra_headers",
 		"prompt_id", "prompt_variables", "prompt_version", "prompt_label",
 		"success_callback", "failure_callback", "callbacks",
-		"rpm", "tpm", "max_parallel_requests", "cooldown_time", "region_name":
+		"rpm", "tpm", "max_parallel_requests", "cooldown_time", "region_name", "allowed_model_region":
 		return true
 	}
 	if len(name) < len("user_api_key") {
