@@ -21,7 +21,7 @@ var floors = [][]string{
 	{"wire", "canon"},
 	{"wire/openai"},
 	{"wire/anthropic", "wire/gemini", "config"},
-	{"price", "token", "provider", "limit", "router", "auth", "spend", "export", "mock"},
+	{"price", "token", "provider", "limit", "router", "auth", "spend", "export", "health", "mock"},
 	{"relay", "store"},
 	{"api", "admin"},
 	{"app"},

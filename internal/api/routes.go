@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -18,11 +17,10 @@ type Options struct {
 	Auth     *auth.Authenticator
 	Relay    *relay.Relay
 	Snapshot func() *Snapshot
-	// Ready reports whether calls can be served; its error says why not.
-	Ready   func(context.Context) error
-	Metrics http.Handler
-	Version string
-	Log     *slog.Logger
+	Health   Health
+	Metrics  http.Handler
+	Version  string
+	Log      *slog.Logger
 }
 
 // Snapshot is the part of the configuration that the doors need.
@@ -82,6 +80,10 @@ func (a *API) Routes() []Route {
 		{"GET", "/health/liveliness", alive},
 		{"GET", "/health/liveness", alive},
 		{"GET", "/health/readiness", http.HandlerFunc(a.readiness)},
+		{"GET", "/health/readiness/details", a.authed(a.readinessDetails)},
+		{"GET", "/health/services", a.authed(a.healthServices)},
+		{"GET", "/health/latest", a.authed(a.healthLatest)},
+		{"GET", "/health/history", a.authed(a.healthHistory)},
 		{"GET", "/metrics", a.metrics()},
 	}
 }

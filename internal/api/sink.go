@@ -151,6 +151,9 @@ func clean(s string) string {
 
 func control(r rune) bool { return r < 0x20 || r == 0x7f }
 
+// NewID returns the id of a call that begins now.
+func NewID(now time.Time) string { return newID(now) }
+
 // newID returns a UUID of version 7: it begins with the time, so that rows of
 // the ledger are added at the end of its index and not all over it.
 func newID(now time.Time) string {

@@ -69,6 +69,7 @@ type App struct {
 	relay     *relay.Relay
 	registry  *prometheus.Registry
 	exports   *exports
+	health    *healthDesk
 	book      *price.Book
 	transport *http.Transport
 	mock      *mockServer
@@ -80,6 +81,8 @@ type App struct {
 	snapshot atomic.Pointer[api.Snapshot]
 	loaded   atomic.Pointer[loaded]
 	reloadMu sync.Mutex // one reload at a time
+
+	stopping atomic.Bool // no new calls
 
 	undo []step // what has been started, to be stopped in reverse
 }
@@ -204,6 +207,7 @@ func (a *App) build(ctx context.Context) error {
 		Providers: providers, Outputs: token.NewOutputs(nil), Snapshot: func() *relay.Snapshot { return a.snapshot.Load().Snapshot },
 		Metrics: relay.NewMetrics(a.registry), Log: a.log, Clock: router.RealClock(),
 	}
+	a.health = newHealthDesk(a)
 	authn := &auth.Authenticator{Directory: a.directory, Master: master, Header: s.KeyHeader, Now: time.Now}
 	handler := a.handler(authn)
 
@@ -228,7 +232,7 @@ func (a *App) closeListener(context.Context) error {
 func (a *App) handler(authn *auth.Authenticator) http.Handler {
 	mux := http.NewServeMux()
 	doors := api.New(api.Options{
-		Auth: authn, Relay: a.relay, Snapshot: func() *api.Snapshot { return a.snapshot.Load() }, Ready: a.store.Ping,
+		Auth: authn, Relay: a.relay, Snapshot: func() *api.Snapshot { return a.snapshot.Load() }, Health: a.health,
 		Metrics: promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}), Version: a.o.Version, Log: a.log,
 	})
 	for _, r := range doors.Routes() {
@@ -342,6 +346,7 @@ func (a *App) Run(ctx context.Context, hup <-chan os.Signal) error {
 		return errors.Join(fmt.Errorf("serve: %w", err), a.Close(context.WithoutCancel(ctx)))
 	case <-ctx.Done():
 	}
+	a.stopping.Store(true)
 	drain := a.loaded.Load().config.Server.DrainTimeout
 	a.log.Info("stopping: no new calls, open ones may end; a second signal does not wait for them", "within", drain.String())
 	dctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)

@@ -231,7 +231,7 @@ func storms(script, settings string) string {
 model_list:
   - {model_name: m, litellm_params: {model: "openai/mock-` + script + `", api_base: MOCK/v1, api_key: k, order: 1, timeout: 0.15, stream_timeout: 0.15}, model_info: {id: ill}}
   - {model_name: m, litellm_params: {model: openai/well, api_base: MOCK/v1, api_key: k, order: 2}, model_info: {id: well}}
-router_settings: {num_retries: 1, enable_pre_call_checks: false` + settings + `}
+router_settings: {num_retries: 0` + settings + `}
 `
 }
 

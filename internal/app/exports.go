@@ -12,6 +12,7 @@ import (
 	"penstock/internal/config"
 	"penstock/internal/export"
 	"penstock/internal/export/all"
+	"penstock/internal/gateway"
 )
 
 // oldExports is how long the destinations of a configuration that was replaced
@@ -87,4 +88,15 @@ func (e *exports) close(ctx context.Context) error {
 		return nil
 	}
 	return x.Close(ctx)
+}
+
+// test sends rec to one destination.
+func (e *exports) test(ctx context.Context, name string, rec *gateway.Record) error {
+	e.mu.Lock()
+	x := e.current
+	e.mu.Unlock()
+	if x == nil {
+		return fmt.Errorf("no logging destination %q: %w", name, export.ErrUnknown)
+	}
+	return x.Test(ctx, name, rec)
 }

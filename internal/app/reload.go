@@ -192,6 +192,7 @@ func (a *App) start(ctx context.Context, wg *sync.WaitGroup, hup <-chan os.Signa
 			}
 		})
 	}
+	wg.Go(func() { a.health.loop().Run(ctx) })
 	if a.store.Dialect() == "postgres" {
 		wg.Go(func() {
 			tick := time.NewTicker(changePoll)

@@ -196,7 +196,19 @@ type Server struct {
 	SpendTagHeaders    []string
 	ForwardHeaders     bool          // client x-* headers go to the vendor
 	DrainTimeout       time.Duration // 30 s unless set
+	Health             Health
 	ConfigPoll         time.Duration // how often stored settings are read again; 30 s unless set
+}
+
+// Health is how deployments are checked. Zero values are left to the defaults.
+type Health struct {
+	Background      bool // without being asked
+	Every           time.Duration
+	Concurrency     int
+	Details         bool // true unless set: /health says more than the model and the error
+	Routing         bool // calls avoid deployments whose check failed
+	Stale           time.Duration
+	IgnoreTransient bool // rate limits and timeouts do not count for routing
 }
 
 // Fsync is when the journal is forced to disk.

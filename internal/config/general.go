@@ -41,6 +41,13 @@ func (l *loader) generalKeys() []key {
 		bind("store_prompts_in_spend_logs", boolean(), &s.StorePrompts),
 		bind("disable_spend_logs", boolean(), &s.DisableSpendLogs),
 		bind("maximum_spend_logs_retention_period", length(), &s.SpendLogsRetention),
+		bind("background_health_checks", boolean(), &s.Health.Background),
+		bind("health_check_interval", seconds(), &s.Health.Every),
+		bind("health_check_concurrency", count[int](), &s.Health.Concurrency),
+		bind("health_check_details", boolean(), &s.Health.Details),
+		bind("enable_health_check_routing", boolean(), &s.Health.Routing),
+		bind("health_check_staleness_threshold", seconds(), &s.Health.Stale),
+		bind("health_check_ignore_transient_errors", boolean(), &s.Health.IgnoreTransient),
 		bind("reject_clientside_metadata_tags", boolean(), &s.RejectClientTags),
 		bind("forward_client_headers_to_llm_api", boolean(), &s.ForwardHeaders),
 	}
@@ -50,6 +57,7 @@ func (l *loader) generalKeys() []key {
 		"proxy_budget_rescheduler_max_time", "disable_reset_budget")...)
 	ks = append(ks, later("not needed: spend is journaled at once and booked in the background", "proxy_batch_write_at",
 		"use_redis_transaction_buffer")...)
+	ks = append(ks, later("not needed: replicas on one database use each other's checks", "use_shared_health_check")...)
 	ks = append(ks, later("not needed: upstream is always cancelled when the client leaves", "cancel_on_disconnect")...)
 	ks = append(ks, later(notHere, "database_connect_timeout", "database_socket_timeout", "database_extra_connection_params",
 		"database_disable_prepared_statements", "user_api_key_cache_max_size", "max_in_flight_requests_per_worker",
@@ -60,9 +68,7 @@ func (l *loader) generalKeys() []key {
 	return append(ks, later(notYet, "database_connection_pool_limit", "database_connection_timeout", "supported_db_objects",
 		"completion_model", "embedding_model", "image_generation_model", "moderation_model",
 		"use_x_forwarded_for",
-		"trusted_proxy_ranges", "infer_model_from_keys", "background_health_checks",
-		"health_check_interval", "health_check_concurrency", "health_check_details", "use_shared_health_check",
-		"enable_health_check_routing", "health_check_staleness_threshold", "health_check_ignore_transient_errors",
+		"trusted_proxy_ranges", "infer_model_from_keys",
 		"background_health_check_model_groups", "health_check_skip_disabled_background_models",
 		"model_list_healthy_only", "alerting", "alerting_threshold", "alert_types", "alert_to_webhook_url",
 		"alerting_args", "alert_type_config", "spend_report_frequency", "disable_spend_updates",

@@ -67,7 +67,7 @@ func TestTheWholeExampleLoads(t *testing.T) {
 	if got, want := strings.Join(keys, "\n"), strings.Join([]string{
 		"litellm_settings.cache", "litellm_settings.cache_params",
 		"litellm_settings.callbacks[1]", "litellm_settings.success_callback[1]", "litellm_settings.s3_callback_params",
-		"general_settings.alerting", "general_settings.background_health_checks",
+		"general_settings.alerting",
 		"general_settings.pass_through_endpoints", "guardrails",
 	}, "\n"); got != want {
 		t.Errorf("ignored:\n%s\nwant:\n%s", got, want)

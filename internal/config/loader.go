@@ -40,7 +40,7 @@ func newLoader(o Options) *loader {
 		},
 		Server: Server{
 			Host: "0.0.0.0", Port: 4000, MaxRequestBytes: 100 << 20,
-			RequireMetricsAuth: true, BudgetExceededStatus: 422, Timezone: time.UTC,
+			RequireMetricsAuth: true, BudgetExceededStatus: 422, Timezone: time.UTC, Health: Health{Details: true},
 			JournalFsync: Fsync{Every: 100 * time.Millisecond}, DrainTimeout: 30 * time.Second,
 			KeyCacheTTL: time.Minute, ConfigPoll: 30 * time.Second, DataDir: o.DataDir,
 		},

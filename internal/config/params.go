@@ -157,6 +157,10 @@ func infoKeys(dr *draft) []key {
 		bind("rpm", count[int64](), &d.RPM),
 		bind("order", whole[int](-1<<20, 1<<20), &d.Order),
 		maybe("cooldown_time", seconds(), &d.Cooldown),
+		bind("disable_background_health_check", boolean(), &d.Check.Off),
+		bind("health_check_model", text(), &d.Check.Model),
+		bind("health_check_timeout", seconds(), &d.Check.Timeout),
+		bind("health_check_max_tokens", count[int64](), &d.Check.MaxTokens),
 		bind("supported_environments", words(), &dr.environs),
 		bind("blocked", boolean(), &d.Blocked),
 		use("discoverable", boolean(), func(_ *loader, on bool) { d.Hidden = !on }),
@@ -175,8 +179,7 @@ func infoKeys(dr *draft) []key {
 		custom("db_model", "true or false", shown),
 		custom("tier", "text", shown),
 	}
-	return append(ks, later(notYet, "access_windows", "disable_background_health_check", "health_check_model", "health_check_timeout",
-		"health_check_max_tokens", "health_check_max_tokens_reasoning", "health_check_max_tokens_non_reasoning",
+	return append(ks, later(notYet, "access_windows", "health_check_max_tokens_reasoning", "health_check_max_tokens_non_reasoning",
 		"health_check_voice", "health_check_params", "health_check_reasoning_effort",
 		"health_check_supports_max_tokens", "tiered_pricing")...)
 }

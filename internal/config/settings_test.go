@@ -141,7 +141,7 @@ func TestLimitsAndLoggingOfAFile(t *testing.T) {
 			Budget: new(gateway.NanoUSD(100_000_000)), BudgetDuration: "30d",
 		},
 		UserHeader: "X-Customer", StorePrompts: true, SpendLogsRetention: 30 * 24 * time.Hour,
-		DrainTimeout: 30 * time.Second, ConfigPoll: 30 * time.Second,
+		DrainTimeout: 30 * time.Second, ConfigPoll: 30 * time.Second, Health: config.Health{Details: true},
 	}
 	sameZone := cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })
 	if d := cmp.Diff(wantServer, cfg.Server, sameZone); d != "" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -197,6 +198,7 @@ type worker struct {
 	sent    int64
 	dropped int64
 	failed  int64
+	last    error // why the last try failed
 }
 
 // put queues rec, at the cost of the oldest records if there is no room.
@@ -322,10 +324,10 @@ func (w *worker) deliver(batch []*gateway.Record) bool {
 			return true
 		case errors.Is(err, ErrPermanent):
 			w.log.Warn("destination refused records", "count", len(batch), "err", err)
-			w.settle(func() { w.dropped += int64(len(batch)); w.failed++; w.flight = 0 })
+			w.settle(func() { w.dropped += int64(len(batch)); w.failed++; w.flight, w.last = 0, err })
 			return true
 		}
-		w.settle(func() { w.failed++ })
+		w.settle(func() { w.failed++; w.last = err })
 		if try == 0 && w.ctx.Err() == nil {
 			w.log.Warn("destination does not take records, trying again", "err", err)
 		}
@@ -364,4 +366,40 @@ func (w *worker) pause(d time.Duration) bool {
 	case <-w.ctx.Done():
 		return false
 	}
+}
+
+// Test queues rec at the destination of that name and waits until it has been
+// delivered, or refused, or ctx ends.
+func (e *Exporter) Test(ctx context.Context, name string, rec *gateway.Record) error {
+	i := slices.IndexFunc(e.workers, func(w *worker) bool { return w.Destination.Name() == name })
+	if i < 0 {
+		return fmt.Errorf("no logging destination %q: %w", name, ErrUnknown)
+	}
+	w := e.workers[i]
+	before := w.stats()
+	w.put(rec)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		switch s := w.stats(); {
+		case s.Failed > before.Failed || s.Dropped > before.Dropped:
+			return fmt.Errorf("%s does not take records: %w", name, w.why())
+		case s.Queued == 0:
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%s has not taken the record: %w", name, ctx.Err())
+		}
+	}
+}
+
+// ErrUnknown says that there is no destination of that name.
+var ErrUnknown = errors.New("not configured")
+
+func (w *worker) why() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.last
 }

@@ -191,6 +191,15 @@ type Deployment struct {
 	AllowParams []string
 	// ClientCredentials lists fields (api_key, api_base) a client may set for this deployment.
 	ClientCredentials []string
+	Check             Check
+}
+
+// Check is how the health of a deployment is found out.
+type Check struct {
+	Off       bool          // not in the background, only when somebody asks
+	Model     string        // the model to ask for, where the deployment is a wildcard; "" for its own
+	Timeout   time.Duration // 0 for the default
+	MaxTokens int64         // 0 for the default
 }
 
 // Param is a request parameter: a name and its JSON value.

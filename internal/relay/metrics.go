@@ -93,7 +93,11 @@ func (m *Metrics) observe(l *line, e *gateway.Error, now time.Time) {
 		m.refused.WithLabelValues(e.Kind.String()).Inc()
 		return
 	}
-	s := m.of(l.c.Group, l.row.Provider)
+	group := l.c.Group
+	if l.c.Route == checkRoute {
+		group = CheckTag // their times are not those of clients' calls
+	}
+	s := m.of(group, l.row.Provider)
 	if e == nil {
 		s.ok.Inc()
 		s.seconds.Observe(now.Sub(l.c.Start).Seconds())

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"penstock/internal/canon"
@@ -98,7 +99,16 @@ type Relay struct {
 	Log       *slog.Logger
 	Clock     router.Clock
 
-	pool sync.Pool // *line
+	pool     sync.Pool    // *line
+	refusing atomic.Int64 // when a call could not be journaled, Unix nanoseconds; 0 once one could
+}
+
+// Refusing reports whether calls are refused because they cannot be journaled.
+func (r *Relay) Refusing() bool {
+	at := r.refusing.Load()
+	// Whoever asks this sends no calls while it is so: after a while one must
+	// come to find out.
+	return at != 0 && time.Since(time.Unix(0, at)) < 10*time.Second
 }
 
 // maxUnknownOutput is the output reserved at the most for a model whose limit
@@ -145,15 +155,23 @@ type seen struct {
 // error before Begin is for the caller to show; after that it wraps
 // router.ErrCommitted and is for the caller to send in the stream.
 func (r *Relay) Chat(ctx context.Context, c *gateway.Call, in *wire.Object, out Sink) error {
-	return r.carry(ctx, c, in, out, (*line).chat)
+	return r.carry(ctx, c, in, out, func(ctx context.Context, l *line) error { return l.answer(ctx, (*line).chat) })
 }
 
 // Embed carries the embedding call c.
 func (r *Relay) Embed(ctx context.Context, c *gateway.Call, in *wire.Object, out Sink) error {
-	return r.carry(ctx, c, in, out, (*line).embed)
+	return r.carry(ctx, c, in, out, func(ctx context.Context, l *line) error { return l.answer(ctx, (*line).embed) })
 }
 
-func (r *Relay) carry(ctx context.Context, c *gateway.Call, in *wire.Object, out Sink, try func(*line, context.Context, router.Target) error) error {
+// route makes one attempt after another, until a deployment answers.
+func (l *line) answer(ctx context.Context, try func(*line, context.Context, router.Target) error) error {
+	return l.route.Do(ctx, l.r.Clock, &l.outcome, func(ctx context.Context, t router.Target) (router.Seen, error) {
+		err := try(l, ctx, t)
+		return l.shown(), err
+	})
+}
+
+func (r *Relay) carry(ctx context.Context, c *gateway.Call, in *wire.Object, out Sink, run func(context.Context, *line) error) error {
 	l := r.line()
 	defer r.free(l)
 	l.r, l.s, l.c, l.in, l.out, l.d = r, r.Snapshot(), c, in, out, dialects[c.Dialect]
@@ -170,20 +188,21 @@ func (r *Relay) carry(ctx context.Context, c *gateway.Call, in *wire.Object, out
 	// 3. What is owed if we die now.
 	l.open()
 	if err := r.Journal.Begin(&l.row); err != nil {
+		r.refusing.Store(time.Now().UnixNano())
 		r.Limits.Release(&l.hold)
 		return l.refused(&gateway.Error{
 			Kind: gateway.Unavailable, Status: http.StatusServiceUnavailable, Type: "service_unavailable", RetryAfter: 5 * time.Second,
 			Message: "The gateway cannot record spend right now, so it does not start calls. Try again shortly.", Err: err,
 		})
 	}
+	if r.refusing.Load() != 0 {
+		r.refusing.Store(0)
+	}
 	r.Metrics.inFlight.Inc()
 	defer r.Metrics.inFlight.Dec()
 
 	// 4. One deployment after another, until one answers.
-	err := l.route.Do(ctx, r.Clock, &l.outcome, func(ctx context.Context, t router.Target) (router.Seen, error) {
-		err := try(l, ctx, t)
-		return l.shown(), err
-	})
+	err := run(ctx, l)
 	// 5. On the books, whatever became of it; an answered call is already.
 	if !l.settled {
 		l.settle(l.failure(ctx, err))

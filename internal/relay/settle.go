@@ -111,7 +111,7 @@ func (l *line) settle(e *gateway.Error) {
 		l.r.Unbooked(row)
 		l.r.Log.Error("call not journaled; its spend is in memory until it is booked", "call", l.c.ID, "err", err)
 	}
-	if e == nil && l.c.Op == gateway.Chat && used.Completion > 0 {
+	if e == nil && l.c.Op == gateway.Chat && used.Completion > 0 && l.c.Route != checkRoute {
 		l.r.Outputs.Observe(l.c.Group, used.Completion/max(l.c.Ask.Choices, 1))
 	}
 	if o := l.hold.Overshoot; o > 0 {

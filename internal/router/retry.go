@@ -49,8 +49,9 @@ func (r *run) worth(e *gateway.Error, n, own int) bool {
 			return true
 		}
 		// An account without money stays so, and where nobody else of the
-		// group can be asked, a fallback is better than waiting.
-		return (e.Code != "insufficient_quota" || len(r.g.members) > 1) && (r.othersLeft() || !r.fallsBack(e))
+		// order can be asked, the next order or a fallback is better than waiting.
+		return (e.Code != "insufficient_quota" || len(r.g.members) > 1) &&
+			(r.othersLeft() || r.level+1 >= len(r.g.levels) && !r.fallsBack(e))
 	}
 	return false
 }

@@ -74,6 +74,7 @@ func Run(t *testing.T, open func(testing.TB) *store.DB) {
 		{"days are summed up", bookDays},
 		{"a booking that fails books nothing", bookFails},
 		{"settings are kept", settings},
+		{"health checks are kept, and how they changed", healthChecks},
 		{"changes are numbered without gaps", changes},
 		{"changes of many writers arrive in order", changesTogether},
 		{"changes that are gone are said to be", changesLost},

@@ -1,0 +1,2 @@
+// Package health asks deployments whether they answer, and remembers what they said.
+package health
