@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"penstock/internal/admin"
 	"penstock/internal/auth"
@@ -190,23 +191,56 @@ func (a *App) charged(kind, id string) (limit.Scope, *gateway.Limits, *gateway.S
 	return scope, nil, nil
 }
 
-// follow reads what other processes on the same database have changed.
-func (a *App) follow(ctx context.Context) {
-	cs, err := a.store.ChangesSince(ctx, a.seq, 1000)
-	if errors.Is(err, store.ErrChangesLost) {
-		err = a.loadDirectory(ctx)
-	}
-	if err != nil {
-		if ctx.Err() == nil {
-			a.log.Warn("changes of other replicas not read; tried again in a moment", "err", err)
-		}
-		return
-	}
-	for _, c := range cs {
-		if err := a.refresh(ctx, c.Kind, c.ID, false); err != nil {
-			a.log.Warn("a change of another replica not read; tried again in a moment", "err", err)
+// listen fills told when the database tells of changes, until ctx ends. One
+// that is told already stands for all that have come since.
+func (a *App) listen(ctx context.Context, told chan<- struct{}) {
+	said := false
+	for {
+		err := a.store.Listen(ctx, func(int64) {
+			said = false
+			select {
+			case told <- struct{}{}:
+			default:
+			}
+		})
+		if ctx.Err() != nil {
 			return
 		}
-		a.seq = c.Seq
+		if !said {
+			a.log.Warn("the database does not tell of changes for now; they are looked for instead", "every", changePoll.String(), "err", err)
+			said = true
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// follow reads what other processes on the same database have changed.
+func (a *App) follow(ctx context.Context) {
+	const most = 1000
+	for {
+		cs, err := a.store.ChangesSince(ctx, a.seq, most)
+		if errors.Is(err, store.ErrChangesLost) {
+			err = a.loadDirectory(ctx)
+		}
+		if err != nil {
+			if ctx.Err() == nil {
+				a.log.Warn("changes of other replicas not read; tried again in a moment", "err", err)
+			}
+			return
+		}
+		for _, c := range cs {
+			if err := a.refresh(ctx, c.Kind, c.ID, false); err != nil {
+				a.log.Warn("a change of another replica not read; tried again in a moment", "err", err)
+				return
+			}
+			a.seq = c.Seq
+		}
+		if len(cs) < most {
+			return
+		}
 	}
 }

@@ -20,8 +20,9 @@ import (
 	"penstock/internal/router"
 )
 
-// changePoll is how often changes of other replicas are looked for. A key that
-// was blocked elsewhere is dead here within a second.
+// changePoll is how often changes of other replicas are looked for, in case the
+// database has not told of them. A key that was blocked elsewhere is dead here
+// within a second.
 const changePoll = 500 * time.Millisecond
 
 // ConfigOptions returns how a configuration file is read, for the commands
@@ -194,6 +195,8 @@ func (a *App) start(ctx context.Context, wg *sync.WaitGroup, hup <-chan os.Signa
 	}
 	wg.Go(func() { a.health.loop().Run(ctx) })
 	if a.store.Dialect() == "postgres" {
+		told := make(chan struct{}, 1)
+		wg.Go(func() { a.listen(ctx, told) })
 		wg.Go(func() {
 			tick := time.NewTicker(changePoll)
 			defer tick.Stop()
@@ -201,9 +204,10 @@ func (a *App) start(ctx context.Context, wg *sync.WaitGroup, hup <-chan os.Signa
 				select {
 				case <-ctx.Done():
 					return
+				case <-told:
 				case <-tick.C:
-					a.follow(ctx)
 				}
+				a.follow(ctx)
 			}
 		})
 	}

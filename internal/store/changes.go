@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Change says that a key, user, team or setting was written or deleted. Who
-// reads it looks at the row: a row that is not found was deleted.
+// Change says that a key, user, team, setting or the like was written or
+// deleted. Who reads it looks at the row: a row that is not found was deleted.
 type Change struct {
 	Seq  int64  // 1, 2, 3, …, without gaps
-	Kind string // "key", "user", "team" or "setting"
+	Kind string // "key", "user", "team", "organization", "project", "end_user", "tag", "budget", "access_group", "model", "credential", "deprecated_key", "jwt_mapping" or "setting"
 	ID   string // of the row; the name of a setting
 	At   time.Time
 }
@@ -53,7 +53,7 @@ func (db *DB) change(ctx context.Context, run func(tx *sql.Tx, f *feed) error) e
 				return fmt.Errorf("note a change: %w", err)
 			}
 		}
-		return nil
+		return db.tell(ctx, tx, seq+int64(len(f)))
 	})
 }
 

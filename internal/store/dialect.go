@@ -17,6 +17,9 @@ type dialect struct {
 	// forUpdate ends a SELECT that reads a row in order to write it back.
 	// SQLite needs nothing: a writing transaction is alone from its BEGIN.
 	forUpdate string
+	// listen is the statement after which a connection is told of changes, ""
+	// if there is none.
+	listen string
 	// param is the n-th parameter of a generated statement, counted from 1.
 	// SQLite takes $1 too, but looks every such name up in a list, which is
 	// quadratic in a statement with thousands of them; ?1 is not.
@@ -93,6 +96,7 @@ func postgresDialect() dialect {
 		name:       "postgres",
 		goose:      goose.DialectPostgres,
 		forUpdate:  " FOR UPDATE",
+		listen:     "LISTEN " + channel,
 		param:      func(n int) string { return "$" + strconv.Itoa(n) },
 		response:   `calls.response_id IS NOT NULL`,
 		size:       `SELECT COALESCE(SUM(pg_total_relation_size(relid)), 0)::BIGINT FROM pg_partition_tree('calls')`,

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -84,4 +85,44 @@ func changesLost(t *testing.T, db *store.DB) {
 			t.Errorf("%s: got error %v, want ErrChangesLost: %t", tt.name, err, tt.lost)
 		}
 	}
+}
+
+// listening proves that the database tells of a change at once and in order.
+func listening(t *testing.T, db *store.DB) {
+	ctx, cancel := context.WithCancel(t.Context())
+	told, ended := make(chan int64, 100), make(chan error, 1)
+	go func() { ended <- db.Listen(ctx, func(seq int64) { told <- seq }) }()
+	if db.Dialect() == "sqlite" {
+		if err := <-ended; !errors.Is(err, store.ErrNoListening) {
+			t.Errorf("got error %v, want ErrNoListening", err)
+		}
+		cancel()
+		return
+	}
+	wait := func(want int64) {
+		t.Helper()
+		select {
+		case seq := <-told:
+			same(t, "told", seq, want)
+		case err := <-ended:
+			t.Fatal(err)
+		case <-time.After(20 * time.Second):
+			t.Fatalf("not told of change %d", want)
+		}
+	}
+	wait(0)
+	must(t, db.CreateTag(ctx, &gateway.Tag{Name: "a"}))
+	wait(1)
+	must(t, db.CreateTeam(ctx, &gateway.Team{ID: "t"}))
+	wait(2)
+	if err := db.CreateTag(ctx, &gateway.Tag{Name: "a"}); err == nil { // a change that is not made is not told
+		t.Error("a tag was made twice")
+	}
+	must(t, db.SetSetting(ctx, "s", "1"))
+	wait(3)
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v, want the end of the context", err)
+	}
+	must(t, db.Ping(t.Context()))
 }

@@ -78,6 +78,7 @@ func Run(t *testing.T, open func(testing.TB) *store.DB) {
 		{"changes are numbered without gaps", changes},
 		{"changes of many writers arrive in order", changesTogether},
 		{"changes that are gone are said to be", changesLost},
+		{"changes are told of", listening},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
