@@ -22,7 +22,7 @@ var floors = [][]string{
 	{"wire/openai"},
 	{"wire/anthropic", "wire/gemini", "config"},
 	{"price", "token", "provider", "limit", "router", "auth", "spend", "export", "health", "mock"},
-	{"relay", "store"},
+	{"relay", "redis", "store"},
 	{"api", "admin"},
 	{"app"},
 	{"e2e"}, // tests only: it knows the program, not its rooms

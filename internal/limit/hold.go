@@ -32,6 +32,30 @@ type Hold struct {
 	tightest [families]int // which entries, -1 for none
 	admitted time.Time
 	settled  atomic.Bool
+
+	// Of shared limits: what the call waits for, and whether it has waited long
+	// enough.
+	joins []join
+	late  bool
+}
+
+// join is a lease that has too little for the call.
+type join struct {
+	lease      *lease
+	need, wish int64
+	round      *round
+}
+
+// claim returns the round in which the call has asked for more of the lease, if
+// it has: it comes for it now.
+func (h *Hold) claim(le *lease) *round {
+	for i := range h.joins {
+		if j := &h.joins[i]; j.lease == le && j.round != nil {
+			le.leave(j.round, j.need)
+			return j.round
+		}
+	}
+	return nil
 }
 
 // Reset makes h ready for another call. It must have been settled.
@@ -40,12 +64,14 @@ func (h *Hold) Reset() {
 	h.Would, h.Reached, h.Charges = nil, nil, h.Charges[:0]
 	h.takes, h.entries, h.cells = h.takes[:0], h.entries[:0], h.cells[:0]
 	h.tightest = [families]int{-1, -1}
+	h.joins, h.late = h.joins[:0], false
 	h.settled.Store(false)
 }
 
 // entry is what a call has of one limit.
 type entry struct {
 	cell   *cell
+	lease  *lease
 	take   Take
 	meter  int
 	taken  int64

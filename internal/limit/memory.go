@@ -15,6 +15,7 @@ const shards = 64
 // none; Sweep drops cells with nothing in them.
 type Memory struct {
 	calendar Calendar
+	leases   *Leases // of shared limits; nil if this process is alone
 	seed     maphash.Seed
 	shard    [shards]struct {
 		mu    sync.RWMutex
@@ -84,6 +85,13 @@ func (m *Memory) cell(s Scope) *cell {
 
 // Reserve implements Counter.
 func (m *Memory) Reserve(_ context.Context, now time.Time, h *Hold, takes []Take, size *Size) *Refusal {
+	f, _ := m.reserve(now, h, takes, size)
+	return f
+}
+
+// reserve also reports whether the call must wait for leases (h.joins), which
+// have been asked for, and then try again.
+func (m *Memory) reserve(now time.Time, h *Hold, takes []Take, size *Size) (*Refusal, bool) {
 	h.entries, h.cells, h.Charges, h.admitted = h.entries[:0], h.cells[:0], h.Charges[:0], now
 	defer func() {
 		for _, c := range h.cells {
@@ -97,6 +105,7 @@ func (m *Memory) Reserve(_ context.Context, now time.Time, h *Hold, takes []Take
 	money, worst := size.Money.Worst, size.Money.Worst
 	var refused *Refusal
 	var c *cell
+	asked := len(h.joins)
 	for i := range takes {
 		t := takes[i]
 		if i == 0 || t.Set != takes[i-1].Set && t.Set.Scope != takes[i-1].Set.Scope {
@@ -105,12 +114,19 @@ func (m *Memory) Reserve(_ context.Context, now time.Time, h *Hold, takes []Take
 		}
 		at := c.meter(t, now, m.calendar)
 		mt := &c.meters[at]
+		if m.leases != nil {
+			m.leases.lease(c, mt, t, now)
+		}
 		r := Kinds[t.Limit.Kind].Before(size)
-		got, ok := mt.room(t.Limit, &r, now)
+		got, v := mt.room(t.Limit, &r, h, now)
 		switch {
-		case !ok && t.Limit.Shadow:
+		case v == ask:
+			h.joins = append(h.joins, join{lease: mt.lease, need: r.Least, wish: got})
+		case v == unknown:
+			refused = &Refusal{Take: t, Amount: t.Limit.AmountAt(now), Asked: r.Least, Err: errStoreAway}
+		case v == no && t.Limit.Shadow:
 			h.Would = append(h.Would, *mt.refusal(t, &r, now))
-		case !ok && (refused == nil || refused.Limit.Kind != Money && t.Limit.Kind == Money):
+		case v == no && (refused == nil || refused.Limit.Kind != Money && t.Limit.Kind == Money):
 			// A budget is told first: waiting a minute would not help.
 			refused = mt.refusal(t, &r, now)
 		case t.Limit.Kind == Money && !t.Limit.Shadow:
@@ -119,8 +135,17 @@ func (m *Memory) Reserve(_ context.Context, now time.Time, h *Hold, takes []Take
 		h.entries = append(h.entries, entry{cell: c, meter: at, take: t, taken: got})
 	}
 	if refused != nil {
+		h.entries, h.Would, h.joins = h.entries[:0], nil, h.joins[:0]
+		return refused, false
+	}
+	h.joins = append(h.joins[:0], h.joins[asked:]...)
+	if len(h.joins) > 0 {
 		h.entries, h.Would = h.entries[:0], nil
-		return refused
+		for i := range h.joins {
+			j := &h.joins[i]
+			j.round = j.lease.join(j.need, j.wish, m.leases.until(now))
+		}
+		return nil, true
 	}
 	h.tightest = [families]int{-1, -1}
 	for i := range h.entries {
@@ -146,7 +171,7 @@ func (m *Memory) Reserve(_ context.Context, now time.Time, h *Hold, takes []Take
 		c.open++
 	}
 	h.Money, h.Capped = money, money < worst
-	return nil
+	return nil, false
 }
 
 // Settle implements Counter.
@@ -196,7 +221,10 @@ func (m *Memory) Spent(s Scope, w Window, now time.Time) (int64, bool) {
 	for i := range c.meters {
 		if mt := &c.meters[i]; mt.kind == Money && mt.model == "" && mt.window == w {
 			mt.roll(now, m.calendar)
-			return mt.used, true
+			if mt.lease != nil {
+				return mt.lease.spent(), true
+			}
+			return mt.used, m.leases == nil // alone, or nobody knows what others spend
 		}
 	}
 	return 0, false

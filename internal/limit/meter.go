@@ -9,8 +9,9 @@ type meter struct {
 	window Window
 	anchor time.Time
 
-	ring *ring // of sliding kinds
-	used int64 // held: in flight; money: committed in the current window
+	ring  *ring  // of sliding kinds
+	used  int64  // held: in flight; money: committed in the current window
+	lease *lease // of a shared amount: then the above is this replica's part
 
 	// Of money only.
 	reserved int64     // promised to calls in flight
@@ -76,6 +77,7 @@ func (m *meter) roll(now time.Time, cal Calendar) {
 	case m.kind == Money && !m.end.IsZero() && !now.Before(m.end):
 		m.start, m.end = m.window.Bounds(now, m.anchor, cal)
 		m.used, m.reserved, m.told = 0, 0, false
+		m.lease = nil // what is in flight keeps the old window's
 	}
 }
 
@@ -85,11 +87,14 @@ func (m *meter) counts(at time.Time) bool {
 	return m.kind == Money && m.model == "" && (m.end.IsZero() || !at.Before(m.start) && at.Before(m.end))
 }
 
-// room returns how much of the range the limit allows, or false.
-func (m *meter) room(l *Limit, r *Range, now time.Time) (int64, bool) {
+// room returns how much of the range the limit allows.
+func (m *meter) room(l *Limit, r *Range, h *Hold, now time.Time) (int64, verdict) {
 	amount := l.AmountAt(now)
 	if amount == Unlimited {
-		return r.Worst, true
+		return r.Worst, yes
+	}
+	if le := m.lease; le != nil {
+		return le.room(l, amount, r, m.reserved, h.claim(le), h.late, now)
 	}
 	taken := m.used + m.reserved
 	if m.ring != nil {
@@ -97,10 +102,13 @@ func (m *meter) room(l *Limit, r *Range, now time.Time) (int64, bool) {
 	}
 	alone := m.reserved == 0
 	n, ok := r.promise(amount-taken, alone)
-	if !ok && l.Shadow {
+	switch {
+	case ok:
+		return n, yes
+	case l.Shadow:
 		n = r.Typical
 	}
-	return n, ok
+	return n, no
 }
 
 // take writes down what the call was given.
@@ -120,6 +128,11 @@ func (m *meter) take(e *entry, now time.Time) {
 		m.used++
 		e.left = amount - m.used
 	}
+	if le := m.lease; le != nil && amount != Unlimited {
+		e.lease = le
+		le.take(e.taken, e.second, now)
+		e.left = max(le.rest, 0) + le.free
+	}
 }
 
 // settle gives back what the call held, and puts what it used in its place;
@@ -127,6 +140,9 @@ func (m *meter) take(e *entry, now time.Time) {
 func (m *meter) settle(e *entry, h *Hold, a *Actual) {
 	used := Kinds[m.kind].After(a)
 	l := e.take.Limit
+	if e.lease != nil {
+		e.lease.settle(e.taken, used, e.second)
+	}
 	switch {
 	case m.ring != nil:
 		m.ring.add(e.second, used-e.taken)
@@ -137,8 +153,12 @@ func (m *meter) settle(e *entry, h *Hold, a *Actual) {
 		if m.model != "" {
 			m.used += used
 		}
-		if amount := l.AmountAt(h.admitted); amount != Unlimited && !l.Shadow && m.used > amount {
-			h.Overshoot = max(h.Overshoot, min(used-e.taken, m.used-amount))
+		amount, total := l.AmountAt(h.admitted), m.used
+		if le := e.lease; le != nil {
+			total = amount - max(le.rest, 0) - le.free // all that is held counts
+		}
+		if amount != Unlimited && !l.Shadow && total > amount {
+			h.Overshoot = max(h.Overshoot, min(used-e.taken, total-amount))
 		}
 		if l.Soft > 0 && m.used >= l.Soft && !m.told {
 			m.told = true
@@ -150,6 +170,8 @@ func (m *meter) settle(e *entry, h *Hold, a *Actual) {
 // idle reports whether a new meter would say the same.
 func (m *meter) idle(now time.Time) bool {
 	switch {
+	case m.lease != nil && !m.lease.gone.Load():
+		return false
 	case m.ring != nil:
 		m.ring.advance(now.Unix())
 		return m.ring.sum == 0
@@ -193,6 +215,9 @@ func (r *ring) add(sec, n int64) {
 		r.sum += n
 	}
 }
+
+// holds reports whether the second is still in the window.
+func (r *ring) holds(sec int64) bool { return sec > r.at-ringSize && sec <= r.at }
 
 // wait returns how long it takes until n fits under amount.
 func (r *ring) wait(n, amount int64, now time.Time) time.Duration {

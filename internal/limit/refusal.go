@@ -25,6 +25,10 @@ type Refusal struct {
 func (m *meter) refusal(t Take, r *Range, now time.Time) *Refusal {
 	amount := t.Limit.AmountAt(now)
 	f := &Refusal{Take: t, Amount: amount, Asked: r.Least, Used: m.used, Reserved: m.reserved}
+	if m.lease != nil {
+		m.lease.refusal(f, m.end, now)
+		return f
+	}
 	switch {
 	case m.ring != nil:
 		f.Used = m.ring.sum
