@@ -77,7 +77,12 @@ func (s *serveCmd) Run() error {
 		return err
 	}
 	hint(a, s.Config, newKey)
-	return a.Run(ctx, hup)
+	paced := make(chan struct{})
+	go func() { defer close(paced); paceGC(ctx) }()
+	err = a.Run(ctx, hup)
+	stop() // whatever ended the run ends the pacing too
+	<-paced
+	return err
 }
 
 // yes reports whether the environment says yes to name.

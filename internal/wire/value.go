@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -133,12 +134,26 @@ func ParseInt(v []byte) (int64, bool) {
 	if len(v) == 0 || len(v) > 64 {
 		return 0, false
 	}
-	n, err := strconv.ParseInt(string(v), 10, 64)
-	if err == nil {
+	// Plain numbers, which nearly all are, without strconv: its errors allocate.
+	if digits := bytes.TrimPrefix(v, []byte("-")); len(digits) <= 18 {
+		var n int64
+		for i, c := range digits {
+			if c < '0' || c > '9' {
+				if i == 0 {
+					return 0, false
+				}
+				break
+			}
+			n = 10*n + int64(c-'0')
+			if i == len(digits)-1 {
+				if len(digits) < len(v) {
+					n = -n
+				}
+				return n, true
+			}
+		}
+	} else if n, err := strconv.ParseInt(string(v), 10, 64); err == nil {
 		return n, true
-	}
-	if v[0] == '"' {
-		return 0, false
 	}
 	f, err := strconv.ParseFloat(string(v), 64)
 	if err != nil || f != float64(int64(f)) || f >= 1<<53 || f <= -(1<<53) {
