@@ -169,26 +169,12 @@ func parseModel(line string) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("price table entry %q: %w", m.Key, err)
 	}
-	// xAI's long-prompt prices begin at the threshold, everybody else's above it.
-	t := terms{atLeast: m.Provider == "xai"}
-	for item := range strings.FieldsSeq(columns[6]) {
-		name, text, _ := strings.Cut(item, "=")
-		if name == "off_hours" {
-			if t.hours, err = parseHours(text); err != nil {
-				return nil, fmt.Errorf("price table entry %q: %w", m.Key, err)
-			}
-			continue
-		}
-		f, err := parseField(name)
-		if err != nil {
-			return nil, fmt.Errorf("price table entry %q: %w", m.Key, err)
-		}
-		price, err := parsePrice(text, exact)
-		if err != nil {
-			return nil, fmt.Errorf("price table entry %q: %s: %w", m.Key, name, err)
-		}
-		t.fields = append(t.fields, priced{f, price})
+	t, err := parseTerms(columns[6])
+	if err != nil {
+		return nil, fmt.Errorf("price table entry %q: %w", m.Key, err)
 	}
+	// xAI's long-prompt prices begin at the threshold, everybody else's above it.
+	t.atLeast = m.Provider == "xai"
 	if rate, ok := newRate(t); ok {
 		m.Rate = rate
 	}

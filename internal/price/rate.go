@@ -12,6 +12,8 @@ import (
 // Rate is what a model's tokens cost. It is immutable.
 type Rate struct {
 	terms  terms  // what it was built from
+	text   string // the same as text
+	id     string // a hash of the text
 	off    *Rate  // off-peak, nil if it costs the same all day
 	tiers  []tier // the first is the standard tier
 	search amount // one web search
@@ -179,6 +181,7 @@ func newRate(t terms) (*Rate, bool) {
 		return nil, false
 	}
 	r.free = r.free && in && out
+	r.text, r.id = nameTerms(&t)
 	for _, name := range names {
 		r.tiers = append(r.tiers, newTier(t.fields, name, t.atLeast))
 	}

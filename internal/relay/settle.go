@@ -28,6 +28,7 @@ func (l *line) open() {
 	l.row.Usage = l.counted()
 	if l.rate != nil {
 		l.row.Cost, l.row.Priced, l.row.Price = l.rate.Cost(l.row.Usage), true, l.s.Prices.Book().Version()
+		l.row.Rate, l.row.RateTerms = l.rate.ID(), l.rate.Terms()
 	}
 }
 
@@ -73,7 +74,7 @@ func (l *line) close(e *gateway.Error, now time.Time) {
 	default:
 		row.Usage = gateway.Usage{}
 	}
-	row.Cost, row.Priced, row.Price = 0, false, ""
+	row.Cost, row.Priced, row.Price, row.Rate, row.RateTerms = 0, false, "", "", ""
 	if t.Deployment != nil {
 		row.Model, row.Provider, row.Deployment = t.Model, t.Provider, t.ID
 		var rate *price.Rate
@@ -82,7 +83,9 @@ func (l *line) close(e *gateway.Error, now time.Time) {
 			rate = l.s.Prices.Rate(t.Deployment, l.answered.Model)
 		}
 		if rate != nil {
-			row.Cost, row.Priced, row.Price = rate.At(row.Start).Cost(row.Usage), true, l.s.Prices.Book().Version()
+			rate = rate.At(row.Start)
+			row.Cost, row.Priced, row.Price = rate.Cost(row.Usage), true, l.s.Prices.Book().Version()
+			row.Rate, row.RateTerms = rate.ID(), rate.Terms()
 		}
 	}
 	row.Failed, row.Kind, row.Error, row.Interrupted = false, 0, "", false
