@@ -22,15 +22,23 @@ func (db *DB) Book(ctx context.Context, rows []spend.Row) (int, error) {
 	if len(rows) == 0 {
 		return 0, nil
 	}
-	calls, unknown, err := db.calls(rows)
-	if err != nil {
-		return 0, err
+	for i := range rows {
+		if rows[i].CallID == "" {
+			return 0, errors.New("book calls: a row has no call id")
+		}
 	}
-	if err := db.ensureDays(ctx, calls); err != nil {
+	if err := db.ensureDays(ctx, rows); err != nil {
 		return 0, fmt.Errorf("book %d calls: %w", len(rows), err)
 	}
 	booked := 0
-	err = db.writeOn(ctx, func(t *txn) error {
+	var unknown map[callContext]*knownContext
+	err := db.writeOn(ctx, func(t *txn) error {
+		replaced, err := db.replacedKeys(ctx, t)
+		if err != nil {
+			return err
+		}
+		var calls []call
+		calls, unknown = db.calls(rows, replaced)
 		if err := db.addContexts(ctx, t, unknown); err != nil {
 			return fmt.Errorf("add contexts: %w", err)
 		}
@@ -55,16 +63,46 @@ func (db *DB) Book(ctx context.Context, rows []spend.Row) (int, error) {
 	return booked, nil
 }
 
+// replacedKeys returns the hashes of keys that were rotated, and of those that
+// stand for them now. Nobody can rotate a key until t ends.
+func (db *DB) replacedKeys(ctx context.Context, t *txn) (map[string]string, error) {
+	if db.d.forUpdate != "" {
+		if _, err := t.tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock_shared($1)`, int64(ledgerLock)); err != nil {
+			return nil, err
+		}
+	}
+	rows, err := t.tx.QueryContext(ctx, `SELECT hash, active FROM deprecated_keys`)
+	var out map[string]string
+	err = results(rows, err, func(r *sql.Rows) error {
+		var old, active string
+		if err := r.Scan(&old, &active); err != nil {
+			return err
+		}
+		if out == nil {
+			out = make(map[string]string)
+		}
+		out[old] = active
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read replaced keys: %w", err)
+	}
+	return out, nil
+}
+
 // calls returns rows in the order of the table and each once, and the contexts
-// that the database may not have yet.
-func (db *DB) calls(rows []spend.Row) ([]call, map[callContext]*knownContext, error) {
+// that the database may not have yet. A call that began with a key that was
+// replaced meanwhile is one of the key that stands for it.
+func (db *DB) calls(rows []spend.Row, replaced map[string]string) ([]call, map[callContext]*knownContext) {
 	calls := make([]call, len(rows))
 	ids := make([]byte, 0, 16*len(rows))
 	var unknown map[callContext]*knownContext
 	for i := range rows {
 		r := &rows[i]
-		if r.CallID == "" {
-			return nil, nil, errors.New("book calls: a row has no call id")
+		if active, ok := replaced[r.KeyHash]; ok {
+			moved := *r
+			moved.KeyHash = active
+			r = &moved
 		}
 		c := &calls[i]
 		c.row, c.start = r, micros(r.Start)
@@ -95,7 +133,7 @@ func (db *DB) calls(rows []spend.Row) ([]call, map[callContext]*knownContext, er
 		return cmp.Or(cmp.Compare(a.start, b.start), bytes.Compare(a.id, b.id))
 	})
 	calls = slices.CompactFunc(calls, func(a, b call) bool { return a.start == b.start && bytes.Equal(a.id, b.id) })
-	return calls, unknown, nil
+	return calls, unknown
 }
 
 // An owner keeps its spend in columns of its own row.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"penstock/internal/spend"
 )
 
 // On PostgreSQL each day of calls is a partition of its own, so that old days
@@ -44,15 +46,15 @@ func partition(day int64) string {
 	return "calls_" + time.UnixMicro(day*microsPerDay).UTC().Format("20060102")
 }
 
-// ensureDays makes partitions for the days of calls, and for the day after, so
+// ensureDays makes partitions for the days of rows, and for the day after, so
 // that midnight finds its own.
-func (db *DB) ensureDays(ctx context.Context, calls []call) error {
+func (db *DB) ensureDays(ctx context.Context, rows []spend.Row) error {
 	if !db.d.partitions {
 		return nil
 	}
 	last := int64(0)
-	for i := range calls {
-		day := dayNumber(calls[i].start)
+	for i := range rows {
+		day := dayNumber(micros(rows[i].Start))
 		if i > 0 && day == last {
 			continue
 		}

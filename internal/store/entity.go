@@ -26,6 +26,9 @@ type entity[T any] struct {
 	// that have columns for it, or no spend. spend is where it goes.
 	scope string
 	spend func(*T) *gateway.Spend
+	// owned is the total of a row that has columns for it, nil for others. Its
+	// scope is kind.
+	owned func(*T) gateway.NanoUSD
 	// fill completes rows that were read, if some of it stands elsewhere.
 	fill func(ctx context.Context, q querier, vs []*T) error
 	// unique are the indexes beside the id that a row may collide on.
@@ -126,11 +129,21 @@ func (e *entity[T]) insert(ctx context.Context, db *DB, tx *sql.Tx, f *feed, v *
 	if e.id(v) == "" {
 		return gateway.Invalidf(e.idField, "a %s needs a %s", e.kind, e.idField)
 	}
+	if e.owned != nil {
+		if err := db.alone(ctx, tx); err != nil {
+			return e.failed(db, "create", v, err)
+		}
+	}
 	if _, err := tx.ExecContext(ctx, e.insertSQL(), args...); err != nil {
 		return e.failed(db, "create", v, err)
 	}
+	if e.owned != nil {
+		if err := db.reconcile(ctx, tx, e.kind, e.id(v)); err != nil {
+			return err
+		}
+	}
 	if e.scope != "" && *e.spend(v) != (gateway.Spend{}) {
-		if err := setTotal(ctx, tx, e.scope, e.id(v), *e.spend(v)); err != nil {
+		if err := db.setTotal(ctx, tx, e.scope, e.id(v), *e.spend(v)); err != nil {
 			return err
 		}
 	}
@@ -190,6 +203,10 @@ func (e *entity[T]) update(ctx context.Context, db *DB, id string, change func(*
 		if e.scope != "" {
 			spent = *e.spend(v)
 		}
+		var total gateway.NanoUSD
+		if e.owned != nil {
+			total = e.owned(v)
+		}
 		if err := change(v); err != nil {
 			return err
 		}
@@ -197,12 +214,15 @@ func (e *entity[T]) update(ctx context.Context, db *DB, id string, change func(*
 			return fmt.Errorf("update %s %q: its %s cannot change", e.kind, shown(id), e.idField)
 		}
 		if e.scope != "" && *e.spend(v) != spent {
-			if err := setTotal(ctx, tx, e.scope, id, *e.spend(v)); err != nil {
+			if err := db.setTotal(ctx, tx, e.scope, id, *e.spend(v)); err != nil {
 				return err
 			}
 		}
 		out = v
-		return e.put(ctx, db, tx, f, v)
+		if err := e.put(ctx, db, tx, f, v); err != nil || e.owned == nil || e.owned(v) == total {
+			return err
+		}
+		return db.reconcile(ctx, tx, e.kind, id)
 	})
 	if err != nil {
 		return nil, err

@@ -9,7 +9,8 @@ import (
 )
 
 var keys = &entity[gateway.Key]{
-	kind: "key", table: "keys", idField: "hash",
+	owned: func(v *gateway.Key) gateway.NanoUSD { return v.Spend.Total },
+	kind:  "key", table: "keys", idField: "hash",
 	id:     func(k *gateway.Key) string { return k.Hash },
 	fields: keyFields,
 	unique: []unique[gateway.Key]{{"alias", "alias", func(k *gateway.Key) string { return k.Alias }}},

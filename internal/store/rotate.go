@@ -28,6 +28,9 @@ func (db *DB) RotateKey(ctx context.Context, oldHash, newHash string, now, grace
 	}
 	var out *gateway.Key
 	err := db.change(ctx, func(tx *sql.Tx, f *feed) error {
+		if err := db.alone(ctx, tx); err != nil {
+			return err
+		}
 		k, err := keys.locked(ctx, db, tx, oldHash)
 		if err != nil {
 			return err
@@ -40,6 +43,10 @@ func (db *DB) RotateKey(ctx context.Context, oldHash, newHash string, now, grace
 			return keys.failed(db, "rotate", k, err)
 		}
 		if err := keys.put(ctx, db, tx, f, k); err != nil {
+			return err
+		}
+		// The days before stay with the old hash.
+		if err := db.reconcile(ctx, tx, Key, newHash); err != nil {
 			return err
 		}
 		f.note("key", oldHash)

@@ -182,9 +182,6 @@ func (s *sums) charge(scope, id string, k alike, window int64, p *portion) {
 	t.total += p.Cost
 	t.active = max(t.active, p.active)
 
-	if scope == Member {
-		return // by day there are its team and its user
-	}
 	d := dayKey{scope, id, time.UnixMicro(k.day * microsPerDay).UTC().Format(time.DateOnly), cmp.Or(k.c.model, k.c.group), k.c.provider}
 	c := s.daily[d]
 	if c == nil {

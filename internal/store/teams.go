@@ -11,7 +11,8 @@ import (
 )
 
 var teams = &entity[gateway.Team]{
-	kind: "team", table: "teams", idField: "id",
+	owned: func(v *gateway.Team) gateway.NanoUSD { return v.Spend.Total },
+	kind:  "team", table: "teams", idField: "id",
 	id:     func(t *gateway.Team) string { return t.ID },
 	fields: teamFields,
 	fill:   fillMembers,

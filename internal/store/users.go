@@ -11,7 +11,8 @@ import (
 )
 
 var users = &entity[gateway.User]{
-	kind: "user", table: "users", idField: "id",
+	owned: func(v *gateway.User) gateway.NanoUSD { return v.Spend.Total },
+	kind:  "user", table: "users", idField: "id",
 	id:     func(u *gateway.User) string { return u.ID },
 	fields: userFields,
 	unique: []unique[gateway.User]{
