@@ -23,7 +23,7 @@ var floors = [][]string{
 	{"wire/anthropic", "wire/gemini", "config"},
 	{"price", "token", "provider", "limit", "router", "auth", "spend", "export", "health", "mock"},
 	{"relay", "redis", "store"},
-	{"api", "admin"},
+	{"api", "admin", "ledger"},
 	{"app"},
 	{"e2e"}, // tests only: it knows the program, not its rooms
 }

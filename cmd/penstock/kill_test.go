@@ -213,10 +213,28 @@ func TestKillLosesAndDoublesNothing(t *testing.T) {
 		} `json:"info"`
 	}
 	p.json(t, "/key/info?key="+made.Key, "", &info)
+	proven(t, dir, env, args...)
 	if d := info.Info.Spend - sum; d > 1e-9 || d < -1e-9 {
 		t.Errorf("the key has spent %v, its rows sum to %v", info.Info.Spend, sum)
 	}
 	t.Logf("%d answered, %d on the books, %d of them interrupted", len(answered), len(rows), interrupted)
+}
+
+// proven fails the test unless penstock ledger verify finds every cent right.
+// The gateway may run meanwhile.
+func proven(t *testing.T, dir string, env []string, args ...string) string {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, append([]string{"ledger", "verify", "--chain", "--data-dir=" + filepath.Join(dir, "data")}, args...)...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, env...)
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "the books are right") {
+		t.Errorf("penstock ledger verify: %v\n%s", err, out)
+	}
+	return string(out)
 }
 
 // Told to stop, it lets streams end, books them, and exits well.

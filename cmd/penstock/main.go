@@ -18,6 +18,7 @@ type cli struct {
 	Serve   serveCmd   `cmd:"" default:"withargs" help:"Serve the gateway."`
 	Check   checkCmd   `cmd:"" help:"Check a configuration file, and say what of it is not honoured."`
 	Mock    mockCmd    `cmd:"" help:"Serve a scriptable provider that needs no account."`
+	Ledger  ledgerCmd  `cmd:"" help:"Verify, reprice or export the spend ledger."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 
 	ShowVersion kong.VersionFlag `name:"version" help:"Print the version and quit."`
@@ -31,7 +32,8 @@ Examples:
   penstock serve                             what the environment has keys for, and a built-in mock
   penstock serve --config config.yaml        a LiteLLM config.yaml
   penstock check config.yaml                 every mistake in it, and what is not honoured
-  penstock mock --port 8090                  a provider to test against`))
+  penstock mock --port 8090                  a provider to test against
+  penstock ledger verify                     prove that every cent of the books is right`))
 	if err := k.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "penstock:", err)
 		os.Exit(1)

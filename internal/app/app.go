@@ -134,11 +134,7 @@ func (a *App) build(ctx context.Context) error {
 		return fmt.Errorf("make the data directory (--data-dir chooses another): %w", err)
 	}
 
-	url := s.DatabaseURL.Reveal()
-	if url == "" {
-		url = "sqlite:" + filepath.Join(dir, "penstock.db")
-	}
-	if a.store, err = store.Open(ctx, url, store.Options{}); err != nil {
+	if a.store, err = store.Open(ctx, databaseURL(s), store.Options{Chain: s.LedgerChain}); err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}
 	a.onStop("database", func(context.Context) error { return a.store.Close() })

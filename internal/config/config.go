@@ -192,12 +192,19 @@ type Server struct {
 	StorePrompts       bool
 	DisableSpendLogs   bool
 	SpendLogsRetention time.Duration // 0: for ever
-	RejectClientTags   bool
-	SpendTagHeaders    []string
-	ForwardHeaders     bool          // client x-* headers go to the vendor
-	DrainTimeout       time.Duration // 30 s unless set
-	Health             Health
-	ConfigPoll         time.Duration // how often stored settings are read again; 30 s unless set
+	// RetentionInterval is how often old rows are looked for.
+	RetentionInterval time.Duration
+	// LedgerChain keeps a hash chain over what is booked.
+	LedgerChain bool
+	// ServeUnjournaled serves calls whose spend the journal cannot take, with
+	// their spend in memory only; otherwise they are refused.
+	ServeUnjournaled bool
+	RejectClientTags bool
+	SpendTagHeaders  []string
+	ForwardHeaders   bool          // client x-* headers go to the vendor
+	DrainTimeout     time.Duration // 30 s unless set
+	Health           Health
+	ConfigPoll       time.Duration // how often stored settings are read again; 30 s unless set
 }
 
 // Health is how deployments are checked. Zero values are left to the defaults.

@@ -21,6 +21,8 @@ func (l *loader) generalKeys() []key {
 		bind("proxy_config_reload_interval_seconds", seconds(), &s.ConfigPoll),
 		bind("data_dir", text(), &s.DataDir),
 		bind("journal_fsync", fsync(), &s.JournalFsync),
+		bind("ledger_hash_chain", boolean(), &s.LedgerChain),
+		bind("on_journal_failure", journalFailure(), &s.ServeUnjournaled),
 		use("max_request_size_mb", number(), func(l *loader, mb float64) {
 			if mb > 0 {
 				s.MaxRequestBytes = int64(min(mb, 1<<20) * (1 << 20))
@@ -41,6 +43,7 @@ func (l *loader) generalKeys() []key {
 		bind("store_prompts_in_spend_logs", boolean(), &s.StorePrompts),
 		bind("disable_spend_logs", boolean(), &s.DisableSpendLogs),
 		bind("maximum_spend_logs_retention_period", length(), &s.SpendLogsRetention),
+		bind("maximum_spend_logs_retention_interval", length(), &s.RetentionInterval),
 		bind("background_health_checks", boolean(), &s.Health.Background),
 		bind("health_check_interval", seconds(), &s.Health.Every),
 		bind("health_check_concurrency", count[int](), &s.Health.Concurrency),
@@ -72,7 +75,7 @@ func (l *loader) generalKeys() []key {
 		"background_health_check_model_groups", "health_check_skip_disabled_background_models",
 		"model_list_healthy_only", "alerting", "alerting_threshold", "alert_types", "alert_to_webhook_url",
 		"alerting_args", "alert_type_config", "spend_report_frequency", "disable_spend_updates",
-		"disable_error_logs", "spend_logs_metadata_fields", "maximum_spend_logs_retention_interval",
+		"disable_error_logs", "spend_logs_metadata_fields",
 		"pass_through_endpoints", "pass_through_request_timeout", "forward_openai_org_id",
 		"forward_llm_provider_auth_headers", "use_client_credentials_pass_through_routes", "missing_session_id",
 		"expose_fallback_errors_to_caller", "dangerously_allow_mock_testing_request_params",
@@ -83,6 +86,11 @@ func (l *loader) generalKeys() []key {
 		"disable_auto_add_proxy_admin_to_teams", "encryption_algorithm",
 		"enable_drain_endpoint", "drain_endpoint_token",
 		"allow_public_health_readiness_details")...)
+}
+
+// journalFailure says what becomes of calls when the journal takes no entries.
+func journalFailure() reader[bool] {
+	return one(`refuse or serve`, func(s string) (bool, bool) { return s == "serve", s == "serve" || s == "refuse" })
 }
 
 func fsync() reader[Fsync] {

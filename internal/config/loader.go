@@ -41,7 +41,7 @@ func newLoader(o Options) *loader {
 		Server: Server{
 			Host: "0.0.0.0", Port: 4000, MaxRequestBytes: 100 << 20,
 			RequireMetricsAuth: true, BudgetExceededStatus: 422, Timezone: time.UTC, Health: Health{Details: true},
-			JournalFsync: Fsync{Every: 100 * time.Millisecond}, DrainTimeout: 30 * time.Second,
+			JournalFsync: Fsync{Every: 100 * time.Millisecond}, RetentionInterval: 24 * time.Hour, DrainTimeout: 30 * time.Second,
 			KeyCacheTTL: time.Minute, ConfigPoll: 30 * time.Second, DataDir: o.DataDir,
 		},
 		Logging: Logging{Level: "info"},

@@ -42,17 +42,30 @@ func (db *DB) Book(ctx context.Context, rows []spend.Row) (int, error) {
 		if err := db.addContexts(ctx, t, unknown); err != nil {
 			return fmt.Errorf("add contexts: %w", err)
 		}
-		added, err := db.insertCalls(ctx, t, calls)
+		link, err := db.nextLink(ctx, t)
+		if err != nil {
+			return err
+		}
+		added, err := db.insertCalls(ctx, t, calls, link)
 		if err != nil {
 			return fmt.Errorf("insert: %w", err)
 		}
 		var s sums
+		var hashes []ChainHash
 		booked = 0
 		for i := range calls {
-			if added[i] {
-				booked++
-				s.add(&calls[i])
+			if !added[i] {
+				continue
 			}
+			booked++
+			s.add(&calls[i])
+			if link != nil {
+				kept := calls[i].kept()
+				hashes = append(hashes, HashCall(&kept))
+			}
+		}
+		if err := link.close(ctx, t, hashes); err != nil {
+			return err
 		}
 		return db.addSums(ctx, t, &s)
 	})

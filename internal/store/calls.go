@@ -35,7 +35,7 @@ type call struct {
 }
 
 // appendArgs appends the values of callColumns.
-func (c *call) appendArgs(args []any) ([]any, error) {
+func (c *call) appendArgs(args []any, link *newLink) ([]any, error) {
 	r := c.row
 	tags := any(nil)
 	if len(r.Tags) > 0 {
@@ -56,7 +56,7 @@ func (c *call) appendArgs(args []any) ([]any, error) {
 		numberOrNull(u.CacheRead), textOrNull(fitID(r.EndUser)), textOrNull(fitText(r.Session, maxText)), tags,
 		numberOrNull(u.Reasoning), textOrNull(fitText(r.Error, maxText)), numberOrNull(int64(r.Retries)), numberOrNull(int64(r.Fallbacks)),
 		numberOrNull(u.CacheWrite), numberOrNull(u.CacheWrite1h), numberOrNull(u.AudioIn), numberOrNull(u.ImageIn),
-		numberOrNull(u.AudioOut), numberOrNull(u.ImageOut), numberOrNull(u.WebSearches), nil,
+		numberOrNull(u.AudioOut), numberOrNull(u.ImageOut), numberOrNull(u.WebSearches), link.arg(),
 	), nil
 }
 

@@ -12,19 +12,19 @@ import (
 
 // insertCalls writes calls, which are in the order of the table, and says of
 // each whether it is new.
-func (db *DB) insertCalls(ctx context.Context, t *txn, calls []call) ([]bool, error) {
+func (db *DB) insertCalls(ctx context.Context, t *txn, calls []call, link *newLink) ([]bool, error) {
 	added := make([]bool, len(calls))
 	err := t.conn.Raw(func(dc any) error {
 		if c, ok := dc.(*stdlib.Conn); ok {
-			return copyCalls(ctx, c.Conn(), calls, added)
+			return copyCalls(ctx, c.Conn(), calls, link, added)
 		}
-		return insertOneByOne(ctx, dc, calls, added)
+		return insertOneByOne(ctx, dc, calls, link, added)
 	})
 	return added, err
 }
 
 // insertOneByOne is the way for SQLite.
-func insertOneByOne(ctx context.Context, dc any, calls []call, added []bool) error {
+func insertOneByOne(ctx context.Context, dc any, calls []call, link *newLink, added []bool) error {
 	var stmts [len(callWidths)]*prepared
 	defer func() {
 		for _, s := range stmts {
@@ -36,7 +36,7 @@ func insertOneByOne(ctx context.Context, dc any, calls []call, added []bool) err
 	var args []any
 	for i := range calls {
 		var err error
-		if args, err = calls[i].appendArgs(args[:0]); err != nil {
+		if args, err = calls[i].appendArgs(args[:0], link); err != nil {
 			return fmt.Errorf("call %s: %w", calls[i].row.CallID, err)
 		}
 		filled := len(args)
@@ -65,14 +65,14 @@ func insertOneByOne(ctx context.Context, dc any, calls []call, added []bool) err
 
 // copyCalls is the way for PostgreSQL: COPY into a table of this connection,
 // and from there what is new.
-func copyCalls(ctx context.Context, c *pgx.Conn, calls []call, added []bool) error {
+func copyCalls(ctx context.Context, c *pgx.Conn, calls []call, link *newLink, added []bool) error {
 	if _, err := c.Exec(ctx, `CREATE TEMPORARY TABLE IF NOT EXISTS calls_in (LIKE calls) ON COMMIT DELETE ROWS`); err != nil {
 		return err
 	}
 	var args []any
 	source := pgx.CopyFromSlice(len(calls), func(i int) ([]any, error) {
 		var err error
-		args, err = calls[i].appendArgs(args[:0])
+		args, err = calls[i].appendArgs(args[:0], link)
 		return args, err
 	})
 	if _, err := c.CopyFrom(ctx, pgx.Identifier{"pg_temp", "calls_in"}, callColumns, source); err != nil {

@@ -29,6 +29,7 @@ type DB struct {
 	// What is known to be in the database, so that it need not be asked.
 	contexts contexts
 	days     knownDays
+	chain    bool
 }
 
 // Options tune Open. The zero value works.
@@ -36,6 +37,8 @@ type Options struct {
 	// MaxConns bounds the connections to PostgreSQL, or the readers of SQLite.
 	// Default 16 and 4.
 	MaxConns int
+	// Chain has a hash chain kept over what is booked.
+	Chain bool
 }
 
 // Open opens the database at url and brings its tables up to date. url is
@@ -57,6 +60,7 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	db.chain = o.Chain
 	if err := db.migrate(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

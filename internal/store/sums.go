@@ -47,7 +47,8 @@ type Counters struct {
 	Cost       gateway.NanoUSD
 }
 
-func (c *Counters) count(r *spend.Row) {
+// Count adds a call.
+func (c *Counters) Count(r *spend.Row) {
 	c.Requests++
 	if r.Failed {
 		c.Failures++
@@ -113,13 +114,17 @@ func dayNumber(us int64) int64 {
 	return n
 }
 
-func (s *sums) add(c *call) {
+func (s *sums) init() {
 	if s.alike == nil {
 		s.alike = make(map[alike]*portion)
 		s.totals = make(map[sumKey]*sum)
 		s.daily = make(map[dayKey]*Counters)
 		s.windows = make(map[windowKey]*windowSum)
 	}
+}
+
+func (s *sums) add(c *call) {
+	s.init()
 	r := c.row
 	k := alike{c.c, dayNumber(c.start), micros(r.KeyWindow), micros(r.UserWindow), micros(r.TeamWindow), micros(r.GlobalWindow)}
 	p := s.alike[k]
@@ -127,13 +132,13 @@ func (s *sums) add(c *call) {
 		p = new(portion)
 		s.alike[k] = p
 	}
-	p.count(r)
+	p.Count(r)
 	p.active = max(p.active, micros(r.End))
 
 	// What differs from call to call.
 	if r.EndUser != "" || len(r.Tags) > 0 {
 		var one portion
-		one.count(r)
+		one.Count(r)
 		s.charge(EndUser, fitID(r.EndUser), k, 0, &one)
 		for i, tag := range r.Tags {
 			if !slices.Contains(r.Tags[:i], tag) {

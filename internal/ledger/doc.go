@@ -1,0 +1,3 @@
+// Package ledger proves the books, changes prices after the fact, and hands
+// them out: verify, reprice and export.
+package ledger
