@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"penstock/internal/auth"
 	"penstock/internal/config"
 	"penstock/internal/gateway"
 	"penstock/internal/limit"
@@ -32,6 +33,9 @@ type Change struct {
 // be left zero.
 type Options struct {
 	Store Store
+	// Directory says what callers may do; without one they have no teams and
+	// no organizations.
+	Directory *auth.Directory
 	// Changed is called after each write and before its answer: when it
 	// returns, the change must hold for calls that start then. A blocked key
 	// is dead when /key/block answers.
@@ -54,6 +58,9 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
+	if o.Directory == nil {
+		o.Directory = auth.NewDirectory()
+	}
 	if o.Changed == nil {
 		o.Changed = func(context.Context, ...Change) error { return nil }
 	}
@@ -77,14 +84,15 @@ func (o Options) withDefaults() Options {
 
 // API is the management API. It keeps nothing between calls.
 type API struct {
-	o     Options
-	store Store
+	o         Options
+	store     Store
+	directory *auth.Directory
 }
 
 // New returns the API over o.Store.
 func New(o Options) *API {
 	o = o.withDefaults()
-	return &API{o: o, store: o.Store}
+	return &API{o: o, store: o.Store, directory: o.Directory}
 }
 
 // now is the present as the store keeps it: what a write answers must be what

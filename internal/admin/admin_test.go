@@ -189,9 +189,12 @@ func TestAccess(t *testing.T) {
 		}{
 			{"somebody without a role", gateway.Principal{Key: own}},
 			{"a user", gateway.Principal{Key: own, Role: gateway.InternalUser}},
-			{"a viewer of everything", gateway.Principal{Key: own, Role: gateway.ProxyAdminViewer}},
+			{"a customer", gateway.Principal{Key: own, Role: gateway.Customer}},
 			{"nobody", gateway.Principal{}},
 		} {
+			if rt.Access == admin.Checked {
+				continue // the handler asks: see the tests of each
+			}
 			t.Run(rt.Method+rt.Pattern+" keeps out "+who.name, func(t *testing.T) {
 				d := open(t, f)
 				d.who = who.p

@@ -1,19 +1,23 @@
 package admin
 
 import (
-	"fmt"
 	"net/http"
 
+	"penstock/internal/auth"
 	"penstock/internal/gateway"
 )
 
-// Access says who may call a route. The zero Access lets nobody but admins in.
+// Access says whether a handler asks about the objects it touches. The zero
+// Access lets nobody but admins in, whatever the route's rule in package auth.
 type Access uint8
 
 // The accesses there are.
 const (
 	AdminOnly Access = iota
 	OwnKey           // admins, and everybody about their own key
+	// Checked routes let in whom their rule lets in. Their handlers ask
+	// a.directory.MayKey and its like before they show or change anything.
+	Checked
 )
 
 // Route is one endpoint of the management API.
@@ -64,7 +68,7 @@ func (a *API) Routes() []Route {
 // serve is the only way to a handler.
 func (a *API) serve(rt Route, do handler) func(http.ResponseWriter, *http.Request, gateway.Principal) {
 	return func(w http.ResponseWriter, r *http.Request, p gateway.Principal) {
-		if e := allow(rt, r, &p); e != nil {
+		if e := a.allow(rt, r, &p); e != nil {
 			a.writeError(w, r, e)
 			return
 		}
@@ -79,38 +83,20 @@ func (a *API) serve(rt Route, do handler) func(http.ResponseWriter, *http.Reques
 
 // allow decides whether p may make this call. It is the one place that does:
 // who is not let in here is kept out.
-func allow(rt Route, r *http.Request, p *gateway.Principal) *gateway.Error {
-	if p.Master || p.Role == gateway.ProxyAdmin {
-		return nil
-	}
-	if rt.Access == OwnKey && p.Key != nil {
+func (a *API) allow(rt Route, r *http.Request, p *gateway.Principal) *gateway.Error {
+	door := auth.DoorOf(rt.Method, rt.Pattern)
+	switch {
+	case rt.Access == Checked:
+		return a.directory.Enter(p, door)
+	case rt.Access == OwnKey && p.Role != gateway.ProxyAdminViewer && p.Key != nil:
 		// The answer is the same for a key that does not exist: it must not
 		// tell strangers which keys there are.
-		if key := r.URL.Query().Get("key"); key == "" || keyHash(key) == p.Key.Hash {
+		if key := r.URL.Query().Get("key"); p.Role == gateway.ProxyAdmin || key == "" || keyHash(key) == p.Key.Hash {
 			return nil
 		}
-		return &gateway.Error{Kind: gateway.Forbidden, Param: "key", Message: "You are not allowed to access this key's info. Your role=" + role(p)}
+		return &gateway.Error{Kind: gateway.Forbidden, Param: "key", Message: "You are not allowed to access this key's info. Your role=" + string(auth.RoleName(p))}
 	}
-	return &gateway.Error{
-		Kind: gateway.Unauthenticated, Param: "None", // as LiteLLM's clients know it
-		Message: fmt.Sprintf("Authentication Error, Only proxy admin can be used to generate, delete, update info for new keys/users/teams. Route=%s. Your role=%s. Your user_id=%s",
-			rt.Pattern, role(p), masked(p.UserID())),
-	}
-}
-
-func role(p *gateway.Principal) string {
-	if p.Role == "" {
-		return string(gateway.InternalUser)
-	}
-	return string(p.Role)
-}
-
-// masked shows the ends of an id, enough to recognize one's own.
-func masked(id string) string {
-	if len(id) <= 8 {
-		return "****"
-	}
-	return fmt.Sprintf("%.4s****%s", id, id[len(id)-4:])
+	return a.directory.EnterAdmin(p, door)
 }
 
 // actor is whom a write is recorded for.
@@ -119,4 +105,12 @@ func actor(p *gateway.Principal) string {
 		return id
 	}
 	return gateway.MasterUserID
+}
+
+// masked shows the ends of an id, enough to recognize one's own.
+func masked(id string) string {
+	if len(id) <= 8 {
+		return "****"
+	}
+	return id[:4] + "****" + id[len(id)-4:]
 }

@@ -10,6 +10,7 @@ import (
 	"testing/iotest"
 	"time"
 
+	"penstock/internal/auth"
 	"penstock/internal/gateway"
 	"penstock/internal/relay"
 	"penstock/internal/router"
@@ -35,7 +36,7 @@ func ask(t *testing.T, p gateway.Principal, set func(*Snapshot), body string, he
 	if err := in.Parse([]byte(body)); err != nil {
 		t.Fatal(err)
 	}
-	q := &request{r: r, s: s, id: "id", start: time.Unix(1, 0), principal: p, dialect: gateway.OpenAI}
+	q := &request{a: &API{Options: Options{Auth: &auth.Authenticator{Directory: auth.NewDirectory()}}}, r: r, s: s, id: "id", start: time.Unix(1, 0), principal: p, dialect: gateway.OpenAI}
 	return q.call(gateway.Chat, &in, []byte(body))
 }
 

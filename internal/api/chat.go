@@ -48,10 +48,6 @@ func (a *API) serve(q *request, op gateway.Operation, check func(*wire.Object) e
 			}
 		}()
 	}
-	if q.principal.Role == gateway.ProxyAdminViewer {
-		a.fail(q, &gateway.Error{Kind: gateway.Forbidden, Type: "auth_error", Message: "user not allowed to access this OpenAI routes, role= proxy_admin_viewer"})
-		return
-	}
 	c, err := q.call(op, in, body)
 	if err == nil {
 		err = check(in)

@@ -57,35 +57,39 @@ type Route struct {
 
 // Routes is the whole API as a list.
 func (a *API) Routes() []Route {
-	chat := a.authed(a.chat)
-	embed := a.authed(a.embed)
-	models := a.authed(a.models)
-	model := a.authed(a.model)
-	alive := http.HandlerFunc(a.alive)
-	return []Route{
-		{"POST", "/v1/chat/completions", chat},
-		{"POST", "/chat/completions", chat},
-		{"POST", "/openai/deployments/{model}/chat/completions", chat},
-		{"POST", "/engines/{model}/chat/completions", chat},
-		{"POST", "/v1/embeddings", embed},
-		{"POST", "/embeddings", embed},
-		{"POST", "/openai/deployments/{model}/embeddings", embed},
-		{"POST", "/engines/{model}/embeddings", embed},
-		{"POST", "/v1/messages", a.authed(a.messages)},
-		{"GET", "/v1/models", models},
-		{"GET", "/models", models},
-		{"GET", "/v1/models/{model...}", model},
-		{"GET", "/models/{model...}", model},
-		{"GET", "/health", a.authed(a.health)},
-		{"GET", "/health/liveliness", alive},
-		{"GET", "/health/liveness", alive},
+	out := []Route{
+		{"GET", "/health/liveliness", http.HandlerFunc(a.alive)},
+		{"GET", "/health/liveness", http.HandlerFunc(a.alive)},
 		{"GET", "/health/readiness", http.HandlerFunc(a.readiness)},
-		{"GET", "/health/readiness/details", a.authed(a.readinessDetails)},
-		{"GET", "/health/services", a.authed(a.healthServices)},
-		{"GET", "/health/latest", a.authed(a.healthLatest)},
-		{"GET", "/health/history", a.authed(a.healthHistory)},
 		{"GET", "/metrics", a.metrics()},
 	}
+	// Behind the door: package auth says who may call what.
+	for _, rt := range []struct {
+		method, pattern string
+		do              func(*request)
+	}{
+		{"POST", "/v1/chat/completions", a.chat},
+		{"POST", "/chat/completions", a.chat},
+		{"POST", "/openai/deployments/{model}/chat/completions", a.chat},
+		{"POST", "/engines/{model}/chat/completions", a.chat},
+		{"POST", "/v1/embeddings", a.embed},
+		{"POST", "/embeddings", a.embed},
+		{"POST", "/openai/deployments/{model}/embeddings", a.embed},
+		{"POST", "/engines/{model}/embeddings", a.embed},
+		{"POST", "/v1/messages", a.messages},
+		{"GET", "/v1/models", a.models},
+		{"GET", "/models", a.models},
+		{"GET", "/v1/models/{model...}", a.model},
+		{"GET", "/models/{model...}", a.model},
+		{"GET", "/health", a.health},
+		{"GET", "/health/readiness/details", a.readinessDetails},
+		{"GET", "/health/services", a.healthServices},
+		{"GET", "/health/latest", a.healthLatest},
+		{"GET", "/health/history", a.healthHistory},
+	} {
+		out = append(out, Route{rt.method, rt.pattern, a.authed(auth.DoorOf(rt.method, rt.pattern), rt.do)})
+	}
+	return out
 }
 
 // request is one request at the door.
@@ -100,8 +104,9 @@ type request struct {
 	dialect   gateway.Dialect // of errors
 }
 
-// authed returns a handler that lets only known keys in.
-func (a *API) authed(next func(*request)) http.Handler {
+// authed returns a handler that lets only known keys in, whose role may go
+// through the door. The zero door leaves that to the handler.
+func (a *API) authed(door auth.Door, next func(*request)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		now := time.Now()
 		q := &request{a: a, w: w, r: r, s: a.Snapshot(), id: newID(now), start: now, dialect: gateway.OpenAI}
@@ -113,6 +118,11 @@ func (a *API) authed(next func(*request)) http.Handler {
 		if err == nil {
 			err = auth.Route(&p, r.URL.Path)
 		}
+		if err == nil && door.Path != "" {
+			if e := a.Auth.Directory.Enter(&p, door); e != nil {
+				err = e
+			}
+		}
 		if err != nil {
 			a.fail(q, err)
 			return
@@ -123,7 +133,7 @@ func (a *API) authed(next func(*request)) http.Handler {
 }
 
 func (a *API) metrics() http.Handler {
-	guarded := a.authed(func(q *request) { a.Metrics.ServeHTTP(q.w, q.r) })
+	guarded := a.authed(auth.Door{Path: "/metrics", Rule: auth.Info, Reads: true}, func(q *request) { a.Metrics.ServeHTTP(q.w, q.r) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if a.Snapshot().MetricsAuth {
 			guarded.ServeHTTP(w, r)
@@ -170,7 +180,8 @@ func NotFound(w http.ResponseWriter, r *http.Request) {
 
 func clip(s string, n int) string { return s[:min(len(s), n)] }
 
-// Managed returns a management handler behind the same door as calls.
+// Managed returns a management handler behind the same door as calls. Roles are
+// its own affair: it knows which routes ask about objects.
 func (a *API) Managed(next func(http.ResponseWriter, *http.Request, gateway.Principal)) http.Handler {
-	return a.authed(func(q *request) { next(q.w, q.r, q.principal) })
+	return a.authed(auth.Door{}, func(q *request) { next(q.w, q.r, q.principal) })
 }

@@ -235,7 +235,7 @@ func (a *App) handler(authn *auth.Authenticator) http.Handler {
 		mux.Handle(r.Method+" "+r.Pattern, r.Handler)
 	}
 	management := admin.New(admin.Options{
-		Store: a.store, Changed: a.changed, Flush: a.booker.Flush, LiveSpend: a.liveSpend, Calendar: a.calendar, Models: a.models,
+		Store: a.store, Directory: a.directory, Changed: a.changed, Flush: a.booker.Flush, LiveSpend: a.liveSpend, Calendar: a.calendar, Models: a.models,
 		Budget: a.loaded.Load().config.Server.Global.Budget, Rules: a.loaded.Load().config.Keys, Now: time.Now, Log: a.log,
 	})
 	for _, r := range management.Routes() {

@@ -15,7 +15,8 @@ const (
 	OrgAdmin           Role = "org_admin"
 	InternalUser       Role = "internal_user"
 	InternalUserViewer Role = "internal_user_viewer"
-	Customer           Role = "customer"
+	TeamRole           Role = "team"     // a token that stands for a team and no user
+	Customer           Role = "customer" // an end user with a token of its own
 )
 
 // BudgetWindow is a ceiling on money in one window.
