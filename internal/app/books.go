@@ -51,7 +51,11 @@ func OpenBooks(ctx context.Context, o Options) (*Books, error) {
 			return nil, fmt.Errorf("there is no database at %s: name the gateway's --config and --data-dir", path)
 		}
 	}
-	b := &Books{prices: relay.NewPrices(a.book), models: map[string]*gateway.Deployment{}}
+	prices, err := pricesOf(a.book, s)
+	if err != nil {
+		return nil, err
+	}
+	b := &Books{prices: prices, models: map[string]*gateway.Deployment{}}
 	for i := range l.config.Models {
 		m := &l.config.Models[i]
 		if _, err := relay.Own(nil, m); err != nil {

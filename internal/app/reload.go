@@ -101,16 +101,22 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 	if s := a.snapshot.Load(); s != nil {
 		earlier = s.Table
 	}
-	options, prices := ConfigOptions("", nil), relay.NewPrices(a.book)
-	table := router.New(models, routing(c, &options, prices), earlier)
+	options := ConfigOptions("", nil)
+	prices, err := pricesOf(a.book, &c.Server)
+	if err != nil {
+		return err
+	}
+	settings := routing(c, &options, prices)
+	settings.Room = rooms{a.limiter}
+	table := router.New(models, settings, earlier)
 
 	var global *limit.Global
-	if g := c.Server.Global; g.RPM != nil || g.TPM != nil || g.Parallel != nil || g.Budget != nil {
+	if g := (&limit.Global{Limits: c.Server.Global}); g.Limited() {
 		spent, err := a.store.Total(ctx, "global", "")
 		if err != nil {
 			return fmt.Errorf("read what the gateway has spent: %w", err)
 		}
-		global = &limit.Global{Limits: g, Spend: spent}
+		g.Spend, global = spent, g
 	}
 	// Last, because it starts something: from here on nothing can fail.
 	destinations, err := a.exports.build(c.Logging)
@@ -120,12 +126,13 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 	s := &api.Snapshot{
 		Snapshot: &relay.Snapshot{
 			Table: table, Prices: prices, Global: global, Transport: a.transport,
-			DropParams: c.Server.DropParams, BlockUnpriced: c.Server.BlockUnpriced, Exporter: destinations,
+			DropParams: c.Server.DropParams, Unpriced: unpriced(&c.Server), CountTokens: countTokens[c.Server.CountTokens], Exporter: destinations,
 			MaxStream: c.Router.MaxStream,
 		},
 		MaxBody: c.Server.MaxRequestBytes, BudgetExceededStatus: c.Server.BudgetExceededStatus, MetricsAuth: c.Server.RequireMetricsAuth,
 		UserHeader: c.Server.UserHeader, RequireUser: c.Server.EnforceUserParam, RejectTags: c.Server.RejectClientTags, EndUserBudget: c.Server.EndUserBudgetID, ModelAliases: c.Server.ModelAliases,
 	}
+	a.limiter.SetRules(rules(c))
 	a.snapshot.Store(s)
 	a.loaded.Store(l)
 	a.exports.swap(destinations)

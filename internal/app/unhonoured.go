@@ -17,13 +17,9 @@ func Unhonoured(c *config.Config) []string {
 		what string
 	}{
 		{!router.Strategy(r.Strategy).Known(), "router_settings.routing_strategy: " + r.Strategy + " (simple-shuffle is used)"},
-		{len(r.DeploymentBudgets) > 0, "litellm_params.max_budget (budgets of deployments are not kept)"},
-		{len(r.ProviderBudgets) > 0, "router_settings.provider_budget_config (budgets of providers are not kept)"},
 		{s.RedisURL != "", "redis (limits are counted in this process)"},
 		{s.StoreModelInDB, "general_settings.store_model_in_db"},
 		{s.AllowClientCredentials, "general_settings.allow_client_side_credentials (clients' api_base and api_key are refused)"},
-		{s.DefaultKeyParallel != nil, "general_settings.max_parallel_requests (only keys' own limits are kept)"},
-		{s.DefaultSoftBudget != nil, "litellm_settings.default_soft_budget"},
 		{s.OpenWhenStoreDown, "general_settings.allow_requests_on_db_unavailable (keys are in memory anyway)"},
 		{s.AlwaysStreamUsage != nil, "general_settings.always_include_stream_usage (usage is shown if the client asks)"},
 		{s.StorePrompts, "general_settings.store_prompts_in_spend_logs (prompts are not stored)"},

@@ -178,6 +178,16 @@ type Server struct {
 	// DefaultKeyParallel caps calls in flight of keys that do not say; nil is no cap.
 	DefaultKeyParallel *int64
 	DefaultSoftBudget  *gateway.NanoUSD
+	// CountTokens says which tokens count against limits: "total", "input" or
+	// "output" (token_rate_limit_type).
+	CountTokens string
+	// UserBudgetsInTeams has a user's budgets hold for keys of teams, too.
+	UserBudgetsInTeams bool
+	// Unpriced says what becomes of models without a price while somebody who
+	// pays has a budget: "block", "allow", or "estimate" at the two prices below.
+	Unpriced       string
+	UnpricedInput  string // USD per token, decimal
+	UnpricedOutput string
 
 	RequestTimeout   time.Duration // 0 if not set
 	DropParams       bool

@@ -42,6 +42,7 @@ func newLoader(o Options) *loader {
 			Host: "0.0.0.0", Port: 4000, MaxRequestBytes: 100 << 20,
 			RequireMetricsAuth: true, BudgetExceededStatus: 422, Timezone: time.UTC, Health: Health{Details: true},
 			JournalFsync: Fsync{Every: 100 * time.Millisecond}, RetentionInterval: 24 * time.Hour, DrainTimeout: 30 * time.Second,
+			CountTokens: "total", Unpriced: "block", UnpricedInput: "0.00001", UnpricedOutput: "0.00003",
 			KeyCacheTTL: time.Minute, ConfigPoll: 30 * time.Second, DataDir: o.DataDir,
 		},
 		Logging: Logging{Level: "info"},

@@ -138,9 +138,11 @@ func TestLimitsAndLoggingOfAFile(t *testing.T) {
 		Timezone: paris, BudgetResetTime: 4*time.Hour + 30*time.Minute,
 		Global: gateway.Limits{
 			RPM: new(int64(1000)), TPM: new(int64(2_000_000)), Parallel: new(int64(50)),
-			Budget: new(gateway.NanoUSD(100_000_000)), BudgetDuration: "30d",
+			Budget: new(gateway.NanoUSD(100_000_000)), BudgetDuration: "30d", Shadow: true,
 		},
-		UserHeader: "X-Customer", StorePrompts: true, SpendLogsRetention: 30 * 24 * time.Hour,
+		DefaultKeyParallel: new(int64(8)), CountTokens: "input", UserBudgetsInTeams: true,
+		Unpriced: "estimate", UnpricedInput: "0.000002", UnpricedOutput: "0.00003",
+		UserHeader: "X-Customer", StorePrompts: true, SpendLogsRetention: 30 * 24 * time.Hour, RetentionInterval: 24 * time.Hour,
 		DrainTimeout: 30 * time.Second, ConfigPoll: 30 * time.Second, Health: config.Health{Details: true},
 	}
 	sameZone := cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })

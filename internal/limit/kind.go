@@ -86,7 +86,7 @@ var Kinds = [kinds]struct {
 // many calls come while this one runs, and one that is promised the most it
 // could come to would starve them. So a call gets a sixteenth of what is left,
 // but what such a call typically takes at least; and while nobody else holds
-// anything, what it will rarely exceed.
+// anything, a third, as far as it will rarely exceed that.
 func (r *Range) promise(left int64, alone bool) (int64, bool) {
 	switch {
 	case r.Worst == 0:
@@ -96,7 +96,7 @@ func (r *Range) promise(left int64, alone bool) (int64, bool) {
 	}
 	n := max(r.Typical, left/16)
 	if alone {
-		n = max(n, r.Want)
+		n = max(n, min(r.Want, max(left/3, r.Want/16)))
 	}
 	return min(n, r.Worst, left), true
 }

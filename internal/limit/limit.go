@@ -4,6 +4,7 @@ import (
 	"context"
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"penstock/internal/gateway"
@@ -15,6 +16,9 @@ type Counter interface {
 	// in h; otherwise it returns what refused. Takes of one set stand together,
 	// and sets in the order of their scopes; h keeps takes until it is settled.
 	Reserve(ctx context.Context, now time.Time, h *Hold, takes []Take, size *Size) *Refusal
+	// Room reports whether all takes have anything left. It takes nothing and
+	// does not wait.
+	Room(now time.Time, takes []Take) bool
 	// Settle replaces what h reserved by what the call used, once. Settling
 	// again does nothing.
 	Settle(h *Hold, a *Actual)
@@ -24,6 +28,7 @@ type Counter interface {
 type Limiter struct {
 	counter Counter
 	now     func() time.Time
+	rules   atomic.Pointer[Rules]
 	seed    maphash.Seed
 	shard   [shards]struct {
 		mu     sync.RWMutex
@@ -45,6 +50,7 @@ type bookKey struct{ scope, id, duration string }
 // New returns a Limiter on c.
 func New(c Counter, now func() time.Time) *Limiter {
 	l := &Limiter{counter: c, now: now, seed: maphash.MakeSeed()}
+	l.rules.Store(&Rules{})
 	for i := range l.shard {
 		l.shard[i].sets, l.shard[i].booked = map[setKey]*Set{}, map[bookKey]gateway.Spend{}
 	}
@@ -84,7 +90,8 @@ func (l *Limiter) Takes(dst []Take, p *gateway.Principal, g *Global, model strin
 	}
 	if u := p.User; u != nil {
 		// Budgets of a user are for personal keys: what a team's key spends is the team's.
-		add(Scope{Kind: UserScope, ID: u.ID}, "", "", &u.Limits, &u.Spend, u.CreatedAt, p.Team != nil)
+		counted := p.Team != nil && !l.rules.Load().UserBudgetsInTeams
+		add(Scope{Kind: UserScope, ID: u.ID}, "", "", &u.Limits, &u.Spend, u.CreatedAt, counted)
 	}
 	if e := p.EndUser; e != nil {
 		add(Scope{Kind: EndUserScope, ID: e.ID}, "", "", &e.Limits, &e.Spend, time.Time{}, false)
@@ -128,12 +135,7 @@ func (l *Limiter) set(s Scope, label, name string, lim *gateway.Limits, spent *g
 	if set != nil && set.source == lim {
 		return set
 	}
-	from := lim
-	if counted {
-		c := *lim
-		c.Budget, c.SoftBudget, c.Budgets = nil, nil, nil
-		from = &c
-	}
+	from := l.rules.Load().stored(s.Kind, lim, counted)
 	base := NewSet(s, label, anchor, compile(from, spent, func(model, duration string) gateway.Spend {
 		scope, id := Scopes[s.Kind].Books, s.String()
 		if model != "" {

@@ -118,6 +118,7 @@ func (m *Memory) reserve(now time.Time, h *Hold, takes []Take, size *Size) (*Ref
 			m.leases.lease(c, mt, t, now)
 		}
 		r := Kinds[t.Limit.Kind].Before(size)
+		mt.learned(&r)
 		got, v := mt.room(t.Limit, &r, h, now)
 		switch {
 		case v == ask:
@@ -154,7 +155,7 @@ func (m *Memory) reserve(now time.Time, h *Hold, takes []Take, size *Size) (*Ref
 			e.taken = money
 		}
 		e.cell.meters[e.meter].take(e, now)
-		if !e.start.IsZero() {
+		if l := e.take.Limit; l.Kind == Money && (!e.start.IsZero() || l.alone()) {
 			h.Charges = append(h.Charges, e.take.Limit.charge(e.start))
 		}
 		if f, ok := e.take.Limit.Kind.family(); ok && (h.tightest[f] < 0 || e.left < h.entries[h.tightest[f]].left) {
@@ -172,6 +173,19 @@ func (m *Memory) reserve(now time.Time, h *Hold, takes []Take, size *Size) (*Ref
 	}
 	h.Money, h.Capped = money, money < worst
 	return nil, false
+}
+
+// Room implements Counter.
+func (m *Memory) Room(now time.Time, takes []Take) bool {
+	for _, t := range takes {
+		c := m.lock(t.Set)
+		ok := c.meters[c.meter(t, now, m.calendar)].any(t.Limit, now)
+		c.mu.Unlock()
+		if !ok && !t.Limit.Shadow {
+			return false
+		}
+	}
+	return true
 }
 
 // Settle implements Counter.
@@ -193,7 +207,7 @@ func (m *Memory) Settle(h *Hold, a *Actual) {
 			}
 			if mt.counts(h.admitted) {
 				mt.used += int64(a.Money)
-				if !mt.start.IsZero() {
+				if !mt.start.IsZero() || mt.alone {
 					h.Charges = append(h.Charges, Charge{mt.scope, mt.id, mt.duration, mt.start, mt.own})
 				}
 			}
@@ -201,7 +215,7 @@ func (m *Memory) Settle(h *Hold, a *Actual) {
 		for ; i < len(h.entries) && h.entries[i].cell == c; i++ {
 			e := &h.entries[i]
 			c.meters[e.meter].settle(e, h, a)
-			if l := e.take.Limit; !e.start.IsZero() && (l.Model != "" || !c.meters[e.meter].start.Equal(e.start)) {
+			if l := e.take.Limit; l.Kind == Money && (!e.start.IsZero() || l.alone()) && (l.Model != "" || !c.meters[e.meter].start.Equal(e.start)) {
 				h.Charges = append(h.Charges, l.charge(e.start)) // of one model, or of a window that is over
 			}
 		}

@@ -15,10 +15,13 @@ type meter struct {
 
 	// Of money only.
 	reserved int64     // promised to calls in flight
+	spent    int64     // by calls, below
+	calls    int64     // that were settled in the current window, by this process
 	start    time.Time // of the current window
 	end      time.Time
 	told     bool // that the soft budget was reached in this window
 	own      bool // the scope's own budget, as it is now
+	alone    bool // nobody else keeps what was spent in a lifetime
 
 	scope, id, duration string // what the ledger calls it
 }
@@ -52,7 +55,7 @@ func (c *cell) add(t Take, now time.Time, cal Calendar) int {
 			return i
 		}
 	}
-	m := meter{kind: l.Kind, model: l.Model, window: l.Window, anchor: t.Set.Anchor, scope: l.scope, id: l.id, duration: l.duration}
+	m := meter{kind: l.Kind, model: l.Model, window: l.Window, anchor: t.Set.Anchor, scope: l.scope, id: l.id, duration: l.duration, alone: l.alone()}
 	switch Kinds[l.Kind].Span {
 	case sliding:
 		m.ring = &ring{at: now.Unix()}
@@ -60,6 +63,9 @@ func (c *cell) add(t Take, now time.Time, cal Calendar) int {
 		m.start, m.end = l.Window.Bounds(now, m.anchor, cal)
 		if m.end.IsZero() {
 			m.used = int64(l.Booked.Total)
+			if m.alone {
+				m.used = int64(l.Booked.Window)
+			}
 		} else if l.Booked.WindowStart.Equal(m.start) {
 			m.used = int64(l.Booked.Window)
 		}
@@ -76,7 +82,7 @@ func (m *meter) roll(now time.Time, cal Calendar) {
 		m.ring.advance(now.Unix())
 	case m.kind == Money && !m.end.IsZero() && !now.Before(m.end):
 		m.start, m.end = m.window.Bounds(now, m.anchor, cal)
-		m.used, m.reserved, m.told = 0, 0, false
+		m.used, m.reserved, m.spent, m.calls, m.told = 0, 0, 0, 0, false
 		m.lease = nil // what is in flight keeps the old window's
 	}
 }
@@ -85,6 +91,25 @@ func (m *meter) roll(now time.Time, cal Calendar) {
 // the moment.
 func (m *meter) counts(at time.Time) bool {
 	return m.kind == Money && m.model == "" && (m.end.IsZero() || !at.Before(m.start) && at.Before(m.end))
+}
+
+// learned widens what is typical to twice what the calls before this one have
+// cost on average: who spends a budget is known better than the model's users.
+func (m *meter) learned(r *Range) {
+	if m.kind == Money && m.calls > 0 {
+		r.Typical = max(r.Typical, min(2*(m.spent/m.calls), r.Want))
+	}
+}
+
+// any reports whether anything is left.
+func (m *meter) any(l *Limit, now time.Time) bool {
+	switch {
+	case m.lease != nil:
+		return !m.lease.known || m.lease.rest > 0 || m.lease.free > 0
+	case m.ring != nil:
+		return m.ring.sum < l.AmountAt(now)
+	}
+	return m.used+m.reserved < l.AmountAt(now)
 }
 
 // room returns how much of the range the limit allows.
@@ -150,6 +175,8 @@ func (m *meter) settle(e *entry, h *Hold, a *Actual) {
 		m.used--
 	case m.start.Equal(e.start): // money of a window that is over belongs to that window
 		m.reserved -= e.taken
+		m.calls++
+		m.spent += used
 		if m.model != "" {
 			m.used += used
 		}

@@ -103,10 +103,13 @@ func (f *Refusal) budget(model string, retry time.Duration, now time.Time) *gate
 	}
 	usd := func(n int64) string { return gateway.NanoUSD(n).String() }
 	round := func(n int64, digits int) string { return strconv.FormatFloat(float64(n)/1e9, 'f', digits, 64) }
-	text = strings.NewReplacer("{id}", f.Set.Scope.String(), "{of}", f.Set.Scope.Of, "{member}", f.Set.Scope.ID, "{key}", alias+" ("+f.Set.Name+")", "{alias}", f.Set.Label,
+	text = strings.NewReplacer("{scope}", row.Name, "{id}", f.Set.Scope.String(), "{of}", f.Set.Scope.Of, "{member}", f.Set.Scope.ID, "{key}", alias+" ("+f.Set.Name+")", "{alias}", f.Set.Label,
 		"{model}", model, "{for}", span, "{cost}", usd(f.Used), "{budget}", usd(f.Amount), "{cost4}", round(f.Used, 4), "{budget2}", round(f.Amount, 2)).Replace(text)
 	if f.Limit.Model != "" && row.ModelBudget != "" {
 		text += fmt.Sprintf(". Current cost: %s, Max budget: %s", usd(f.Used), usd(f.Amount))
+	}
+	if k := f.Set.Scope.Kind; k == DeploymentScope || k == ProviderScope {
+		return &gateway.Error{Kind: gateway.Exceeded, Type: "rate_limit_error", RetryAfter: retry, Message: text}
 	}
 	until := ""
 	if retry > time.Second {

@@ -54,10 +54,14 @@ var Scopes = [scopeKinds]struct {
 	TeamScope: {"team", "model_per_team", "team", budgetOf("Team={id} "), windowOf("Team={id}"),
 		"LiteLLM Team: {id}, exceeded budget for model={model}"},
 	OrganizationScope: {"organization", "model_per_organization", "organization", budgetOf("Organization={id} "), windowOf("Organization={id}"), ""},
-	DeploymentScope:   {"deployment", "model_per_deployment", "deployment", budgetOf("Deployment={id} "), windowOf("Deployment={id}"), ""},
-	ProviderScope:     {"provider", "model_per_provider", "provider", budgetOf("Provider={id} "), windowOf("Provider={id}"), ""},
+	DeploymentScope:   {"deployment", "model_per_deployment", "deployment", crossed, crossed, ""},
+	ProviderScope:     {"provider", "model_per_provider", "provider", crossed, crossed, ""},
 	GlobalScope:       {"global", "model_per_global", "global", budgetOf(""), windowOf("Proxy"), ""},
 }
+
+// crossed is what a client is told if the last deployment that might have
+// answered has spent its budget.
+const crossed = "No deployments available - crossed budget: {scope} {id} has spent {cost} of {budget}"
 
 func budgetOf(who string) string {
 	return "Budget has been exceeded! " + who + "Current cost: {cost}, Max budget: {budget}"
@@ -105,4 +109,12 @@ const Unlimited = math.MaxInt64
 type Global struct {
 	Limits gateway.Limits
 	Spend  gateway.Spend
+}
+
+// Limited reports whether there are any. Where there are none, no counter is
+// shared by all calls.
+func (g *Global) Limited() bool {
+	l := &g.Limits
+	return l.RPM != nil || l.TPM != nil || l.InputTPM != nil || l.OutputTPM != nil || l.Parallel != nil || l.Budget != nil ||
+		l.SoftBudget != nil || len(l.Budgets)+len(l.Models) > 0
 }

@@ -41,6 +41,12 @@ func (l *Limit) charge(start time.Time) Charge {
 	return Charge{l.scope, l.id, l.duration, start, l.own()}
 }
 
+// alone reports whether nobody but the books of windows keeps what was spent of
+// the limit in a lifetime: of one model, of a deployment, of a provider.
+func (l *Limit) alone() bool {
+	return l.Model != "" || l.scope == "deployment" || l.scope == "provider"
+}
+
 // own reports whether it is the scope's own budget.
 func (l *Limit) own() bool { return l.Kind == Money && l.Model == "" && !l.Further }
 
@@ -190,7 +196,7 @@ func compile(l *gateway.Limits, spent *gateway.Spend, booked func(model, duratio
 	m.Booked, m.Raise, m.RaiseUntil = *spent, int64(l.Raise), l.RaiseUntil
 	// What is kept beside the owner is of the window that was booked last, which
 	// may have had another duration.
-	if b := booked("", m.Window.String()); !b.WindowStart.IsZero() && !b.WindowStart.Before(spent.WindowStart) {
+	if b := booked("", m.Window.String()); b.Window != 0 && !b.WindowStart.Before(spent.WindowStart) {
 		m.Booked.Window, m.Booked.WindowStart = b.Window, b.WindowStart
 	}
 	if l.SoftBudget != nil {

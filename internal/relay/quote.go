@@ -21,7 +21,10 @@ type Prices struct {
 	book  *price.Book
 	rates sync.Map // rateKey -> *price.Rate, nil if there is no price
 	n     atomic.Int64
-	dear  sync.Map // model name -> *quote
+	// estimate stands for the price of models that have none; nil if they are not
+	// estimated.
+	estimate *price.Rate
+	dear     sync.Map // model name -> *quote
 }
 
 // maxRemembered bounds what Prices remembers: with wildcards, model names are
@@ -39,8 +42,26 @@ type quote struct {
 	model     string        // for learning how long answers are
 }
 
-// NewPrices returns prices over the book.
-func NewPrices(book *price.Book) *Prices { return &Prices{book: book} }
+// NewPrices returns prices over the book. If estimate is not nil, it is what
+// models without a price are taken to cost.
+func NewPrices(book *price.Book, estimate *price.Rate) *Prices {
+	return &Prices{book: book, estimate: estimate}
+}
+
+// Unpriced says what becomes of calls of models without a price.
+type Unpriced uint8
+
+const (
+	// BlockBudgeted refuses them if money is limited for anybody they are charged to.
+	BlockBudgeted Unpriced = iota
+	// BlockUnpriced refuses them all.
+	BlockUnpriced
+	// AllowUnpriced lets them cost nothing.
+	AllowUnpriced
+)
+
+// Estimated is the version of the price of a model that has none.
+const Estimated = "estimate"
 
 // Book returns the published prices.
 func (p *Prices) Book() *price.Book { return p.book }
@@ -94,6 +115,9 @@ func (p *Prices) quote(r *router.Route) *quote {
 	for _, target := range r.Serving() {
 		rate := p.Rate(target.Deployment, target.Model)
 		if rate == nil {
+			rate = p.estimate
+		}
+		if rate == nil {
 			q.unpriced = target.ID
 			continue
 		}
@@ -137,7 +161,7 @@ func (l *line) quote() error {
 			q = q.or(l.s.Prices.quote(&r)) // the client's own fallbacks may answer, too
 		}
 	}
-	if q.unpriced != "" && (l.s.BlockUnpriced || budgeted(c, l.s.Global)) {
+	if q.unpriced != "" && (l.s.Unpriced == BlockUnpriced || l.s.Unpriced == BlockBudgeted && l.r.Limits.Budgeted(&c.Principal, l.s.Global, c.Group)) {
 		return &gateway.Error{
 			Kind: gateway.Forbidden, Type: "model_cost_map_missing", Param: "model",
 			Message: fmt.Sprintf("The model '%s' has no known price (deployment %s), so the call cannot be counted against a budget. "+
@@ -159,13 +183,20 @@ func (l *line) quote() error {
 			out.Worst = maxUnknownOutput
 		}
 		out.Want = min(l.r.Outputs.Expect(q.model), out.Worst)
-		out.Typical = min(l.r.Outputs.Typical(q.model), out.Want)
-		out.Least = min(16, out.Typical) // an answer shorter than this is of no use to anybody
+		out.Typical = min(max(l.r.Outputs.Typical(q.model), 1), out.Want)
+		out.Least = 1
 	}
 	likely := token.Likely(l.in.Text, 1)
 	l.size.Input = limit.Exactly(likely)
 	l.size.Output = each(out, func(n int64) int64 { return n * choices })
-	l.size.Tokens = each(l.size.Output, func(n int64) int64 { return likely + n })
+	switch l.s.CountTokens {
+	case InputOnly:
+		l.size.Tokens = l.size.Input
+	case OutputOnly:
+		l.size.Tokens = l.size.Output
+	default:
+		l.size.Tokens = each(l.size.Output, func(n int64) int64 { return likely + n })
+	}
 	rates := q.rates
 	if c.Ask.Tier {
 		rates = q.tiers // a client must not get past its budget by a dearer tier
@@ -188,20 +219,47 @@ func each(r limit.Range, f func(int64) int64) limit.Range {
 	return limit.Range{Least: f(r.Least), Typical: f(r.Typical), Want: f(r.Want), Worst: f(r.Worst)}
 }
 
+// CountTokens says which tokens count against limits of tokens per minute
+// (token_rate_limit_type).
+type CountTokens uint8
+
+// What may count.
+const (
+	AllTokens CountTokens = iota
+	InputOnly
+	OutputOnly
+)
+
+// actual returns what the call has used, as limits count it. Input that was
+// read from the provider's cache does not count as tokens.
+func (l *line) actual() limit.Actual {
+	u := &l.row.Usage
+	a := limit.Actual{Input: u.Prompt - u.CacheRead, Output: u.Completion, Money: l.row.Cost}
+	switch l.s.CountTokens {
+	case InputOnly:
+		a.Tokens = a.Input
+	case OutputOnly:
+		a.Tokens = a.Output
+	default:
+		a.Tokens = a.Input + a.Output
+	}
+	if l.outcome.Target.Deployment != nil {
+		a.Requests = 1
+	}
+	return a
+}
+
 // affordable returns the max_tokens that the reservation pays for, 0 if the
 // call needs no cap.
 func (l *line) affordable() int64 {
-	if !l.hold.Capped || l.c.Ask.MaxOutput > 0 || l.c.Op == gateway.Embed || l.rate == nil {
+	money, capped := l.hold.Money, l.hold.Capped
+	if l.attempt.Capped {
+		money, capped = min(money, l.attempt.Money), true
+	}
+	if !capped || l.c.Ask.MaxOutput > 0 || l.c.Op == gateway.Embed || l.rate == nil {
 		return 0
 	}
-	return max(l.rate.Affordable(gateway.NanoUSD(l.hold.Money), l.c.Ask.Input)/max(l.c.Ask.Choices, 1), 1)
-}
-
-// budgeted reports whether money is limited for anybody the call is charged to.
-func budgeted(c *gateway.Call, g *limit.Global) bool {
-	p := &c.Principal
-	return p.Key != nil && p.Key.Limits.Budget != nil || p.User != nil && p.User.Limits.Budget != nil && p.Team == nil ||
-		p.Team != nil && p.Team.Limits.Budget != nil || g != nil && g.Limits.Budget != nil
+	return max(l.rate.Affordable(gateway.NanoUSD(money), l.c.Ask.Input)/max(l.c.Ask.Choices, 1), 1)
 }
 
 // Known returns the models behind a wildcard name that the price book knows:

@@ -48,9 +48,10 @@ type Snapshot struct {
 	Transport http.RoundTripper
 	// DropParams leaves out parameters that a vendor lacks, instead of refusing the call.
 	DropParams bool
-	// BlockUnpriced refuses models without a price, whoever pays.
-	BlockUnpriced bool
-	Exporter      Exporter
+	Unpriced   Unpriced
+	// CountTokens says which tokens count against limits of tokens.
+	CountTokens CountTokens
+	Exporter    Exporter
 	// MaxStream bounds a streamed answer in time, however steadily it comes;
 	// 0 is an hour.
 	MaxStream time.Duration
@@ -128,6 +129,7 @@ type line struct {
 	rate  *price.Rate // the dearest that may apply; nil if no price is known
 
 	hold    limit.Hold
+	attempt limit.Hold     // of the attempt that runs, under the limits of its deployment
 	counts  []spend.Window // memory for row.Windows, kept from call to call
 	size    limit.Size
 	row     spend.Row
@@ -166,7 +168,10 @@ func (r *Relay) Embed(ctx context.Context, c *gateway.Call, in *wire.Object, out
 // route makes one attempt after another, until a deployment answers.
 func (l *line) answer(ctx context.Context, try func(*line, context.Context, router.Target) error) error {
 	return l.route.Do(ctx, l.r.Clock, &l.outcome, func(ctx context.Context, t router.Target) (router.Seen, error) {
-		err := try(l, ctx, t)
+		err := l.enter(ctx, t)
+		if err == nil {
+			err = try(l, ctx, t)
+		}
 		return l.shown(), err
 	})
 }
@@ -185,6 +190,7 @@ func (r *Relay) carry(ctx context.Context, c *gateway.Call, in *wire.Object, out
 	if err := r.Limits.Reserve(ctx, &l.hold, &c.Principal, l.s.Global, c.Group, &l.size); err != nil {
 		return l.refused(err)
 	}
+	l.shadowed()
 	// 3. What is owed if we die now.
 	l.open()
 	if err := r.Journal.Begin(&l.row); err != nil {
@@ -214,6 +220,15 @@ func (r *Relay) carry(ctx context.Context, c *gateway.Call, in *wire.Object, out
 	return err
 }
 
+// enter reserves an attempt under the limits of its deployment and provider, in
+// the place of the attempt before, which has failed.
+func (l *line) enter(ctx context.Context, t router.Target) error {
+	l.r.Limits.Release(&l.attempt)
+	l.attempt.Reset()
+	size := limit.Size{Money: each(l.size.Money, func(n int64) int64 { return min(n, l.hold.Money) })}
+	return l.r.Limits.ReserveAttempt(ctx, &l.attempt, t.Deployment, &size)
+}
+
 func (r *Relay) line() *line {
 	if l, ok := r.pool.Get().(*line); ok {
 		return l
@@ -224,6 +239,7 @@ func (r *Relay) line() *line {
 // free makes l ready for another call. What outlives the call has been copied.
 func (r *Relay) free(l *line) {
 	l.hold.Reset()
+	l.attempt.Reset()
 	l.r, l.s, l.c, l.in, l.out, l.d, l.rate, l.canon, l.output = nil, nil, nil, nil, nil, dialect{}, nil, nil, nil
 	l.route, l.size, l.row, l.answered = router.Route{}, limit.Size{}, spend.Row{}, seen{}
 	l.outcome.Reset()

@@ -35,8 +35,10 @@ func (l *line) open() {
 // windows fills in the budget windows in which the call's cost counts.
 func (l *line) windows() {
 	l.counts = l.counts[:0]
-	for _, c := range l.hold.Charges {
-		l.counts = append(l.counts, spend.Window{Scope: c.Scope, ID: c.ID, Duration: c.Duration, Start: c.Start})
+	for _, charges := range [...][]limit.Charge{l.hold.Charges, l.attempt.Charges} {
+		for _, c := range charges {
+			l.counts = append(l.counts, spend.Window{Scope: c.Scope, ID: c.ID, Duration: c.Duration, Start: c.Start})
+		}
 	}
 	l.row.Windows = l.counts
 	l.row.KeyWindow, l.row.UserWindow = l.hold.WindowStart(limit.KeyScope), l.hold.WindowStart(limit.UserScope)
@@ -82,9 +84,13 @@ func (l *line) close(e *gateway.Error, now time.Time) {
 			// The vendor may name the model more exactly than the deployment does.
 			rate = l.s.Prices.Rate(t.Deployment, l.answered.Model)
 		}
+		version := l.s.Prices.Book().Version()
+		if rate == nil {
+			rate, version = l.s.Prices.estimate, Estimated
+		}
 		if rate != nil {
 			rate = rate.At(row.Start)
-			row.Cost, row.Priced, row.Price = rate.Cost(row.Usage), true, l.s.Prices.Book().Version()
+			row.Cost, row.Priced, row.Price = rate.Cost(row.Usage), true, version
 			row.Rate, row.RateTerms = rate.ID(), rate.Terms()
 		}
 	}
@@ -100,12 +106,9 @@ func (l *line) close(e *gateway.Error, now time.Time) {
 func (l *line) settle(e *gateway.Error) {
 	l.settled = true
 	l.close(e, time.Now())
-	used := &l.row.Usage
-	a := limit.Actual{Tokens: used.Total() - used.CacheRead, Input: used.Prompt - used.CacheRead, Output: used.Completion, Money: l.row.Cost}
-	if l.outcome.Target.Deployment != nil {
-		a.Requests = 1
-	}
+	a := l.actual()
 	l.r.Limits.Settle(&l.hold, &a)
+	l.r.Limits.Settle(&l.attempt, &a)
 	l.windows()
 	if err := l.r.Journal.End(&l.row); err != nil {
 		// Kept in memory instead, and said: the answer has been given.
@@ -114,12 +117,32 @@ func (l *line) settle(e *gateway.Error) {
 		l.r.Unbooked(row)
 		l.r.Log.Error("call not journaled; its spend is in memory until it is booked", "call", l.c.ID, "err", err)
 	}
-	if e == nil && l.c.Op == gateway.Chat && used.Completion > 0 && l.c.Route != checkRoute {
+	if used := &l.row.Usage; e == nil && l.c.Op == gateway.Chat && used.Completion > 0 && l.c.Route != checkRoute {
 		l.r.Outputs.Observe(l.c.Group, used.Completion/max(l.c.Ask.Choices, 1))
 	}
-	if o := l.hold.Overshoot; o > 0 {
+	if o := max(l.hold.Overshoot, l.attempt.Overshoot); o > 0 {
 		l.r.Metrics.overshoot.Add(float64(o) / 1e9)
 		l.r.Log.Warn("a call cost more than it could have by its bound", "call", l.c.ID, "model", l.row.Model, "over_usd", gateway.NanoUSD(o).String())
+	}
+	for _, reached := range [...][]limit.Reached{l.hold.Reached, l.attempt.Reached} {
+		for _, x := range reached {
+			s := &x.Set.Scope
+			l.r.Metrics.soft.WithLabelValues(limit.Scopes[s.Kind].Name).Inc()
+			l.r.Log.Warn("soft budget reached; nothing is refused for it", "scope", limit.Scopes[s.Kind].Name, "id", s.String(), "alias", x.Set.Label,
+				"spent_usd", gateway.NanoUSD(x.Used).String(), "soft_budget_usd", gateway.NanoUSD(x.Limit.Soft).String(), "window", x.Limit.Window.String())
+		}
+	}
+}
+
+// shadowed counts and logs the limits that would have refused the call if they
+// were not in shadow mode.
+func (l *line) shadowed() {
+	for i := range l.hold.Would {
+		f := &l.hold.Would[i]
+		scope, kind := limit.Scopes[f.Set.Scope.Kind].Name, limit.Kinds[f.Limit.Kind].Name
+		l.r.Metrics.shadow.WithLabelValues(scope, kind).Inc()
+		l.r.Log.Info("a limit in shadow mode would have refused a call", "call", l.c.ID, "scope", scope, "id", f.Set.Scope.String(),
+			"limit", kind, "amount", f.Amount, "used", f.Used, "reserved", f.Reserved, "asked", f.Asked)
 	}
 }
 

@@ -18,9 +18,6 @@ const (
 	window = 1024
 	// unknown is expected of a model that nothing is known of.
 	unknown = 256
-	// usual is what an answer of such a model is thought to come to mostly: it is
-	// what a call is promised when a budget is nearly used up and many share it.
-	usual = 32
 	// least is expected of any model: a reservation of almost nothing would have
 	// to be extended at once.
 	least = 16
@@ -60,14 +57,15 @@ func (o *Outputs) Expect(model string) int64 {
 	return o.capped(model, unknown)
 }
 
-// Typical returns what every second answer of model does not exceed.
+// Typical returns what every second answer of model does not exceed, 0 if that
+// is not known.
 func (o *Outputs) Typical(model string) int64 {
 	if h := o.find(model); h != nil {
 		if n := h.typical.Load(); n > 0 {
 			return n
 		}
 	}
-	return o.capped(model, usual)
+	return 0
 }
 
 // Observe notes that an answer of model had n output tokens.
@@ -80,7 +78,7 @@ func (o *Outputs) Observe(model string, n int64) {
 	}
 	if p50, p99 := h.observe(n); p99 > 0 {
 		h.expect.Store(o.capped(model, max(least, p99)))
-		h.typical.Store(o.capped(model, max(least, p50)))
+		h.typical.Store(o.capped(model, p50))
 	}
 }
 

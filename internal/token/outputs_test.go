@@ -114,8 +114,8 @@ func BenchmarkObserve(b *testing.B) {
 
 func TestTypical(t *testing.T) {
 	o := token.NewOutputs(nil)
-	if got := o.Typical("m"); got != 32 {
-		t.Errorf("of an unknown model: Typical = %d, want 32", got)
+	if got := o.Typical("m"); got != 0 {
+		t.Errorf("of an unknown model: Typical = %d, want 0", got)
 	}
 	for range 60 {
 		o.Observe("m", 100)

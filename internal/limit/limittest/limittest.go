@@ -235,8 +235,8 @@ func capped(t *testing.T, open func(t *testing.T) limit.Counter) {
 		capped bool
 	}{
 		{"plenty is given whole", 100_000, []int64{60, 60, 60}, false},
-		{"a call alone gets what it rarely exceeds, the next ones what is typical", 100, []int64{10, 5, 5, 5, 4, 4, 4}, true},
-		{"what comes after it gets what is left", 13, []int64{10, 3}, true},
+		{"a call alone gets what it rarely exceeds, the next ones a share of what is left", 100, []int64{10, 5, 5, 5, 4, 4, 4}, true},
+		{"a call alone gets no more than a third, the next ones what is typical", 18, []int64{6, 4, 4, 4}, true},
 		{"what is left, but less than typical, is given as it is", 3, []int64{3}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -269,8 +269,8 @@ func capped(t *testing.T, open func(t *testing.T) limit.Counter) {
 // twenty at once all pass. A budget for six: one after another, all pass, none
 // is cut.
 func cheap(t *testing.T, open func(t *testing.T) limit.Counter) {
-	size := &limit.Size{Money: limit.Range{Least: 16, Typical: 32, Want: 256, Worst: 16384}}
-	for _, cost := range []int64{10, 20, 30} {
+	size := &limit.Size{Money: limit.Range{Least: 1, Typical: 1, Want: 256, Worst: 16384}}
+	for _, cost := range []int64{5, 10, 20, 30} {
 		c := open(t)
 		takes := Takes(limit.KeyScope, "k", Of(limit.Money, 100*cost))
 		for i := range 20 {
@@ -281,7 +281,7 @@ func cheap(t *testing.T, open func(t *testing.T) limit.Counter) {
 			}
 		}
 	}
-	for _, cost := range []int64{20, 30, 100, 300} {
+	for _, cost := range []int64{5, 20, 30, 100, 300} {
 		c := open(t)
 		takes := Takes(limit.KeyScope, "k", Of(limit.Money, 6*cost))
 		for i := range 6 {

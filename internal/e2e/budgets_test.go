@@ -1,0 +1,146 @@
+package e2e_test
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// Nobody says how long the answers may be, and the model may write for 32
+// dollars: what is promised must not be what it could come to.
+func TestCallsWithoutACapShareASmallBudget(t *testing.T) {
+	t.Parallel()
+	h := open(t, oneModel("mock-tokens=5,latency=500"), env())
+	t.Run("twenty at once under a budget for a hundred all pass", func(t *testing.T) {
+		t.Parallel()
+		for _, members := range []string{`"model":"m"`, `"model":"m","stream":true`} {
+			key := h.key(`"max_budget":0.5`)
+			var whole atomic.Int64
+			var wg sync.WaitGroup
+			for range 20 {
+				wg.Go(func() {
+					if a := h.ask(key, members); a.whole() {
+						whole.Add(1)
+					} else {
+						t.Errorf("not answered to its end: %s", a)
+					}
+				})
+			}
+			wg.Wait()
+			if whole.Load() != 20 {
+				t.Errorf("%d of 20 were answered", whole.Load())
+			}
+		}
+	})
+	t.Run("six in a row under a budget for six all pass, and a seventh does not", func(t *testing.T) {
+		t.Parallel()
+		key := h.key(`"max_budget":0.03`)
+		for n := range 6 {
+			if a := h.ask(key, `"model":"m"`); !a.whole() {
+				t.Errorf("call %d: %s", n+1, a)
+			}
+		}
+		if a := h.ask(key, `"model":"m"`); a.status != 422 || !strings.Contains(a.body, "Budget has been exceeded! Key=key (sk-...") {
+			t.Errorf("the seventh: %s", a)
+		}
+		if spend := h.spend(key); spend != "0.03" {
+			t.Errorf("spent %s, want 0.03", spend)
+		}
+	})
+	t.Run("a hundred at once never spend more than there is", func(t *testing.T) {
+		t.Parallel()
+		key := h.key(`"max_budget":0.05`)
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() { h.ask(key, `"model":"m"`) })
+		}
+		wg.Wait()
+		if spend := nanos(t, h.spend(key)); spend > 50_000_000 || spend == 0 {
+			t.Errorf("spent %d billionths of 50000000", spend)
+		}
+	})
+}
+
+func TestBudgetsOfDeploymentsAndProviders(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, config, refused string }{
+		{"a deployment that has spent its budget makes room for another", `
+model_list:
+  - {model_name: m, model_info: {id: small}, litellm_params: {model: "openai/mock-tokens=5", api_base: MOCK/v1, api_key: k, input_cost_per_token: 0, output_cost_per_token: 0.001, order: 1, max_budget: 0.01, budget_duration: 1d}}
+  - {model_name: m, model_info: {id: large}, litellm_params: {model: "openai/mock-tokens=5", api_base: MOCK/v1, api_key: k, input_cost_per_token: 0, output_cost_per_token: 0.001, order: 2, max_budget: 0.015}}
+`, "crossed budget"},
+		{"a provider's budget is for all its deployments", `
+model_list:
+  - {model_name: m, model_info: {id: small}, litellm_params: {model: "openai/mock-tokens=5", api_base: MOCK/v1, api_key: k, input_cost_per_token: 0, output_cost_per_token: 0.001}}
+  - {model_name: m, model_info: {id: large}, litellm_params: {model: "openai/mock-tokens=5", api_base: MOCK/v1, api_key: k, input_cost_per_token: 0, output_cost_per_token: 0.001}}
+router_settings:
+  provider_budget_config: {openai: {budget_limit: 0.025, time_period: 1d}}
+`, "crossed budget"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := open(t, tt.config, env())
+			key := h.key("")
+			used := map[string]int{}
+			ask := func() *answer { return h.ask(key, `"model":"m","max_tokens":5`) }
+			for n := range 3 {
+				a := ask()
+				if !a.whole() {
+					t.Fatalf("call %d: %s", n+1, a)
+				}
+				used[a.header.Get("X-Litellm-Model-Id")]++
+			}
+			h.restart() // what was spent is on the books
+			for n := range 2 {
+				a := ask()
+				if !a.whole() {
+					t.Fatalf("call %d: %s", n+4, a)
+				}
+				used[a.header.Get("X-Litellm-Model-Id")]++
+			}
+			if a := ask(); a.status != 429 || !strings.Contains(a.body, tt.refused) {
+				t.Errorf("the sixth: %s\nwant a 429 with %q", a, tt.refused)
+			}
+			if strings.Contains(tt.config, "order") && (used["small"] != 2 || used["large"] != 3) {
+				t.Errorf("answered by %v, want small twice and large three times", used)
+			}
+		})
+	}
+}
+
+func TestUnpricedModels(t *testing.T) {
+	t.Parallel()
+	const model = `
+model_list:
+  - {model_name: m, litellm_params: {model: "openai/mock-tokens=5", api_base: MOCK/v1, api_key: k}}
+  - {model_name: free, litellm_params: {model: "openai/mock-tokens=5", api_base: MOCK/v1, api_key: k, input_cost_per_token: 0, output_cost_per_token: 0}}
+`
+	for _, tt := range []struct {
+		name, settings string
+		status         int // of a key with a budget
+		spend          string
+	}{
+		{"are blocked where there is a budget", "", 403, "0.0"},
+		{"cost nothing if that is allowed", "general_settings: {unpriced: allow}", 200, "0.0"},
+		{"are estimated", "general_settings: {unpriced: estimate, unpriced_input_cost_per_token: 0, unpriced_output_cost_per_token: 0.001}", 200, "0.005"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := open(t, model+tt.settings, env())
+			key := h.key(`"max_budget":1`)
+			if a := h.ask(key, `"model":"m"`); a.status != tt.status {
+				t.Errorf("with a budget: %s\nwant %d", a, tt.status)
+			}
+			if spend := h.spend(key); spend != tt.spend {
+				t.Errorf("spent %s, want %s", spend, tt.spend)
+			}
+			if a := h.ask(h.key(""), `"model":"m"`); !a.whole() {
+				t.Errorf("without a budget: %s", a)
+			}
+			if a := h.ask(h.key(`"max_budget":0`), `"model":"free"`); !a.whole() {
+				t.Errorf("a price of 0 is free, even under a budget of 0: %s", a)
+			}
+		})
+	}
+}
