@@ -73,7 +73,10 @@ func (l *Limiter) Reserve(ctx context.Context, h *Hold, p *gateway.Principal, g 
 func (l *Limiter) Settle(h *Hold, a *Actual) { l.counter.Settle(h, a) }
 
 // Release gives everything back: the call never reached a provider.
-func (l *Limiter) Release(h *Hold) { l.counter.Settle(h, &Actual{}) }
+func (l *Limiter) Release(h *Hold) { l.counter.Settle(h, &unused) }
+
+// unused is what a call has used that never reached a provider.
+var unused Actual
 
 // Takes appends the limits that apply to p's call of the model, narrow scopes
 // first, and returns them. This is the one place that decides which limits

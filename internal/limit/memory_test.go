@@ -92,23 +92,3 @@ func TestRefusalNamesEverything(t *testing.T) {
 		})
 	}
 }
-
-// What the path costs: one key with every limit, its user and its team.
-func BenchmarkReserveSettle(b *testing.B) {
-	all := gateway.Limits{RPM: new(int64(1 << 40)), TPM: new(int64(1 << 40)), Parallel: new(int64(1 << 40)), Budget: new(gateway.NanoUSD(1 << 60)), BudgetDuration: "30d"}
-	l := limit.New(limit.NewMemory(limit.Calendar{}), time.Now)
-	p := gateway.Principal{
-		Key:  &gateway.Key{Hash: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", TeamID: "t", Limits: all},
-		User: &gateway.User{ID: "u", Limits: all}, Team: &gateway.Team{ID: "t", Limits: all},
-	}
-	size := limit.Size{Tokens: limit.Exactly(100), Money: limit.Exactly(1000)}
-	b.ReportAllocs()
-	h := &limit.Hold{}
-	for b.Loop() {
-		h.Reset()
-		if err := l.Reserve(b.Context(), h, &p, nil, "m", &size); err != nil {
-			b.Fatal(err)
-		}
-		l.Settle(h, &limit.Actual{Requests: 1, Tokens: 80, Money: 900})
-	}
-}

@@ -71,13 +71,14 @@ var nothing gateway.Spend
 // ReserveAttempt takes what one attempt at the deployment may use from the
 // limits on it and on its provider, or refuses it with a *gateway.Error of kind
 // Exceeded: another deployment may have room. What was reserved is held until
-// Settle or Release, which costs nothing where there are no such limits.
-func (l *Limiter) ReserveAttempt(ctx context.Context, h *Hold, d *gateway.Deployment, size *Size) error {
+// Settle or Release. Where there are no such limits it costs nothing, and nobody
+// asks for the size.
+func (l *Limiter) ReserveAttempt(ctx context.Context, h *Hold, d *gateway.Deployment, size func() *Size) error {
 	if h.takes = l.deployment(h.takes[:0], d); len(h.takes) == 0 {
 		return nil
 	}
 	now := l.now()
-	if f := l.counter.Reserve(ctx, now, h, h.takes, size); f != nil {
+	if f := l.counter.Reserve(ctx, now, h, h.takes, size()); f != nil {
 		return f.Error("", now)
 	}
 	return nil

@@ -132,6 +132,7 @@ type line struct {
 	attempt limit.Hold     // of the attempt that runs, under the limits of its deployment
 	counts  []spend.Window // memory for row.Windows, kept from call to call
 	size    limit.Size
+	used    limit.Actual
 	row     spend.Row
 	outcome router.Outcome
 	canon   *canon.Request // of a call that is translated; decoded once
@@ -225,8 +226,9 @@ func (r *Relay) carry(ctx context.Context, c *gateway.Call, in *wire.Object, out
 func (l *line) enter(ctx context.Context, t router.Target) error {
 	l.r.Limits.Release(&l.attempt)
 	l.attempt.Reset()
-	size := limit.Size{Money: each(l.size.Money, func(n int64) int64 { return min(n, l.hold.Money) })}
-	return l.r.Limits.ReserveAttempt(ctx, &l.attempt, t.Deployment, &size)
+	return l.r.Limits.ReserveAttempt(ctx, &l.attempt, t.Deployment, func() *limit.Size {
+		return &limit.Size{Money: each(l.size.Money, func(n int64) int64 { return min(n, l.hold.Money) })}
+	})
 }
 
 func (r *Relay) line() *line {

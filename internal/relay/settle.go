@@ -106,9 +106,9 @@ func (l *line) close(e *gateway.Error, now time.Time) {
 func (l *line) settle(e *gateway.Error) {
 	l.settled = true
 	l.close(e, time.Now())
-	a := l.actual()
-	l.r.Limits.Settle(&l.hold, &a)
-	l.r.Limits.Settle(&l.attempt, &a)
+	l.used = l.actual()
+	l.r.Limits.Settle(&l.hold, &l.used)
+	l.r.Limits.Settle(&l.attempt, &l.used)
 	l.windows()
 	if err := l.r.Journal.End(&l.row); err != nil {
 		// Kept in memory instead, and said: the answer has been given.
