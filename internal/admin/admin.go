@@ -9,6 +9,7 @@ import (
 	"penstock/internal/config"
 	"penstock/internal/gateway"
 	"penstock/internal/limit"
+	"penstock/internal/secret"
 )
 
 // The kinds of entities that the management API writes.
@@ -49,6 +50,8 @@ type Options struct {
 	Calendar limit.Calendar
 	// Models returns what /model/info shows.
 	Models func() []Model
+	// Secrets seals what stored models and credentials must not show.
+	Secrets *secret.Box
 	// Budget is the ceiling on everything, nil for none.
 	Budget *gateway.NanoUSD
 	// Rules are the defaults and the upper bounds of new keys.

@@ -34,6 +34,7 @@ import (
 	"penstock/internal/provider/all"
 	"penstock/internal/relay"
 	"penstock/internal/router"
+	"penstock/internal/secret"
 	"penstock/internal/spend"
 	"penstock/internal/store"
 	"penstock/internal/token"
@@ -62,6 +63,7 @@ type App struct {
 	store     *store.DB
 	journal   *spend.Journal
 	booker    *spend.Booker
+	box       *secret.Box // opens the secrets in the database
 	directory *auth.Directory
 	counters  *limit.Memory
 	limiter   *limit.Limiter
@@ -76,6 +78,9 @@ type App struct {
 	server    *http.Server
 	listener  net.Listener
 	seq       int64 // of the last change seen in the store; only the poller touches it
+	// reloadDue is when a change asks for a reload, zero if none does; only the
+	// poller touches it.
+	reloadDue time.Time
 
 	// Replaced by a reload.
 	snapshot atomic.Pointer[api.Snapshot]
@@ -124,7 +129,7 @@ func (a *App) onStop(name string, stop func(context.Context) error) {
 // build starts everything, in the order of its needs; each step that starts
 // something registers its undoing in the next line.
 func (a *App) build(ctx context.Context) error {
-	l, err := a.load()
+	l, err := a.load(ctx)
 	if err != nil {
 		return err
 	}
@@ -138,6 +143,16 @@ func (a *App) build(ctx context.Context) error {
 		return fmt.Errorf("open the database: %w", err)
 	}
 	a.onStop("database", func(context.Context) error { return a.store.Close() })
+	if a.box, err = a.openBox(s); err != nil {
+		return err
+	}
+	if err := a.reseal(ctx); err != nil {
+		return err
+	}
+	if l, err = a.load(ctx); err != nil { // now with what is in the database
+		return err
+	}
+	s = &l.config.Server
 
 	sync := spend.SyncGrouped
 	switch f := s.JournalFsync; {
@@ -235,7 +250,7 @@ func (a *App) handler(authn *auth.Authenticator) http.Handler {
 		mux.Handle(r.Method+" "+r.Pattern, r.Handler)
 	}
 	management := admin.New(admin.Options{
-		Store: a.store, Directory: a.directory, Changed: a.changed, Flush: a.booker.Flush, LiveSpend: a.liveSpend, Calendar: a.calendar, Models: a.models,
+		Store: a.store, Directory: a.directory, Changed: a.changed, Flush: a.booker.Flush, LiveSpend: a.liveSpend, Calendar: a.calendar, Models: a.models, Secrets: a.box,
 		Budget: a.loaded.Load().config.Server.Global.Budget, Rules: a.loaded.Load().config.Keys, Now: time.Now, Log: a.log,
 	})
 	for _, r := range management.Routes() {

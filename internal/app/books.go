@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,8 +40,8 @@ func OpenBooks(ctx context.Context, o Options) (*Books, error) {
 	if o.Env == nil {
 		o.Env = os.LookupEnv
 	}
-	a := &App{o: o, book: price.Published()}
-	l, err := a.load()
+	a := &App{o: o, book: price.Published(), log: slog.New(slog.DiscardHandler)}
+	l, err := a.load(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -56,17 +57,38 @@ func OpenBooks(ctx context.Context, o Options) (*Books, error) {
 		return nil, err
 	}
 	b := &Books{prices: prices, models: map[string]*gateway.Deployment{}}
-	for i := range l.config.Models {
-		m := &l.config.Models[i]
-		if _, err := relay.Own(nil, m); err != nil {
-			return nil, fmt.Errorf("configuration: %w", err)
-		}
-		b.models[m.ID] = m
-	}
 	if b.DB, err = store.Open(ctx, url, store.Options{Chain: s.LedgerChain}); err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
+	a.store = b.DB
+	if err := a.booksModels(ctx, s, b.models); err != nil {
+		return nil, errors.Join(err, b.DB.Close())
+	}
 	return b, nil
+}
+
+// booksModels collects the deployments of the configuration and the database,
+// whose prices calls may have had.
+func (a *App) booksModels(ctx context.Context, s *config.Server, into map[string]*gateway.Deployment) error {
+	var err error
+	if a.box, err = a.openBox(s); err != nil {
+		return err
+	}
+	l, err := a.load(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range l.config.Models {
+		m := &l.config.Models[i]
+		_, err := relay.Own(nil, m)
+		switch {
+		case err == nil:
+			into[m.ID] = m
+		case !m.Stored:
+			return fmt.Errorf("configuration: %w", err)
+		}
+	}
+	return nil
 }
 
 // Rate returns what the call would be priced by today: by its deployment's

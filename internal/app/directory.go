@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"penstock/internal/admin"
@@ -52,13 +53,25 @@ func into[T any](put func(*T)) func(*T) error {
 // changed makes what the management API has written count for calls that start
 // from now on.
 func (a *App) changed(ctx context.Context, cs ...admin.Change) error {
+	reload := false
 	for _, c := range cs {
+		if configures(c.Entity) {
+			reload = true
+			continue
+		}
 		if err := a.refresh(ctx, c.Entity, c.ID, c.Spend); err != nil {
 			return err
 		}
 	}
+	if reload {
+		_, err := a.Reload(ctx)
+		return err
+	}
 	return nil
 }
+
+// configures reports whether rows of the kind are a part of the configuration.
+func configures(kind string) bool { return kind == "model" || kind == "credential" }
 
 // refresh reads one row again, by its kind in the change feed. One that is no
 // longer there is forgotten. spent says that its spend was set too.
@@ -218,6 +231,10 @@ func (a *App) listen(ctx context.Context, told chan<- struct{}) {
 	}
 }
 
+// reloadPause is how long a reload that a change asked for is put off when it
+// has failed: for a broken file, or a database that does not answer.
+const reloadPause = 5 * time.Second
+
 // follow reads what other processes on the same database have changed.
 func (a *App) follow(ctx context.Context) {
 	const most = 1000
@@ -232,6 +249,9 @@ func (a *App) follow(ctx context.Context) {
 			}
 			return
 		}
+		if slices.ContainsFunc(cs, func(c store.Change) bool { return configures(c.Kind) }) {
+			a.reloadDue = time.Now()
+		}
 		for _, c := range cs {
 			if err := a.refresh(ctx, c.Kind, c.ID, false); err != nil {
 				a.log.Warn("a change of another replica not read; tried again in a moment", "err", err)
@@ -240,7 +260,13 @@ func (a *App) follow(ctx context.Context) {
 			a.seq = c.Seq
 		}
 		if len(cs) < most {
-			return
+			break
+		}
+	}
+	if !a.reloadDue.IsZero() && !time.Now().Before(a.reloadDue) {
+		a.reloadDue = time.Time{}
+		if _, err := a.Reload(ctx); err != nil { // it has said what is wrong
+			a.reloadDue = time.Now().Add(reloadPause)
 		}
 	}
 }

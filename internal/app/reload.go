@@ -43,9 +43,15 @@ func ConfigOptions(path string, env func(string) (string, bool)) config.Options 
 	}
 }
 
-// load reads the configuration.
-func (a *App) load() (*loaded, error) {
+// load reads the configuration, and what the database adds once it is open.
+func (a *App) load(ctx context.Context) (*loaded, error) {
 	o := ConfigOptions(a.o.Config, a.o.Env)
+	if a.box != nil {
+		var err error
+		if o.Stored, err = a.stored(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if a.o.DataDir != "" {
 		o.DataDir = a.o.DataDir
 	}
@@ -74,11 +80,19 @@ func mockDeployment() gateway.Deployment {
 // in it cannot be built, nothing has changed.
 func (a *App) apply(ctx context.Context, l *loaded) error {
 	c := l.config
-	models := slices.Clone(c.Models)
-	for i := range models {
-		if _, err := relay.Own(nil, &models[i]); err != nil {
+	models := make([]gateway.Deployment, 0, len(c.Models))
+	for i := range c.Models {
+		_, err := relay.Own(nil, &c.Models[i])
+		switch {
+		case err == nil:
+			models = append(models, c.Models[i])
+		case c.Models[i].Stored:
+			a.log.Warn("a model in the database is left out", "model", c.Models[i].Group, "id", c.Models[i].ID, "err", err)
+		default:
 			return fmt.Errorf("configuration: %w", err)
 		}
+	}
+	for i := range models {
 		if models[i].MaxParallel == 0 {
 			models[i].MaxParallel = c.Router.DefaultMaxParallel
 		}
@@ -158,7 +172,7 @@ func (a *App) tell(l *loaded) {
 func (a *App) Reload(ctx context.Context) (*config.Report, error) {
 	a.reloadMu.Lock()
 	defer a.reloadMu.Unlock()
-	l, err := a.load()
+	l, err := a.load(ctx)
 	if err == nil {
 		err = a.apply(ctx, l)
 	}

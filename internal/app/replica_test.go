@@ -15,9 +15,14 @@ import (
 // replica runs a gateway on the database at url until the test ends.
 func replica(t *testing.T, url string) *App {
 	t.Helper()
+	return replicaWith(t, map[string]string{"DATABASE_URL": url})
+}
+
+func replicaWith(t *testing.T, env map[string]string) *App {
+	t.Helper()
 	a, err := New(t.Context(), Options{
 		Host: "127.0.0.1", Port: -1, DataDir: filepath.Join(t.TempDir(), "data"), Log: slog.New(slog.DiscardHandler),
-		Env: func(name string) (string, bool) { return url, name == "DATABASE_URL" },
+		Env: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,10 +1,12 @@
 package config
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"maps"
 	"slices"
 	"strings"
 
@@ -162,22 +164,28 @@ func (l *loader) mergedParams(own *node) *node {
 	}
 	if c := own.get("litellm_credential_name"); c != nil && c.shape != null {
 		if name, ok := text().read(l, c); ok {
-			if l.creds[name] == nil {
-				var names []string
-				for k := range l.creds {
-					names = append(names, k)
-				}
-				if s := nearest(name, names); s != "" {
-					l.bad(c, "there is no credential %q in credential_list, did you mean %q?", name, s)
-				} else {
-					l.bad(c, "there is no credential %q in credential_list", name)
-				}
+			values := cmp.Or(l.creds[name], l.stored[name])
+			if values == nil {
+				l.noCredential(c, name)
 			}
-			fill(l.creds[name])
+			fill(values)
 		}
 	}
 	fill(l.fill)
 	return &out
+}
+
+func (l *loader) noCredential(at *node, name string) {
+	names := slices.Concat(slices.Collect(maps.Keys(l.creds)), slices.Collect(maps.Keys(l.stored)))
+	s := nearest(name, names)
+	switch {
+	case s != "":
+		l.bad(at, "there is no credential %q in credential_list, did you mean %q?", name, s)
+	case l.o.Stored == nil && l.cfg.Server.StoreModelInDB:
+		l.warn(at, "there is no credential %q in credential_list; it has to be in the database", name)
+	default:
+		l.bad(at, "there is no credential %q in credential_list", name)
+	}
 }
 
 // finishDeployment resolves the provider and adds the deployment, one for each

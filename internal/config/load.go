@@ -24,6 +24,9 @@ type Options struct {
 	PriceProvider func(model string) string
 	// DataDir is Server.DataDir unless the file or PENSTOCK_DATA_DIR says otherwise.
 	DataDir string
+	// Stored is what the database adds; nil if it was not asked. Then a
+	// credential that the file does not have may be in the database.
+	Stored *Stored
 }
 
 func (o Options) withDefaults() Options {
@@ -51,6 +54,7 @@ func (o Options) withDefaults() Options {
 // a watcher knows which files to wait for.
 func Load(o Options) (*Config, *Report, error) {
 	l := newLoader(o)
+	l.storedCredentials()
 	if o.Path == "" {
 		l.environment(nil)
 		l.fromEnv()
@@ -58,6 +62,7 @@ func Load(o Options) (*Config, *Report, error) {
 		l.environment(root.get("environment_variables"))
 		l.file(root)
 	}
+	l.storedModels()
 	l.finish()
 	if len(l.problems) > 0 {
 		e := &Errors{Problems: l.problems}

@@ -20,8 +20,9 @@ type loader struct {
 	told     map[string]bool   // unset variables and ignored keys already reported, by place
 	redis    redisParts
 	logs     logParts
-	fill     *node // router_settings.default_litellm_params
-	creds    map[string]*node
+	fill     *node             // router_settings.default_litellm_params
+	creds    map[string]*node  // of the file
+	stored   map[string]*node  // of the database
 	ids      map[string]string // deployment id -> where it was set
 }
 
@@ -31,6 +32,7 @@ func newLoader(o Options) *loader {
 		report: &Report{sums: map[string][sha256.Size]byte{}},
 		told:   map[string]bool{},
 		creds:  map[string]*node{},
+		stored: map[string]*node{},
 		ids:    map[string]string{},
 	}
 	l.cfg = &Config{

@@ -163,6 +163,7 @@ type Deployment struct {
 	BaseModel    string // model to look prices up by
 	AccessGroups []string
 	Blocked      bool // stays configured and gets no calls
+	Stored       bool // kept in the database, not in the configuration
 	Hidden       bool // not listed in /v1/models
 	// TeamID, if set, is the only team it is for, under the name TeamModel.
 	TeamID, TeamModel string

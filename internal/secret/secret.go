@@ -131,3 +131,9 @@ func (b *Box) Open(value string, at Place) (string, error) {
 func (b *Box) Old(value string) bool {
 	return strings.HasPrefix(value, prefix) && !strings.HasPrefix(value, prefix+b.keys[0].id+":")
 }
+
+// Model is the place of the parameters of a stored model.
+func Model(id string) Place { return Place{Kind: "model", ID: id} }
+
+// Credential is the place of the values of a stored credential.
+func Credential(name string) Place { return Place{Kind: "credential", ID: name} }
