@@ -34,6 +34,32 @@ func auditFields(a *gateway.AuditEntry) []field {
 	}
 }
 
+// pending is where a context holds the entries of the change made with it.
+type pending struct{}
+
+// Audited returns a context for one change: it writes the entries too, in its
+// transaction, so that they are there if and only if the change is. The function
+// that makes the change may still fill them in, by what it finds. Without a change
+// nothing is written.
+func Audited(ctx context.Context, entries ...*gateway.AuditEntry) context.Context {
+	return context.WithValue(ctx, pending{}, entries)
+}
+
+// audit writes the entries that ctx holds.
+func (db *DB) audit(ctx context.Context, tx *sql.Tx) error {
+	entries, _ := ctx.Value(pending{}).([]*gateway.AuditEntry)
+	for _, a := range entries {
+		args, err := values(auditFields(a))
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, audits.insertSQL(), args...); err != nil {
+			return fmt.Errorf("write the audit log: %w", err)
+		}
+	}
+	return nil
+}
+
 // Audit writes entries, all or none.
 func (db *DB) Audit(ctx context.Context, entries ...*gateway.AuditEntry) error {
 	rows := make([][]any, len(entries))

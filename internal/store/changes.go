@@ -42,6 +42,9 @@ func (db *DB) change(ctx context.Context, run func(tx *sql.Tx, f *feed) error) e
 		if len(f) == 0 {
 			return nil
 		}
+		if err := db.audit(ctx, tx); err != nil {
+			return err
+		}
 		var seq int64
 		if err := tx.QueryRowContext(ctx, `UPDATE change_seq SET seq = seq + $1 RETURNING seq`, int64(len(f))).Scan(&seq); err != nil {
 			return fmt.Errorf("number a change: %w", err)
