@@ -98,7 +98,7 @@ type Calendar struct {
 }
 
 // Bounds returns the window that now is in: [start, end). Days, weeks and
-// months follow the calendar; hours, minutes and seconds follow the grid from
+// months follow the calendar; hours, minutes and seconds are counted from
 // midnight; several days, weeks or months count from the anchor's day (the
 // creation of what is limited), or from a fixed one if it is zero. For the
 // lifetime both are zero.
@@ -151,7 +151,7 @@ func (w Window) Bounds(now, anchor time.Time, c Calendar) (start, end time.Time)
 		}
 		return at(mo, d), at(mo, d+n)
 	}
-	// The grid of the day, in wall-clock time.
+	// The grid of the day.
 	size := w.N
 	switch w.Unit {
 	case Hours:
@@ -171,20 +171,13 @@ func (w Window) Bounds(now, anchor time.Time, c Calendar) (start, end time.Time)
 		start = from.Add(k * step)
 		return start, start.Add(step)
 	}
-	h, m, s := t.Clock()
-	k := (h*3600 + m*60 + s) / size
-	start = time.Date(y, mo, d, 0, 0, k*size, 0, zone)
-	end = time.Date(y, mo, d, 0, 0, (k+1)*size, 0, zone)
-	if midnight := time.Date(y, mo, d+1, 0, 0, 0, 0, zone); end.After(midnight) {
-		end = midnight
-	}
-	// When clocks go back, the same wall-clock time comes twice: the window
-	// simply lasts an hour longer, but it must hold now.
-	if start.After(now) {
-		start = start.Add(-time.Hour)
-	}
-	if !end.After(now) {
-		end = end.Add(time.Hour)
+	// Counted in real time: when clocks go back, an hour of wall-clock time comes
+	// twice, and a grid of wall-clock times would have windows that overlap.
+	midnight, next := time.Date(y, mo, d, 0, 0, 0, 0, zone), time.Date(y, mo, d+1, 0, 0, 0, 0, zone)
+	step := time.Duration(size) * time.Second
+	start = midnight.Add(now.Sub(midnight) / step * step)
+	if end = start.Add(step); end.After(next) {
+		end = next
 	}
 	return start, end
 }

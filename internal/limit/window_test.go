@@ -89,6 +89,14 @@ func FuzzBounds(f *testing.F) {
 		if start.After(n) || !end.After(n) {
 			t.Errorf("%s at %v in %s: [%v, %v) does not hold it", text, n.In(loc), zone, start.In(loc), end.In(loc))
 		}
+		for _, at := range []time.Time{start, end.Add(-1)} {
+			if s, e := w.Bounds(at, a, c); !s.Equal(start) || !e.Equal(end) {
+				t.Errorf("%s in %s: [%v, %v) holds %v, whose window is [%v, %v)", text, zone, start.In(loc), end.In(loc), at.In(loc), s.In(loc), e.In(loc))
+			}
+		}
+		if s, _ := w.Bounds(end, a, c); !s.Equal(end) {
+			t.Errorf("%s in %s: after [%v, %v) the next window starts %v", text, zone, start.In(loc), end.In(loc), s.In(loc))
+		}
 	})
 }
 
