@@ -100,6 +100,7 @@ type run struct {
 	try       Try
 	out       *Outcome
 	began     time.Time
+	at        time.Time // when the clock was looked at last
 	level     int      // that was picked from last
 	hops      int      // to other groups
 	visited   []string // groups
@@ -114,13 +115,15 @@ func (route *Route) Do(ctx context.Context, clock Clock, out *Outcome, try Try) 
 	out.Attempts, out.Why.Picks = out.attemptsBuf[:0], out.picksBuf[:0]
 	out.Why.Asked, out.Why.Naming = route.g.name, route.g.how
 	r := &out.run
-	r.t, r.c, r.clock, r.try, r.out, r.began, r.hops = route.t, route.c, clock, try, out, clock.Now(), 0
+	r.t, r.c, r.clock, r.try, r.out, r.hops = route.t, route.c, clock, try, out, 0
+	r.at = clock.Now()
+	r.began = r.at
 	return r.group(ctx, route.g, 0)
 }
 
 // spent reports whether the call may begin no further attempt.
 func (r *run) spent() bool {
-	return len(r.out.Attempts) >= maxAttempts || r.clock.Now().Sub(r.began) >= r.t.set.Total
+	return len(r.out.Attempts) >= maxAttempts || r.at.Sub(r.began) >= r.t.set.Total
 }
 
 // group tries a group and then its fallbacks.
@@ -174,7 +177,7 @@ func (r *run) members(ctx context.Context) error {
 	own := -1 // the retries that the first deployment wants
 	var last error
 	for n := 0; ; n++ {
-		m, refused := r.pick(r.clock.Now())
+		m, refused := r.pick()
 		if refused != nil {
 			if last != nil {
 				return last // why it failed is better news than that nothing is left
@@ -203,7 +206,7 @@ func (r *run) members(ctx context.Context) error {
 func (r *run) attempt(ctx context.Context, m *member) error {
 	t := r.target(m)
 	r.out.Target = t
-	start := r.clock.Now()
+	start := r.at
 	r.beside = m
 	seen, err := r.try(ctx, t)
 	r.beside = nil
@@ -220,7 +223,8 @@ func (r *run) target(m *member) Target {
 
 // ended writes down how an attempt went, and gives back its place.
 func (r *run) ended(ctx context.Context, t *Target, start time.Time, seen Seen, err error, hedged bool) {
-	m, end := t.m, r.clock.Now()
+	r.at = r.clock.Now()
+	m, end := t.m, r.at
 	m.inFlight.Add(-1)
 	a := gateway.Attempt{Deployment: m.ID, Group: r.g.name, Start: start, Duration: end.Sub(start), OK: err == nil, Hedged: hedged}
 	if !seen.First.IsZero() {
@@ -284,8 +288,9 @@ func (o *Outcome) Another() (Target, bool) {
 	if r.g.exact || len(o.Attempts)+1 >= maxAttempts {
 		return Target{}, false
 	}
-	m, err := r.pick(r.clock.Now())
-	if err != nil || m == r.beside {
+	r.at = r.clock.Now()
+	m, err := r.pick()
+	if err != nil {
 		o.Why.Picks = o.Why.Picks[:len(o.Why.Picks)-1]
 		return Target{}, false
 	}

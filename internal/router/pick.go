@@ -54,8 +54,8 @@ func (r *run) enter(g *group) {
 // pick chooses the deployment to try next and writes down why. It takes no
 // lock, and in groups of more than full it does not look at every member as
 // long as enough of them are well.
-func (r *run) pick(now time.Time) (*member, *gateway.Error) {
-	r.now = now.UnixNano()
+func (r *run) pick() (*member, *gateway.Error) {
+	r.now = r.at.UnixNano()
 	w := &r.out.Why
 	r.mark = len(w.Removals)
 	p := gateway.Pick{Group: r.g.name, Candidates: len(r.g.members), Strategy: r.g.called, From: r.mark}

@@ -71,7 +71,7 @@ func (r *run) othersLeft() bool {
 
 // refresh makes filters ask for those that are well and have not failed the call.
 func (r *run) refresh() {
-	r.now, r.again, r.lenient, r.soonest = r.clock.Now().UnixNano(), false, false, math.MaxInt64
+	r.now, r.again, r.lenient, r.soonest = r.at.UnixNano(), false, false, math.MaxInt64
 }
 
 // wait waits before the next try, and reports false if there is no time for it.
@@ -80,11 +80,13 @@ func (r *run) wait(ctx context.Context, e *gateway.Error, n int) bool {
 	if d <= 0 {
 		return true
 	}
-	wake := r.clock.Now().Add(d)
+	wake := r.at.Add(d)
 	if deadline, ok := ctx.Deadline(); ok && wake.After(deadline) || wake.Sub(r.began) >= r.t.set.Total {
 		return false // the client hears of the failure now, instead of after the wait
 	}
-	return r.clock.Sleep(ctx, d) == nil
+	err := r.clock.Sleep(ctx, d)
+	r.at = r.clock.Now()
+	return err == nil
 }
 
 // delay returns how long to wait before the next try.
