@@ -59,7 +59,9 @@ func BenchmarkCooling(b *testing.B) {
 func pick(b *testing.B, t *router.Table, c *gateway.Call) {
 	var out router.Outcome
 	clock := router.RealClock()
-	try := func(context.Context, router.Target) (router.Seen, error) { return router.Seen{Output: 10, Tokens: 20}, nil }
+	try := func(context.Context, router.Target) (router.Seen, error) {
+		return router.Seen{Output: 10, Tokens: 20}, nil
+	}
 	b.ReportAllocs()
 	for b.Loop() {
 		r, err := t.Route(c)

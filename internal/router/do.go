@@ -101,10 +101,10 @@ type run struct {
 	out       *Outcome
 	began     time.Time
 	at        time.Time // when the clock was looked at last
-	level     int      // that was picked from last
-	hops      int      // to other groups
-	visited   []string // groups
-	unbounded bool     // all removals are written down
+	level     int       // that was picked from last
+	hops      int       // to other groups
+	visited   []string  // groups
+	unbounded bool      // all removals are written down
 }
 
 // Do calls try with one deployment after another until it returns nil, an

@@ -26,11 +26,13 @@ type query struct {
 
 	// What the filters said of the members that were looked at last.
 	have, limit int64
-	mark        int // where the removals of this pick begin
+	mark        int // where the removals of this order begin
 	looked      int
 	removed     int
 	counts      [gateway.Filters]int32
-	soonest     int64 // Unix nanoseconds, end of the first cooldown
+	// The same of lower orders.
+	lookedBefore, removedBefore int
+	soonest                     int64 // Unix nanoseconds, end of the first cooldown
 
 	found [full]*member
 }
@@ -57,7 +59,7 @@ func (r *run) enter(g *group) {
 func (r *run) pick() (*member, *gateway.Error) {
 	r.now = r.at.UnixNano()
 	w := &r.out.Why
-	r.mark = len(w.Removals)
+	r.mark, r.lookedBefore, r.removedBefore = len(w.Removals), 0, 0
 	p := gateway.Pick{Group: r.g.name, Candidates: len(r.g.members), Strategy: r.g.called, From: r.mark}
 	m, sticky := r.choose()
 	var err *gateway.Error
@@ -88,7 +90,9 @@ func (r *run) choose() (m *member, sticky bool) {
 	}
 	// A deployment that is perhaps not well comes after those of every level
 	// that are; one that has failed this call after those of its level.
+	first := r.mark
 	for r.lenient, r.unsure = false, false; ; r.lenient = true {
+		r.mark, r.lookedBefore, r.removedBefore = first, 0, 0
 		for i := r.from; i < len(r.g.levels); i++ {
 			l := &r.g.levels[i]
 			for r.again = false; ; r.again = true {
@@ -101,18 +105,21 @@ func (r *run) choose() (m *member, sticky bool) {
 					break
 				}
 			}
+			// What kept this order out explains why the next one is chosen from.
+			r.mark, r.lookedBefore, r.removedBefore = len(r.out.Why.Removals), r.looked, r.removed
 		}
 		if r.lenient || !r.unsure {
 			break
 		}
 	}
+	r.mark, r.lookedBefore, r.removedBefore = first, 0, 0
 	r.all()
 	return nil, false
 }
 
-// start forgets what the filters have said in this pick.
+// start forgets what the filters have said of this order.
 func (r *run) start() {
-	r.looked, r.removed, r.soonest = 0, 0, math.MaxInt64
+	r.looked, r.removed, r.soonest = r.lookedBefore, r.removedBefore, math.MaxInt64
 	clear(r.counts[:])
 	r.out.Why.Removals = r.out.Why.Removals[:r.mark]
 }

@@ -24,7 +24,7 @@ func (r *run) plan(g *group, depth int) {
 	w := &r.out.Why
 	r.visited = append(r.visited, g.name)
 	r.enter(g)
-	r.mark = len(w.Removals)
+	r.mark, r.lookedBefore, r.removedBefore = len(w.Removals), 0, 0
 	p := gateway.Pick{Group: g.name, Candidates: len(g.members), Strategy: g.called, From: r.mark}
 	r.start()
 	r.again, r.lenient = true, false

@@ -43,7 +43,7 @@ type Settings struct {
 
 	Aliases map[string]Alias
 
-	Cooldown         time.Duration // default 5 s
+	Cooldown         time.Duration // how long a deployment that fails gets no calls; 0: it goes on
 	DisableCooldowns bool
 	// AllowedFails, if set, cools a deployment after more failures than that in
 	// the cooldown time, instead of by the rules of broken; FailsPolicy says it
