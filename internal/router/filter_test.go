@@ -60,6 +60,20 @@ func TestTags(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+	t.Run("also while somebody else rests", func(t *testing.T) {
+		b := newBench(t, router.Settings{TagFiltering: true, Cooldown: time.Minute}, d("free", tags("free")), d("other", tags("other")))
+		b.fails(gateway.UpstreamAuth, 401, "free")
+		b.do(call("free"))
+		c := call("m")
+		c.Tags = []string{"paid"}
+		if _, _, err := b.do(c); gateway.AsError(err).Kind != gateway.Unauthenticated {
+			t.Errorf("got %v", err)
+		}
+		c.Tags = []string{"free"}
+		if _, _, err := b.do(c); gateway.AsError(err).Type != "all_deployments_in_cooldown" {
+			t.Errorf("the one with the tag rests: got %v", err)
+		}
+	})
 	t.Run("without a default, a call without tags may go anywhere", func(t *testing.T) {
 		b := newBench(t, on, d("free", tags("free")), d("bare"))
 		if got := ids(b.counts(50, call("m"))); got != "bare free" {
@@ -149,15 +163,20 @@ func TestCapabilities(t *testing.T) {
 		if d.ID == "book" {
 			return router.Facts{Can: gateway.Tools, Known: gateway.Tools | gateway.Vision}
 		}
+		if d.ID == "blind" { // what its own settings say counts
+			return router.Facts{Can: gateway.Vision, Known: gateway.Vision}
+		}
 		return router.Facts{}
 	}}, d("sees", says(gateway.Vision|gateway.Tools, gateway.Vision|gateway.Tools)), d("blind", says(0, gateway.Vision|gateway.Tools)), d("unknown"), d("book"),
-		d("b1", group("blind"), says(0, gateway.Vision)), d("b2", group("blind"), says(0, gateway.Vision)))
+		d("b1", group("blind"), says(0, gateway.Vision)), d("b2", group("blind"), says(0, gateway.Vision)),
+		d("h1", group("half"), says(0, gateway.Vision)), d("h2", group("half")))
 	for _, tt := range []struct{ name, model, body, want string }{
 		{"text goes anywhere", "m", `{"messages":[{"content":"hi"}]}`, "blind book sees unknown"},
 		{"an image goes where it can be seen, or may be", "m", `{"messages":[{"content":[{"type":"image_url","image_url":{"url":"x"}}]}]}`, "sees unknown"},
 		{"an image of Anthropic's", "m", `{"messages":[{"content":[{"type":"image","source":{}}]}]}`, "sees unknown"},
 		{"tools", "m", `{"tools":[],"messages":[]}`, "book sees unknown"},
 		{"a text about images is no image", "m", `{"messages":[{"content":"send {\"type\": \"image_url\"}"}]}`, "blind book sees unknown"},
+		{"who is not known to be blind may see", "half", `{"messages":[{"content":[{"type":"image_url"}]}]}`, "h2"},
 		{"where nobody can, the provider may say so", "blind", `{"messages":[{"content":[{"type":"image_url"}]}]}`, "b1 b2"},
 	} {
 		c := call(tt.model)

@@ -39,6 +39,7 @@ func TestWhatANameStandsFor(t *testing.T) {
 		d("w-mini", group("openai/*-mini"), upstream("openai", "small-*")),
 		d("w-two", group("bedrock/*/claude-*"), upstream("bedrock", "anthropic.*.claude-*")),
 		d("w-anthropic", group("anthropic/*"), upstream("anthropic", "*")),
+		d("w-long", group("*-of-a-long-name"), upstream("openai", "*")),
 		d("w-fixed", group("fixed/*"), upstream("openai", "one")),
 		d("t1", group("model_name_t1_x"), ofTeam("t1", "gpt")), d("t2", group("model_name_t2_x"), ofTeam("t2", "private")),
 		d("t3", group("model_name_t3_x"), ofTeam("t3", "private")), d("t4", group("shared"), ofTeam("t1", "")), d("t5", group("shared")),
@@ -62,6 +63,7 @@ func TestWhatANameStandsFor(t *testing.T) {
 		{"provider and model of a deployment", "azure/x", gateway.Principal{}, []string{"g2"}, "x", "upstream"},
 		{"a wildcard", "openai/gpt-9", gateway.Principal{}, []string{"w-openai"}, "gpt-9", "wildcard"},
 		{"the more specific wildcard", "openai/gpt-9-mini", gateway.Principal{}, []string{"w-mini"}, "small-gpt-9", "wildcard"},
+		{"the longer pattern, wherever its star is", "openai/x-of-a-long-name", gateway.Principal{}, []string{"w-long"}, "", "wildcard"},
 		{"stars are filled in order", "bedrock/eu/claude-3", gateway.Principal{}, []string{"w-two"}, "anthropic.eu.claude-3", "wildcard"},
 		{"a wildcard by the provider of the model", "claude-x", gateway.Principal{}, []string{"w-anthropic"}, "claude-x", "wildcard"},
 		{"a wildcard of one model", "fixed/whatever", gateway.Principal{}, []string{"w-fixed"}, "one", "wildcard"},
@@ -120,7 +122,7 @@ func TestWhatANameStandsFor(t *testing.T) {
 	})
 	t.Run("names that can be seen", func(t *testing.T) {
 		p := team("t1")
-		want := []string{"gpt", "shared", "mine/*", "other", "openai/*", "openai/*-mini", "bedrock/*/claude-*", "anthropic/*", "fixed/*", "nick"}
+		want := []string{"gpt", "shared", "mine/*", "other", "openai/*", "openai/*-mini", "bedrock/*/claude-*", "anthropic/*", "*-of-a-long-name", "fixed/*", "nick"}
 		if got := b.tab.Names(&p); !slices.Equal(got, want) {
 			t.Errorf("got %q\nwant %q", got, want)
 		}

@@ -155,6 +155,7 @@ func TestRateLimitsOfDeployments(t *testing.T) {
 	}{
 		{"usage-based keeps rpm, to the last request", router.Settings{Strategy: router.UsageBasedV2}, []gateway.Deployment{limited("a", 3, 0), limited("b", 2, 0)}, 1, 5},
 		{"usage-based keeps tpm", router.Settings{Strategy: router.UsageBasedV2}, []gateway.Deployment{limited("a", 0, 100)}, 50, 2},
+		{"usage-based counts what an answer really used", router.Settings{Strategy: router.UsageBasedV2}, []gateway.Deployment{limited("a", 0, 1000)}, 100, 10},
 		{"latency-based keeps rpm", router.Settings{Strategy: router.LatencyBased}, []gateway.Deployment{limited("a", 2, 0)}, 1, 2},
 		{"cost-based keeps rpm", router.Settings{Strategy: router.CostBased}, []gateway.Deployment{limited("a", 2, 0)}, 1, 2},
 		{"simple-shuffle goes by rpm without keeping it", router.Settings{}, []gateway.Deployment{limited("a", 2, 10)}, 50, 20},
@@ -167,8 +168,13 @@ func TestRateLimitsOfDeployments(t *testing.T) {
 			b.seen.Tokens = tt.tokens
 			answered := 0
 			var last error
+			c := call("m")
+			c.Ask.Likely = 40
+			if tt.tokens < 100 {
+				c.Ask.Likely = 0
+			}
 			for range 20 {
-				if _, _, err := b.do(call("m")); err == nil {
+				if _, _, err := b.do(c); err == nil {
 					answered++
 				} else {
 					last = err
@@ -187,6 +193,28 @@ func TestRateLimitsOfDeployments(t *testing.T) {
 				t.Errorf("two minutes later: %v", err)
 			}
 		})
+	}
+}
+
+func TestAMinuteSlides(t *testing.T) {
+	b := newBench(t, router.Settings{EnforceLimits: true}, d("a", func(d *gateway.Deployment) { d.RPM = 60 }))
+	b.now = time.Unix(1_700_000_040, 0) // a whole minute
+	answered := func() (n int) {
+		for {
+			if _, _, err := b.do(call("m")); err != nil {
+				return n
+			}
+			n++
+		}
+	}
+	for _, tt := range []struct {
+		after time.Duration
+		want  int
+	}{{0, 60}, {59 * time.Second, 0}, {time.Second, 0}, {15 * time.Second, 15}, {15 * time.Second, 15}, {5 * time.Minute, 60}} {
+		b.now = b.now.Add(tt.after)
+		if n := answered(); n != tt.want {
+			t.Errorf("%v later %d more requests, want %d of 60 a minute", tt.after, n, tt.want)
+		}
 	}
 }
 
