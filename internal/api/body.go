@@ -2,8 +2,10 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"penstock/internal/gateway"
@@ -21,14 +23,14 @@ const eager = 256 << 10
 func (q *request) readBody(in *wire.Object) ([]byte, error) {
 	max := q.s.MaxBody
 	if q.r.ContentLength > max {
-		return nil, tooLarge(max)
+		return nil, q.tooLarge(q.r.ContentLength)
 	}
 	rc := http.NewResponseController(q.w)
 	_ = rc.SetReadDeadline(time.Now().Add(bodyTimeout)) // not every test's writer has deadlines
 	body, err := q.a.buffers.readAll(q.r, max)
 	if err != nil {
-		if big, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return nil, tooLarge(big.Limit)
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return nil, q.tooLarge(max + 1)
 		}
 		return nil, &gateway.Error{Kind: gateway.Invalid, Message: "the request body could not be read to its end", Err: err}
 	}
@@ -87,6 +89,17 @@ func (b *buffers) readAll(r *http.Request, max int64) ([]byte, error) {
 	}
 }
 
-func tooLarge(max int64) *gateway.Error {
-	return &gateway.Error{Kind: gateway.TooLarge, Message: "the request body is too large: at most " + size(max) + " are taken (general_settings.max_request_size_mb)"}
+// tooLarge is for a body of n bytes, or of more than that. A limit that was set
+// answers as LiteLLM's does.
+func (q *request) tooLarge(n int64) *gateway.Error {
+	if q.s.MaxBodySet {
+		return &gateway.Error{
+			Kind: gateway.TooLarge, Status: http.StatusBadRequest, Type: "bad_request_error", Param: "content-length",
+			Message: fmt.Sprintf("Request size is too large. Request size is %s MB. Max size is %s MB (general_settings.max_request_size_mb)", megabytes(n), megabytes(q.s.MaxBody)),
+		}
+	}
+	return &gateway.Error{Kind: gateway.TooLarge, Message: "the request body is too large: at most " + size(q.s.MaxBody) + " are taken (general_settings.max_request_size_mb)"}
 }
+
+// megabytes is an amount of bytes in MB, with as many decimals as it needs.
+func megabytes(n int64) string { return strconv.FormatFloat(float64(n)/(1<<20), 'f', -1, 64) }

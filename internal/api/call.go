@@ -17,24 +17,60 @@ import (
 	"penstock/internal/wire"
 )
 
-// refusedMembers are what a client may not set: where the gateway connects to,
-// with whose credentials, and at what price.
-var refusedMembers = [...]string{
-	"api_base", "base_url", "api_key", "model_list", "user_config", "azure_ad_token", "vertex_credentials", "vertex_ai_credentials",
-	"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_role_name", "aws_web_identity_token", "aws_sts_endpoint",
-	"aws_bedrock_runtime_endpoint", "s3_endpoint_url", "sagemaker_base_url", "deployment_url", "langfuse_host", "langfuse_secret_key",
-	"input_cost_per_token", "output_cost_per_token", "use_ssl",
+// refusedMember reports whether a client may not set the member: where the
+// gateway connects to, with whose credentials, and at what price.
+func refusedMember(name string) bool {
+	switch name {
+	case "api_base", "base_url", "api_key", "model_list", "user_config", "azure_ad_token", "vertex_credentials", "vertex_ai_credentials",
+		"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_session_name", "aws_profile_name", "aws_role_name",
+		"aws_web_identity_token", "aws_sts_endpoint", "aws_bedrock_runtime_endpoint", "s3_endpoint_url", "sagemaker_base_url", "deployment_url",
+		"litellm_credential_name", "langfuse_host", "langfuse_public_key", "langfuse_secret", "langfuse_secret_key", "langsmith_api_key", "langsmith_base_url",
+		"nvcf_function_id", "use_ssl", "input_cost_per_token", "output_cost_per_token", "input_cost_per_second", "output_cost_per_second",
+		"cache_read_input_token_cost", "cache_creation_input_token_cost":
+		return true
+	}
+	return false
+}
+
+// refusedIn are members whose own members go the same way as the body's.
+var refusedIn = [...]string{"metadata", "litellm_metadata", "extra_body", "litellm_embedding_config", "litellm_params"}
+
+// refuseMembers refuses a body that says where to call, as whom or at what price.
+func refuseMembers(in *wire.Object) error {
+	for i := range in.Members {
+		if name := in.Members[i].Name; refusedMember(name) {
+			return refused(name)
+		}
+	}
+	for _, outer := range refusedIn {
+		v := in.Get(outer)
+		var o wire.Object
+		if len(v) <= 2 || v[0] != '{' {
+			continue // what is no object is refused by who reads it
+		}
+		if err := o.Parse(v); err != nil { // a member that stands twice
+			return gateway.Invalidf(outer, "'%s' cannot be read: %v", outer, err)
+		}
+		for i := range o.Members {
+			if name := o.Members[i].Name; refusedMember(name) {
+				return refused(outer + "." + name)
+			}
+		}
+	}
+	return nil
+}
+
+func refused(name string) *gateway.Error {
+	return &gateway.Error{
+		Kind: gateway.Unauthenticated, Type: "auth_error", Param: "None",
+		Message: fmt.Sprintf("Authentication Error, Rejected Request: %s is not allowed in request body.", name),
+	}
 }
 
 // call builds the Call of a request from the members of its body.
 func (q *request) call(op gateway.Operation, in *wire.Object, body []byte) (*gateway.Call, error) {
-	for _, name := range refusedMembers {
-		if in.Find(name) != nil {
-			return nil, &gateway.Error{
-				Kind: gateway.Unauthenticated, Type: "auth_error", Param: "None",
-				Message: fmt.Sprintf("Authentication Error, Rejected Request: %s is not allowed in request body.", name),
-			}
-		}
+	if err := refuseMembers(in); err != nil {
+		return nil, err
 	}
 	model, ok := in.String("model")
 	if !ok {
@@ -48,7 +84,7 @@ func (q *request) call(op gateway.Operation, in *wire.Object, body []byte) (*gat
 	}
 	c := &gateway.Call{
 		ID: q.id, Op: op, Dialect: q.dialect, Route: q.r.URL.Path, Model: model, Body: body, Principal: q.principal, Start: q.start,
-		ClientIP: clientIP(q.r.RemoteAddr), UserAgent: q.r.Header.Get("User-Agent"),
+		ClientIP: q.client(), UserAgent: q.r.Header.Get("User-Agent"),
 	}
 	for _, v := range q.r.Header["Anthropic-Beta"] {
 		for beta := range strings.SplitSeq(v, ",") {
@@ -70,22 +106,19 @@ func (q *request) call(op gateway.Operation, in *wire.Object, body []byte) (*gat
 	if err := q.overrides(c, in); err != nil {
 		return nil, err
 	}
-	if err := q.about(c, in); err != nil {
+	tagsIn, err := q.about(c, in)
+	if err != nil {
 		return nil, err
 	}
 	c.Group = q.alias(model)
-	if err := auth.Allowed(&q.principal, model, q.s.Table); err != nil {
+	d := q.a.Auth.Directory
+	if err := d.Check(&auth.Asked{Call: c, Body: in, TagsIn: tagsIn}, q.s.Policy, q.s.Table); err != nil {
 		return nil, err
 	}
 	if len(q.s.Table.AccessGroups(c.Group)) > 0 {
-		c.AccessGroups = auth.Through(&q.principal, model, q.s.Table)
+		c.AccessGroups = d.Through(&q.principal, model, q.s.Table)
 	}
 	c.Prompt = prompt(in)
-	for _, f := range c.Fallbacks {
-		if err := auth.Allowed(&q.principal, f, q.s.Table); err != nil {
-			return nil, err
-		}
-	}
 	return c, nil
 }
 
@@ -238,8 +271,9 @@ func member(object []byte, name string) string {
 	return s
 }
 
-// about reads who the call is for and what it belongs to.
-func (q *request) about(c *gateway.Call, in *wire.Object) error {
+// about reads who the call is for and what it belongs to. It returns the member
+// of the body's metadata in which the client has sent tags, "" if there is none.
+func (q *request) about(c *gateway.Call, in *wire.Object) (tagsIn string, err error) {
 	h := q.r.Header
 	c.EndUser = cmp.Or(h.Get("X-Litellm-Customer-Id"), h.Get("X-Litellm-End-User-Id"))
 	if c.EndUser == "" && q.s.UserHeader != "" {
@@ -247,9 +281,6 @@ func (q *request) about(c *gateway.Call, in *wire.Object) error {
 	}
 	if c.EndUser == "" {
 		c.EndUser, _ = in.String("user")
-	}
-	if q.s.RequireUser && !in.Has("user") {
-		return &gateway.Error{Kind: gateway.Unauthenticated, Type: "auth_error", Param: "user", Message: "Authentication Error, 'user' param not passed in. 'enforce_user_param'=True"}
 	}
 	c.Session = cmp.Or(h.Get("X-Litellm-Trace-Id"), h.Get("X-Litellm-Session-Id"), h.Get("X-Session-Id"), h.Get("X-Litellm-Call-Id"))
 	if v := h.Get("X-Litellm-Tags"); v != "" {
@@ -260,7 +291,7 @@ func (q *request) about(c *gateway.Call, in *wire.Object) error {
 	if in.Has("tags") {
 		list, err := stringList(in.Get("tags"))
 		if err != nil {
-			return gateway.Invalidf("tags", "'tags' must be a list of strings: %v", err)
+			return "", gateway.Invalidf("tags", "'tags' must be a list of strings: %v", err)
 		}
 		for _, tag := range list {
 			c.Tags = addTag(c.Tags, tag)
@@ -272,15 +303,13 @@ func (q *request) about(c *gateway.Call, in *wire.Object) error {
 		}
 		var m wire.Object
 		if err := m.Parse(in.Get(name)); err != nil {
-			return gateway.Invalidf(name, "Invalid type for '%s': expected an object: %v", name, err)
+			return "", gateway.Invalidf(name, "Invalid type for '%s': expected an object: %v", name, err)
 		}
 		if m.Has("tags") {
-			if q.s.RejectTags {
-				return &gateway.Error{Kind: gateway.Invalid, Type: "bad_request_error", Param: name + ".tags", Message: "tags from clients are not taken here (general_settings.reject_clientside_metadata_tags)"}
-			}
+			tagsIn = name + ".tags"
 			list, err := stringList(m.Get("tags"))
 			if err != nil {
-				return gateway.Invalidf(name+".tags", "'%s.tags' must be a list of strings: %v", name, err)
+				return "", gateway.Invalidf(name+".tags", "'%s.tags' must be a list of strings: %v", name, err)
 			}
 			for _, tag := range list {
 				c.Tags = addTag(c.Tags, tag)
@@ -313,7 +342,7 @@ func (q *request) about(c *gateway.Call, in *wire.Object) error {
 	}
 	c.EndUser, c.Session, c.UserAgent = clip(c.EndUser, 256), clip(c.Session, 256), clip(c.UserAgent, 256)
 	q.a.Auth.Directory.Charge(&c.Principal, c.EndUser, q.s.EndUserBudget, c.Tags)
-	return nil
+	return tagsIn, nil
 }
 
 const maxTags = 64
@@ -362,10 +391,16 @@ func stringList(v []byte) ([]string, error) {
 	}
 }
 
-func clientIP(remote string) string {
-	host, _, err := net.SplitHostPort(remote)
+// client returns the address that the request comes from, as text.
+func (q *request) client() string {
+	if q.s.Policy.ForwardedFor {
+		if ip := q.s.Policy.Client(q.r); ip.IsValid() {
+			return ip.String()
+		}
+	}
+	host, _, err := net.SplitHostPort(q.r.RemoteAddr)
 	if err != nil {
-		return remote
+		return q.r.RemoteAddr
 	}
 	return host
 }

@@ -23,7 +23,7 @@ func ask(t *testing.T, p gateway.Principal, set func(*Snapshot), body string, he
 	table := router.New([]gateway.Deployment{
 		{ID: "1", Group: "gpt", Provider: "openai", Upstream: "gpt"}, {ID: "2", Group: "other", Provider: "openai", Upstream: "other"},
 	}, router.Settings{Aliases: map[string]router.Alias{"everybodys": {Group: "gpt"}}}, nil)
-	s := &Snapshot{Snapshot: &relay.Snapshot{Table: table}, MaxBody: 1 << 20}
+	s := &Snapshot{Snapshot: &relay.Snapshot{Table: table}, MaxBody: 1 << 20, Policy: &auth.Policy{}}
 	if set != nil {
 		set(s)
 	}
@@ -132,8 +132,8 @@ func TestCallRefusesWhatItCannotMean(t *testing.T) {
 		{name: "fallbacks without end", body: `{"model":"gpt","fallbacks":[` + strings.Repeat(`"gpt",`, 64) + `"gpt"]}`, kind: gateway.Invalid, param: "fallbacks"},
 		{name: "tags that are no list", body: `{"model":"gpt","tags":"a"}`, kind: gateway.Invalid, param: "tags"},
 		{name: "metadata that is no object", body: `{"model":"gpt","metadata":3}`, kind: gateway.Invalid, param: "metadata"},
-		{name: "tags of clients where they are not taken", body: `{"model":"gpt","metadata":{"tags":["a"]}}`, set: func(s *Snapshot) { s.RejectTags = true }, kind: gateway.Invalid, param: "metadata.tags"},
-		{name: "no user where one is needed", body: `{"model":"gpt"}`, set: func(s *Snapshot) { s.RequireUser = true }, kind: gateway.Unauthenticated, param: "user"},
+		{name: "tags of clients where they are not taken", body: `{"model":"gpt","metadata":{"tags":["a"]}}`, set: func(s *Snapshot) { s.Policy.RejectTags = true }, kind: gateway.Invalid, param: "metadata.tags"},
+		{name: "no user where one is needed", body: `{"model":"gpt"}`, set: func(s *Snapshot) { s.Policy.RequireUser = true }, kind: gateway.Unauthenticated, param: "user"},
 		{name: "a client's own address", body: `{"model":"gpt","api_base":"http://192.0.2.1"}`, kind: gateway.Unauthenticated, param: "None"},
 		{name: "a client's own price", body: `{"model":"gpt","input_cost_per_token":0}`, kind: gateway.Unauthenticated, param: "None"},
 		{name: "a model that the key may not use", body: `{"model":"other"}`, p: only, kind: gateway.Forbidden, param: "model"},

@@ -12,7 +12,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"penstock/internal/auth"
 	"penstock/internal/gateway"
 	"penstock/internal/health"
 	"penstock/internal/router"
@@ -130,7 +129,7 @@ func (a *API) health(q *request) {
 			continue
 		}
 		known = true
-		if q.manages() || auth.Allowed(&q.principal, h.Group, q.s.Table) == nil {
+		if q.manages() || q.a.Auth.Directory.Allowed(&q.principal, h.Group, q.s.Table) == nil {
 			shown = append(shown, h)
 		}
 	}

@@ -26,12 +26,12 @@ type Options struct {
 // Snapshot is the part of the configuration that the doors need.
 type Snapshot struct {
 	*relay.Snapshot
+	Policy               *auth.Policy
 	MaxBody              int64 // bytes of a request
+	MaxBodySet           bool  // in the configuration: LiteLLM has a status of its own for it
 	BudgetExceededStatus int
 	MetricsAuth          bool
 	UserHeader           string // names the end user, "" if none
-	RequireUser          bool
-	RejectTags           bool
 	EndUserBudget        string // id of the budget of end users that have none, "" if none
 	ModelAliases         map[string]string
 }
@@ -114,15 +114,7 @@ func (a *API) authed(door auth.Door, next func(*request)) http.Handler {
 			q.dialect = gateway.Anthropic
 		}
 		set(w.Header(), "X-Litellm-Call-Id", q.id)
-		p, err := a.Auth.Authenticate(r.Header)
-		if err == nil {
-			err = auth.Route(&p, r.URL.Path)
-		}
-		if err == nil && door.Path != "" {
-			if e := a.Auth.Directory.Enter(&p, door); e != nil {
-				err = e
-			}
-		}
+		p, err := a.Auth.Admit(r, door, q.s.Policy)
 		if err != nil {
 			a.fail(q, err)
 			return

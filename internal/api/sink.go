@@ -3,11 +3,13 @@ package api
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
 
+	"penstock/internal/gateway"
 	"penstock/internal/relay"
 )
 
@@ -18,6 +20,9 @@ type sink struct {
 	q     *request
 	rc    *http.ResponseController
 	began bool
+	// refused says that the answer is too large for the client to get. It was
+	// made, and is paid for, all the same.
+	refused bool
 }
 
 var _ relay.Sink = (*sink)(nil)
@@ -39,6 +44,14 @@ func set(h http.Header, name, value string) {
 // Begin implements relay.Sink.
 func (s *sink) Begin(head *relay.Head) {
 	s.began = true
+	if most := s.q.s.Policy.MaxResponseBytes; most > 0 && !head.Stream && int64(head.Length) > most {
+		s.refused = true
+		s.a.fail(s.q, &gateway.Error{
+			Kind: gateway.TooLarge, Status: http.StatusBadRequest, Type: "bad_request_error",
+			Message: fmt.Sprintf("Response size is too large. Response size is %s MB. Max size is %s MB (general_settings.max_response_size_mb)", megabytes(int64(head.Length)), megabytes(most)),
+		})
+		return
+	}
 	h := s.q.w.Header()
 	s.a.names.copy(h, head.Vendor)
 	d := s.a.headings.Get().(*heading)
@@ -86,7 +99,12 @@ func (s *sink) Begin(head *relay.Head) {
 }
 
 // Write implements relay.Sink.
-func (s *sink) Write(p []byte) (int, error) { return s.q.w.Write(p) }
+func (s *sink) Write(p []byte) (int, error) {
+	if s.refused {
+		return len(p), nil
+	}
+	return s.q.w.Write(p)
+}
 
 // Flush implements relay.Sink.
 func (s *sink) Flush() error { return s.rc.Flush() }

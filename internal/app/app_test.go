@@ -414,7 +414,7 @@ func TestBadInput(t *testing.T) {
 		{"stream is a word", `{"model":"m","stream":"yes",` + ok + `}`, 400, "'stream' must be"},
 		{"a client's own address", `{"model":"m","api_base":"http://evil",` + ok + `}`, 401, "api_base is not allowed"},
 		{"a client's own key", `{"model":"m","api_key":"x",` + ok + `}`, 401, "api_key is not allowed"},
-		{"too large", `{"model":"m","x":"` + strings.Repeat("x", 2<<20) + `",` + ok + `}`, 413, "too large"},
+		{"too large", `{"model":"m","x":"` + strings.Repeat("x", 2<<20) + `",` + ok + `}`, 400, "too large"},
 		{"nested too deeply", `{"model":"m","x":` + strings.Repeat("[", 9999) + strings.Repeat("]", 9999) + `,` + ok + `}`, 400, "nested too deeply"},
 		{"tags are no list", `{"model":"m","tags":{"a":1},` + ok + `}`, 400, "'tags' must be"},
 		{"metadata is a string", `{"model":"m","metadata":"x",` + ok + `}`, 400, "Invalid type for 'metadata'"},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"penstock/internal/api"
+	"penstock/internal/auth"
 	"penstock/internal/config"
 	"penstock/internal/gateway"
 	"penstock/internal/limit"
@@ -144,7 +145,9 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 			MaxStream: c.Router.MaxStream,
 		},
 		MaxBody: c.Server.MaxRequestBytes, BudgetExceededStatus: c.Server.BudgetExceededStatus, MetricsAuth: c.Server.RequireMetricsAuth,
-		UserHeader: c.Server.UserHeader, RequireUser: c.Server.EnforceUserParam, RejectTags: c.Server.RejectClientTags, EndUserBudget: c.Server.EndUserBudgetID, ModelAliases: c.Server.ModelAliases,
+		MaxBodySet: c.Server.MaxRequestSet,
+		Policy:     &auth.Policy{Access: c.Server.Access, RequireUser: c.Server.EnforceUserParam, RejectTags: c.Server.RejectClientTags},
+		UserHeader: c.Server.UserHeader, EndUserBudget: c.Server.EndUserBudgetID, ModelAliases: c.Server.ModelAliases,
 	}
 	a.limiter.SetRules(rules(c))
 	a.snapshot.Store(s)

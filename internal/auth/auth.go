@@ -27,12 +27,12 @@ var headers = [...]string{"X-Litellm-Api-Key", "Authorization", "Api-Key", "X-Ap
 
 // Credential returns the key a request carries; "" if there is none. It is an
 // error if the header is there in a form that cannot be a key.
-func (a *Authenticator) Credential(h http.Header) (string, error) {
+func (a *Authenticator) Credential(r *http.Request) (string, error) {
 	if a.Header != "" {
-		return bare(h.Get(a.Header)), nil
+		return bare(r.Header.Get(a.Header)), nil
 	}
 	for _, name := range headers {
-		v := h[name]
+		v := r.Header[name]
 		if len(v) == 0 || v[0] == "" {
 			continue
 		}
@@ -42,7 +42,14 @@ func (a *Authenticator) Credential(h http.Header) (string, error) {
 		if key := bare(v[0]); key != v[0] {
 			return key, nil
 		}
+		if _, rest, ok := strings.Cut(v[0], "Credential=Bearer "); ok && strings.HasPrefix(v[0], "AWS4-HMAC-SHA256 ") {
+			key, _, _ := strings.Cut(rest, "/") // Bedrock clients sign, with the key as their id
+			return key, nil
+		}
 		return "", unauthenticated("Authentication Error, Malformed API Key passed in. Ensure Key has `Bearer ` prefix.")
+	}
+	if strings.Contains(r.URL.Path, "enerateContent") { // Google's clients
+		return r.URL.Query().Get("key"), nil
 	}
 	return "", nil
 }
@@ -61,11 +68,11 @@ func unauthenticated(msg string) *gateway.Error {
 	return &gateway.Error{Kind: gateway.Unauthenticated, Message: msg, Type: "auth_error", Param: "None"}
 }
 
-// Authenticate returns who the request is from: it must carry the master key,
-// or a virtual key that exists, is not blocked and has not expired. The error
-// is a *gateway.Error of kind Unauthenticated.
-func (a *Authenticator) Authenticate(h http.Header) (gateway.Principal, error) {
-	key, err := a.Credential(h)
+// Authenticate returns who the request is from: it must carry the master key, or
+// a virtual key that exists. What a key that exists may not do is Admit's to say.
+// The error is a *gateway.Error of kind Unauthenticated.
+func (a *Authenticator) Authenticate(r *http.Request) (gateway.Principal, error) {
+	key, err := a.Credential(r)
 	if err != nil {
 		return gateway.Principal{}, err
 	}
@@ -85,18 +92,7 @@ func (a *Authenticator) Authenticate(h http.Header) (gateway.Principal, error) {
 		e.Type, e.Param = "token_not_found_in_db", "key"
 		return gateway.Principal{}, e
 	}
-	p := a.Directory.Principal(k)
-	switch {
-	case k.Blocked:
-		return gateway.Principal{}, unauthenticated("Authentication Error, Key is blocked. Update via `/key/unblock` if you're an admin.")
-	case !k.Expires.IsZero() && !k.Expires.After(a.Now()):
-		e := unauthenticated(fmt.Sprintf("Authentication Error - Expired Key. Key Expiry time %s and current time %s", k.Expires.UTC().Format(time.RFC3339), a.Now().UTC().Format(time.RFC3339)))
-		e.Type, e.Param = "expired_key", k.Name
-		return gateway.Principal{}, e
-	case p.Team != nil && p.Team.Blocked:
-		return gateway.Principal{}, unauthenticated(fmt.Sprintf("Authentication Error, Team=%s is blocked. Update via `/team/unblock` if you're an admin.", p.Team.ID))
-	}
-	return p, nil
+	return a.Directory.Principal(k), nil
 }
 
 // Display returns the form of a key that people may see: its last four

@@ -3,6 +3,7 @@ package auth_test
 import (
 	"crypto/sha256"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,11 @@ func directory() *auth.Directory {
 		d.PutKey(&k)
 	}
 	return d
+}
+
+// from is a request with these headers.
+func from(h http.Header) *http.Request {
+	return &http.Request{Method: "POST", URL: &url.URL{Path: "/v1/chat/completions"}, Header: h, RemoteAddr: "192.0.2.7:4711"}
 }
 
 func TestAuthenticate(t *testing.T) {
@@ -65,7 +71,7 @@ func TestAuthenticate(t *testing.T) {
 			a := &auth.Authenticator{Directory: d, Master: sha256.Sum256([]byte("sk-master")), Now: func() time.Time { return now }}
 			h := http.Header{}
 			h.Set(tt.header, tt.value)
-			p, err := a.Authenticate(h)
+			p, err := a.Admit(from(h), auth.Door{}, &auth.Policy{})
 			if tt.typ == "" {
 				if err != nil || p.Key == nil || p.Master {
 					t.Fatalf("got %+v, %v; want a key admitted", p, err)
@@ -85,19 +91,19 @@ func TestAuthenticate(t *testing.T) {
 
 func TestMasterKey(t *testing.T) {
 	a := &auth.Authenticator{Directory: directory(), Master: sha256.Sum256([]byte("any master")), Now: time.Now}
-	p, err := a.Authenticate(http.Header{"Authorization": {"Bearer any master"}})
+	p, err := a.Authenticate(from(http.Header{"Authorization": {"Bearer any master"}}))
 	if err != nil || !p.Master || p.Role != gateway.ProxyAdmin {
 		t.Errorf("got %+v, %v; want the master", p, err)
 	}
-	p, err = a.Authenticate(http.Header{"Authorization": {"Bearer " + good}})
+	p, err = a.Authenticate(from(http.Header{"Authorization": {"Bearer " + good}}))
 	if err != nil || p.Role != gateway.InternalUserViewer || p.User == nil || p.Team == nil {
 		t.Errorf("got %+v, %v; want the key with its user's role", p, err)
 	}
 	a.Header = "X-My-Key"
-	if _, err = a.Authenticate(http.Header{"Authorization": {"Bearer " + good}}); err == nil {
+	if _, err = a.Authenticate(from(http.Header{"Authorization": {"Bearer " + good}})); err == nil {
 		t.Error("a configured key header must be the only source")
 	}
-	if _, err = a.Authenticate(http.Header{"X-My-Key": {"Bearer " + good}}); err != nil {
+	if _, err = a.Authenticate(from(http.Header{"X-My-Key": {"Bearer " + good}})); err != nil {
 		t.Errorf("configured header refused: %v", err)
 	}
 }
@@ -106,11 +112,11 @@ func TestDeletedKeyIsDead(t *testing.T) {
 	d := directory()
 	a := &auth.Authenticator{Directory: d, Now: func() time.Time { return now }}
 	h := http.Header{"Authorization": {"Bearer " + good}}
-	if _, err := a.Authenticate(h); err != nil {
+	if _, err := a.Admit(from(h), auth.Door{}, &auth.Policy{}); err != nil {
 		t.Fatal(err)
 	}
 	d.DeleteKey(auth.Hash(good))
-	if _, err := a.Authenticate(h); err == nil {
+	if _, err := a.Admit(from(h), auth.Door{}, &auth.Policy{}); err == nil {
 		t.Error("a deleted key was admitted")
 	}
 }
@@ -172,7 +178,7 @@ func TestAllowed(t *testing.T) {
 		{"master", gateway.Principal{Master: true}, "anything", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			err := auth.Allowed(&tt.p, tt.model, groups{})
+			err := auth.NewDirectory().Allowed(&tt.p, tt.model, groups{})
 			got := ""
 			if err != nil {
 				got = gateway.AsError(err).Type
@@ -190,7 +196,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 	h := http.Header{"Authorization": {"Bearer " + good}}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := a.Authenticate(h); err != nil {
+		if _, err := a.Admit(from(h), auth.Door{}, &auth.Policy{}); err != nil {
 			b.Fatal(err)
 		}
 	}

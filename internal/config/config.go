@@ -161,8 +161,11 @@ type Server struct {
 	DataDir            string // journal and embedded database; "" is the caller's choice
 	JournalFsync       Fsync
 
-	MaxRequestBytes        int64 // 100 MB unless set
-	AllowClientCredentials bool  // clients may send api_key and api_base
+	Access          Access
+	MaxRequestBytes int64 // 100 MB unless set
+	// MaxRequestSet says that it was set: LiteLLM answers that with another status.
+	MaxRequestSet          bool
+	AllowClientCredentials bool // clients may send api_key and api_base
 	KeyHeader              string
 	RequireMetricsAuth     bool // true unless set
 	BudgetExceededStatus   int  // 422 unless set

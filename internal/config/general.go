@@ -25,7 +25,7 @@ func (l *loader) generalKeys() []key {
 		bind("on_journal_failure", journalFailure(), &s.ServeUnjournaled),
 		use("max_request_size_mb", number(), func(l *loader, mb float64) {
 			if mb > 0 {
-				s.MaxRequestBytes = int64(min(mb, 1<<20) * (1 << 20))
+				s.MaxRequestBytes, s.MaxRequestSet = int64(min(mb, 1<<20)*(1<<20)), true
 			}
 		}),
 		bind("allow_client_side_credentials", boolean(), &s.AllowClientCredentials),
@@ -60,6 +60,7 @@ func (l *loader) generalKeys() []key {
 		bind("reject_clientside_metadata_tags", boolean(), &s.RejectClientTags),
 		bind("forward_client_headers_to_llm_api", boolean(), &s.ForwardHeaders),
 	}
+	ks = append(ks, l.accessKeys()...)
 	ks = append(ks, later(python, "custom_auth", "custom_key_generate", "custom_sso", "custom_auth_run_common_checks")...)
 	ks = append(ks, later(paid, "litellm_license")...)
 	ks = append(ks, later("not needed: budget windows are computed when they are read", "proxy_budget_rescheduler_min_time",
@@ -72,12 +73,10 @@ func (l *loader) generalKeys() []key {
 		"database_disable_prepared_statements", "user_api_key_cache_max_size", "max_in_flight_requests_per_worker",
 		"max_queued_requests_per_worker", "admission_queue_timeout_seconds", "proxy_batch_polling_interval",
 		"disable_budget_reservation", "disable_responses_id_security")...)
-	ks = append(ks, later(unchecked, "enforced_params", "allowed_routes", "public_routes", "admin_only_routes", "allowed_ips", "max_response_size_mb",
-		"enforce_fallback_model_access", "service_account_settings", "disable_custom_api_keys", "role_permissions", "default_team_disabled")...)
+	ks = append(ks, later(unchecked, "enforce_fallback_model_access", "disable_custom_api_keys", "role_permissions", "default_team_disabled")...)
 	return append(ks, later(notYet, "database_connection_pool_limit", "database_connection_timeout", "supported_db_objects",
 		"completion_model", "embedding_model", "image_generation_model", "moderation_model",
-		"use_x_forwarded_for",
-		"trusted_proxy_ranges", "infer_model_from_keys",
+		"infer_model_from_keys",
 		"background_health_check_model_groups", "health_check_skip_disabled_background_models",
 		"model_list_healthy_only", "alerting", "alerting_threshold", "alert_types", "alert_to_webhook_url",
 		"alerting_args", "alert_type_config", "spend_report_frequency", "disable_spend_updates",
