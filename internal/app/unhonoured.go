@@ -23,7 +23,6 @@ func Unhonoured(c *config.Config) []string {
 		{s.AlwaysStreamUsage != nil, "general_settings.always_include_stream_usage (usage is shown if the client asks)"},
 		{s.StorePrompts, "general_settings.store_prompts_in_spend_logs (prompts are not stored)"},
 		{s.DisableSpendLogs, "general_settings.disable_spend_logs (calls are booked)"},
-		{s.SpendLogsRetention != 0, "general_settings.maximum_spend_logs_retention_period (rows are kept)"},
 		{len(s.SpendTagHeaders) > 0, "litellm_settings.extra_spend_tag_headers"},
 		{s.ForwardHeaders, "general_settings.forward_client_headers_to_llm_api"},
 		{c.Logging.RedactKeyInfo, "litellm_settings.redact_user_api_key_info"},

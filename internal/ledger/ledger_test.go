@@ -337,3 +337,51 @@ func TestExportHasEveryCentInBothFormats(t *testing.T) {
 		}
 	})
 }
+
+// Old days go whole; what is left is proven, what is gone is believed by its
+// sums, and a journal that comes back with a gone day doubles nothing.
+func TestRetentionDropsWholeDays(t *testing.T) {
+	rate := terms(t, "input=1e-6 output=2e-6")
+	engines(t, true, func(t *testing.T, b books) {
+		ctx := t.Context()
+		rows := b.fill(t, 100, rate) // an hour apart, from noon of the first of March on
+		dear := terms(t, "input=3e-6 output=4e-6")
+		job := ledger.Reprice{To: rows[50].Start, Rate: func(*spend.Row) *price.Rate { return dear }}
+		if _, err := job.Run(ctx, b.db, quiet); err != nil {
+			t.Fatal(err)
+		}
+		before, err := b.db.Total(ctx, store.Global, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := b.db.DropBefore(ctx, time.Date(2026, 3, 3, 17, 0, 0, 0, time.UTC))
+		if err != nil || n != 2 {
+			t.Fatalf("%d days dropped, %v; want the first and the second of March", n, err)
+		}
+		left, err := b.db.Calls(ctx, store.CallFilter{Limit: 1000})
+		if err != nil || len(left) != 64 || left[63].Start.Before(time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC)) {
+			t.Errorf("%d calls left, %v; want 64 from the third of March on", len(left), err)
+		}
+		r := b.verify(t, true)
+		if r.Problems != 0 || r.DroppedDays != 2 || r.Calls != 64 {
+			t.Errorf("verify: %d problems, %d dropped days, %d calls:\n%s", r.Problems, r.DroppedDays, r.Calls, strings.Join(r.Findings, "\n"))
+		}
+		if n, err := b.db.Book(ctx, rows); err != nil || n != 0 {
+			t.Errorf("booking everything again: %d new, %v; want none", n, err)
+		}
+		if after, err := b.db.Total(ctx, store.Global, ""); err != nil || after != before {
+			t.Errorf("spent %+v, %v; want %+v as before", after, err, before)
+		}
+		b.right(t, "after booking again")
+		if n, err := b.db.DropBefore(ctx, time.Date(2026, 3, 3, 17, 0, 0, 0, time.UTC)); err != nil || n != 0 {
+			t.Errorf("a second time: %d days dropped, %v", n, err)
+		}
+		// What is left can still be found out.
+		if _, err := b.raw.Exec(`UPDATE calls SET cost = cost + 1 WHERE started_at = (SELECT MAX(started_at) FROM calls)`); err != nil {
+			t.Fatal(err)
+		}
+		if r := b.verify(t, true); r.Problems == 0 {
+			t.Error("a changed cost was not found")
+		}
+	})
+}

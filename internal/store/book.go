@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"penstock/internal/gateway"
 	"penstock/internal/spend"
@@ -17,7 +18,9 @@ var _ spend.Store = (*DB)(nil)
 
 // Book implements spend.Store. Ids longer than 512 bytes and text that no
 // database can keep are booked in a form that it can, never refused: a row
-// that cannot be booked would stop every row behind it.
+// that cannot be booked would stop every row behind it. Calls of days that
+// DropBefore has taken are not booked: they may have been before, and who is
+// charged twice has the greater harm.
 func (db *DB) Book(ctx context.Context, rows []spend.Row) (int, error) {
 	if len(rows) == 0 {
 		return 0, nil
@@ -39,6 +42,9 @@ func (db *DB) Book(ctx context.Context, rows []spend.Row) (int, error) {
 		}
 		var calls []call
 		calls, unknown = db.calls(rows, replaced)
+		if calls, err = db.keptDays(ctx, t, calls); err != nil {
+			return err
+		}
 		if err := db.addContexts(ctx, t, unknown); err != nil {
 			return fmt.Errorf("add contexts: %w", err)
 		}
@@ -101,6 +107,20 @@ func (db *DB) replacedKeys(ctx context.Context, t *txn) (map[string]string, erro
 		return nil, fmt.Errorf("read replaced keys: %w", err)
 	}
 	return out, nil
+}
+
+// keptDays returns calls without those of dropped days. Days that are younger
+// than a day are never dropped.
+func (db *DB) keptDays(ctx context.Context, t *txn, calls []call) ([]call, error) {
+	first := dayNumber(calls[0].start)
+	if first >= dayNumber(micros(time.Now())) {
+		return calls, nil
+	}
+	dropped, err := db.droppedDays(ctx, t.tx, first)
+	if err != nil || len(dropped) == 0 {
+		return calls, err
+	}
+	return slices.DeleteFunc(calls, func(c call) bool { return dropped[dayNumber(c.start)] }), nil
 }
 
 // calls returns rows in the order of the table and each once, and the contexts

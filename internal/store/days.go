@@ -20,22 +20,23 @@ import (
 // impossible because calls of the day stand in the partition for the rest.
 type knownDays struct {
 	mu   sync.Mutex
-	days map[int64]bool // by dayNumber
+	days map[int64]time.Time // by dayNumber: until when it need not be looked at, zero for ever
 }
 
 func (k *knownDays) has(day int64) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.days[day]
+	until, ok := k.days[day]
+	return ok && (until.IsZero() || time.Now().Before(until))
 }
 
-func (k *knownDays) add(day int64) {
+func (k *knownDays) add(day int64, until time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.days == nil {
-		k.days = make(map[int64]bool)
+		k.days = make(map[int64]time.Time)
 	}
-	k.days[day] = true
+	k.days[day] = until
 }
 
 // The days that get partitions; a call outside has a broken clock for a reason.
@@ -63,10 +64,17 @@ func (db *DB) ensureDays(ctx context.Context, rows []spend.Row) error {
 			if d < firstDay || d > lastDay || db.days.has(d) {
 				continue
 			}
-			if err := db.makeDay(ctx, d); err != nil {
+			err := db.makeDay(ctx, d)
+			e, ok := errors.AsType[*pgconn.PgError](err)
+			switch {
+			case err == nil, ok && e.Code == calledFor, ok && e.Code == lockTimeout && d == day:
+				// Without a partition, the day's calls stand with the rest.
+				db.days.add(d, time.Time{})
+			case ok && e.Code == lockTimeout:
+				db.days.add(d, time.Now().Add(time.Minute))
+			default:
 				return fmt.Errorf("make partition %s: %w", partition(d), err)
 			}
-			db.days.add(d)
 		}
 	}
 	return nil
@@ -76,20 +84,34 @@ func (db *DB) ensureDays(ctx context.Context, rows []spend.Row) error {
 const dayLock = 0x70656e73746f636b
 
 func (db *DB) makeDay(ctx context.Context, day int64) error {
-	err := db.write(ctx, func(tx *sql.Tx) error {
+	return db.write(ctx, func(tx *sql.Tx) error {
+		if err := patience(ctx, tx); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(dayLock)); err != nil {
 			return err
 		}
 		var there bool
-		if err := tx.QueryRowContext(ctx, `SELECT to_regclass($1) IS NOT NULL`, partition(day)).Scan(&there); err != nil || there {
+		err := tx.QueryRowContext(ctx, `SELECT to_regclass($1) IS NOT NULL OR EXISTS (SELECT 1 FROM dropped_days WHERE day = $2)`, partition(day), dayName(day)).Scan(&there)
+		if err != nil || there {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, fmt.Sprintf(`CREATE TABLE %s PARTITION OF calls FOR VALUES FROM (%d) TO (%d)`, partition(day), day*microsPerDay, (day+1)*microsPerDay))
+		_, err = tx.ExecContext(ctx, fmt.Sprintf(`CREATE TABLE %s PARTITION OF calls FOR VALUES FROM (%d) TO (%d)`, partition(day), day*microsPerDay, (day+1)*microsPerDay))
 		return err
 	})
-	// Calls of that day are in the rest already.
-	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "23514" {
-		return nil
-	}
+}
+
+// PostgreSQL's words for: there are rows of that partition in the rest already;
+// and: the lock was not to be had in time.
+const (
+	calledFor   = "23514"
+	lockTimeout = "55P03"
+)
+
+// patience bounds the wait of tx for the lock on all calls that making or
+// dropping a partition takes: while it waits behind a long report, everybody
+// else waits behind it.
+func patience(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, `SET LOCAL lock_timeout = '2s'`)
 	return err
 }
