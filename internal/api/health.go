@@ -33,8 +33,23 @@ type Health interface {
 	Details() bool
 	// Service sends a test to one logging destination.
 	Service(ctx context.Context, name string) error
+	// Spend says how the booking of spend does.
+	Spend() SpendHealth
 	// Ready says how the database does; the error says why calls cannot be served.
 	Ready(context.Context) (db string, err error)
+}
+
+// SpendHealth says how the booking of spend does.
+type SpendHealth struct {
+	// Status is "booked", "behind" while the database refuses, "in memory" while
+	// neither it nor the journal takes spend, "full" when calls are refused for
+	// it, or "damaged" if the disk has lost entries.
+	Status        string  `json:"status"`
+	JournalBytes  int64   `json:"journal_bytes"`
+	JournalMax    int64   `json:"journal_max_bytes"`
+	InMemory      int64   `json:"calls_in_memory"`
+	BehindSeconds float64 `json:"behind_seconds"`
+	DamagedBytes  int64   `json:"damaged_bytes"`
 }
 
 // alive says that the process runs. It looks at nothing else: a process that
@@ -103,6 +118,8 @@ type endpoints struct {
 	Unhealthy      []any `json:"unhealthy_endpoints"`
 	HealthyCount   int   `json:"healthy_count"`
 	UnhealthyCount int   `json:"unhealthy_count"`
+	// Spend is for administrators.
+	Spend *SpendHealth `json:"spend,omitzero"`
 }
 
 func (q *request) manages() bool {
@@ -169,7 +186,10 @@ func (a *API) health(q *request) {
 		}
 	}
 	out.HealthyCount, out.UnhealthyCount = len(out.Healthy), len(out.Unhealthy)
-	if !q.manages() {
+	if q.manages() {
+		spend := a.Health.Spend()
+		out.Spend = &spend
+	} else {
 		set(q.w.Header(), "Litellm-Health-Field-Notice", "api_base and api_version are shown to administrators only")
 	}
 	status := http.StatusOK

@@ -214,7 +214,7 @@ func (a *App) build(ctx context.Context) error {
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), a.gauges())
 	providers := all.Providers()
 	a.relay = &relay.Relay{
-		Limits: a.limiter, Journal: a.journal, Unbooked: a.booker.Add,
+		Limits: a.limiter, Journal: a.journal, Unbooked: a.booker.Add, Room: a.booker.Room,
 		Providers: providers, Outputs: token.NewOutputs(nil), Snapshot: func() *relay.Snapshot { return a.snapshot.Load().Snapshot },
 		Metrics: relay.NewMetrics(a.registry), Log: a.log, Clock: router.RealClock(),
 	}

@@ -132,6 +132,26 @@ func (h *healthDesk) Service(ctx context.Context, name string) error {
 	return err
 }
 
+// Spend implements api.Health.
+func (h *healthDesk) Spend() api.SpendHealth {
+	s := h.a.booker.Stats()
+	out := api.SpendHealth{
+		Status: "booked", JournalBytes: h.a.journal.Size(), JournalMax: h.a.journal.Max(), InMemory: s.Memory,
+		BehindSeconds: s.Down.Seconds(), DamagedBytes: h.a.journal.Lost(),
+	}
+	switch {
+	case out.JournalBytes >= out.JournalMax, h.a.relay.Refusing():
+		out.Status = "full"
+	case s.Memory > 0:
+		out.Status = "in memory"
+	case s.Down > 0:
+		out.Status = "behind"
+	case out.DamagedBytes > 0:
+		out.Status = "damaged"
+	}
+	return out
+}
+
 // Ready implements api.Health: it says why calls cannot be served. A database
 // that is away is no reason: keys are in memory, and spend waits in the journal.
 func (h *healthDesk) Ready(ctx context.Context) (db string, err error) {

@@ -4,9 +4,9 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // gauges are what is read when somebody looks, not counted on the path.
 type gauges struct {
-	a                                       *App
-	journal, max, booked, failed, down, key *prometheus.Desc
-	exports                                 *prometheus.Desc
+	a                                                             *App
+	journal, max, lost, booked, failed, memory, down, behind, key *prometheus.Desc
+	exports                                                       *prometheus.Desc
 }
 
 func (a *App) gauges() prometheus.Collector {
@@ -14,6 +14,9 @@ func (a *App) gauges() prometheus.Collector {
 	return &gauges{
 		a: a, journal: d("penstock_journal_bytes", "Bytes of the spend journal that are not booked and removed yet."),
 		max:    d("penstock_journal_max_bytes", "Bytes at which the journal is full and calls are refused."),
+		lost:   d("penstock_journal_damaged_bytes_total", "Bytes of the spend journal that the disk has lost: the calls in them are not booked."),
+		memory: d("penstock_unbooked_in_memory", "Calls whose spend is neither in the journal nor in the database yet, because neither took it."),
+		behind: d("penstock_booking_down_seconds", "How long the database has refused to book, 0 if it does not."),
 		booked: d("penstock_booked_total", "Rows booked in the database."), failed: d("penstock_booking_failures_total", "Tries to book that the database refused."),
 		exports: prometheus.NewDesc("penstock_export_records", "Records of a logging destination: queued now, and sent, dropped and failed tries so far.", []string{"destination", "state"}, nil),
 		down:    d("penstock_booking_down", "1 if the last try to book failed."), key: d("penstock_keys", "Virtual keys known."),
@@ -22,7 +25,7 @@ func (a *App) gauges() prometheus.Collector {
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.journal, g.max, g.booked, g.failed, g.down, g.key, g.exports} {
+	for _, d := range []*prometheus.Desc{g.journal, g.max, g.lost, g.booked, g.failed, g.memory, g.down, g.behind, g.key, g.exports} {
 		ch <- d
 	}
 }
@@ -31,7 +34,7 @@ func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
 func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	s := g.a.booker.Stats()
 	down := 0.0
-	if s.Down {
+	if s.Down > 0 {
 		down = 1
 	}
 	for _, m := range []struct {
@@ -44,6 +47,9 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		{g.booked, prometheus.CounterValue, float64(s.Booked)},
 		{g.failed, prometheus.CounterValue, float64(s.Failed)},
 		{g.down, prometheus.GaugeValue, down},
+		{g.behind, prometheus.GaugeValue, s.Down.Seconds()},
+		{g.memory, prometheus.GaugeValue, float64(s.Memory)},
+		{g.lost, prometheus.CounterValue, float64(g.a.journal.Lost())},
 		{g.key, prometheus.GaugeValue, float64(g.a.directory.Keys())},
 	} {
 		ch <- prometheus.MustNewConstMetric(m.d, m.t, m.v)

@@ -141,7 +141,7 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 	s := &api.Snapshot{
 		Snapshot: &relay.Snapshot{
 			Table: table, Prices: prices, Global: global, Transport: a.transport,
-			DropParams: c.Server.DropParams, Unpriced: unpriced(&c.Server), CountTokens: countTokens[c.Server.CountTokens], Exporter: destinations,
+			DropParams: c.Server.DropParams, ServeUnjournaled: c.Server.ServeUnjournaled, Unpriced: unpriced(&c.Server), CountTokens: countTokens[c.Server.CountTokens], Exporter: destinations,
 			MaxStream: c.Router.MaxStream,
 		},
 		MaxBody: c.Server.MaxRequestBytes, BudgetExceededStatus: c.Server.BudgetExceededStatus, MetricsAuth: c.Server.RequireMetricsAuth,

@@ -18,14 +18,16 @@ const maxSeries = 2000
 type Metrics struct {
 	inFlight  prometheus.Gauge
 	overshoot prometheus.Counter
-	refused   *prometheus.CounterVec
-	shadow    *prometheus.CounterVec
-	soft      *prometheus.CounterVec
-	calls     *prometheus.CounterVec
-	seconds   *prometheus.HistogramVec
-	first     *prometheus.HistogramVec
-	tokens    *prometheus.CounterVec
-	usd       *prometheus.CounterVec
+	// unjournaled counts calls whose spend was in memory only.
+	unjournaled prometheus.Counter
+	refused     *prometheus.CounterVec
+	shadow      *prometheus.CounterVec
+	soft        *prometheus.CounterVec
+	calls       *prometheus.CounterVec
+	seconds     *prometheus.HistogramVec
+	first       *prometheus.HistogramVec
+	tokens      *prometheus.CounterVec
+	usd         *prometheus.CounterVec
 
 	series sync.Map // seriesKey -> *series
 	mu     sync.Mutex
@@ -50,18 +52,19 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		reg = prometheus.NewRegistry()
 	}
 	m := &Metrics{
-		inFlight:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "penstock_calls_in_flight", Help: "Calls that have been admitted and not ended."}),
-		overshoot: prometheus.NewCounter(prometheus.CounterOpts{Name: "penstock_overshoot_usd_total", Help: "Dollars that calls cost beyond a budget, because a provider used more than the bound."}),
-		refused:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "penstock_calls_refused_total", Help: "Calls that were not admitted, by reason."}, []string{"reason"}),
-		shadow:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "penstock_limits_shadow_refused_total", Help: "Calls that a limit in shadow mode would have refused."}, []string{"scope", "limit"}),
-		soft:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "penstock_soft_budgets_reached_total", Help: "Soft budgets that were reached, once a window each."}, []string{"scope"}),
-		calls:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "penstock_calls_total", Help: "Calls that were admitted and have ended."}, []string{"model", "provider", "outcome"}),
-		seconds:   prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "penstock_call_seconds", Help: "Time from the request to the end of the answer.", Buckets: buckets}, []string{"model", "provider"}),
-		first:     prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "penstock_first_byte_seconds", Help: "Time from the request to the first byte of the answer.", Buckets: buckets}, []string{"model", "provider"}),
-		tokens:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "penstock_tokens_total", Help: "Tokens used."}, []string{"model", "provider", "direction"}),
-		usd:       prometheus.NewCounterVec(prometheus.CounterOpts{Name: "penstock_spend_usd_total", Help: "Dollars spent."}, []string{"model", "provider"}),
+		inFlight:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "penstock_calls_in_flight", Help: "Calls that have been admitted and not ended."}),
+		overshoot:   prometheus.NewCounter(prometheus.CounterOpts{Name: "penstock_overshoot_usd_total", Help: "Dollars that calls cost beyond a budget, because a provider used more than the bound."}),
+		unjournaled: prometheus.NewCounter(prometheus.CounterOpts{Name: "penstock_calls_unjournaled_total", Help: "Calls whose spend the journal could not take: it was in memory until it was booked."}),
+		refused:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "penstock_calls_refused_total", Help: "Calls that were not admitted, by reason."}, []string{"reason"}),
+		shadow:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "penstock_limits_shadow_refused_total", Help: "Calls that a limit in shadow mode would have refused."}, []string{"scope", "limit"}),
+		soft:        prometheus.NewCounterVec(prometheus.CounterOpts{Name: "penstock_soft_budgets_reached_total", Help: "Soft budgets that were reached, once a window each."}, []string{"scope"}),
+		calls:       prometheus.NewCounterVec(prometheus.CounterOpts{Name: "penstock_calls_total", Help: "Calls that were admitted and have ended."}, []string{"model", "provider", "outcome"}),
+		seconds:     prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "penstock_call_seconds", Help: "Time from the request to the end of the answer.", Buckets: buckets}, []string{"model", "provider"}),
+		first:       prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "penstock_first_byte_seconds", Help: "Time from the request to the first byte of the answer.", Buckets: buckets}, []string{"model", "provider"}),
+		tokens:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "penstock_tokens_total", Help: "Tokens used."}, []string{"model", "provider", "direction"}),
+		usd:         prometheus.NewCounterVec(prometheus.CounterOpts{Name: "penstock_spend_usd_total", Help: "Dollars spent."}, []string{"model", "provider"}),
 	}
-	reg.MustRegister(m.inFlight, m.overshoot, m.refused, m.shadow, m.soft, m.calls, m.seconds, m.first, m.tokens, m.usd)
+	reg.MustRegister(m.inFlight, m.overshoot, m.unjournaled, m.refused, m.shadow, m.soft, m.calls, m.seconds, m.first, m.tokens, m.usd)
 	return m
 }
 

@@ -46,6 +46,8 @@ type Snapshot struct {
 	// Transport sends to providers. Not a client: redirects are not followed,
 	// since they would send prompt and key where nobody configured.
 	Transport http.RoundTripper
+	// ServeUnjournaled serves calls that the journal cannot take.
+	ServeUnjournaled bool
 	// DropParams leaves out parameters that a vendor lacks, instead of refusing the call.
 	DropParams bool
 	Unpriced   Unpriced
@@ -93,6 +95,7 @@ type Relay struct {
 	Limits    *limit.Limiter
 	Journal   Journal
 	Unbooked  func(spend.Row) // takes a row that the journal could not
+	Room      func() bool     // whether Unbooked has room for more; nil for no
 	Providers provider.Set
 	Outputs   *token.Outputs
 	Snapshot  func() *Snapshot
@@ -140,12 +143,15 @@ type line struct {
 	answered seen // what the answer told
 	first    time.Time
 	settled  bool
-	vendor   time.Duration // spent waiting for providers
-	capped   int64
-	held     []byte // room for the beginning of a stream
-	output   []byte // of the answer, if some destination wants it
-	body     []byte // memory for a whole answer, kept from call to call
-	keep     bool
+	// unjournaled says that the journal does not know the call: all its spend
+	// will be in memory.
+	unjournaled bool
+	vendor      time.Duration // spent waiting for providers
+	capped      int64
+	held        []byte // room for the beginning of a stream
+	output      []byte // of the answer, if some destination wants it
+	body        []byte // memory for a whole answer, kept from call to call
+	keep        bool
 }
 
 // seen is what is known of an answer.
@@ -194,16 +200,9 @@ func (r *Relay) carry(ctx context.Context, c *gateway.Call, in *wire.Object, out
 	l.shadowed()
 	// 3. What is owed if we die now.
 	l.open()
-	if err := r.Journal.Begin(&l.row); err != nil {
-		r.refusing.Store(time.Now().UnixNano())
+	if err := l.begin(); err != nil {
 		r.Limits.Release(&l.hold)
-		return l.refused(&gateway.Error{
-			Kind: gateway.Unavailable, Status: http.StatusServiceUnavailable, Type: "service_unavailable", RetryAfter: 5 * time.Second,
-			Message: "The gateway cannot record spend right now, so it does not start calls. Try again shortly.", Err: err,
-		})
-	}
-	if r.refusing.Load() != 0 {
-		r.refusing.Store(0)
+		return l.refused(err)
 	}
 	r.Metrics.inFlight.Inc()
 	defer r.Metrics.inFlight.Dec()
@@ -246,6 +245,7 @@ func (r *Relay) free(l *line) {
 	l.route, l.size, l.row, l.answered = router.Route{}, limit.Size{}, spend.Row{}, seen{}
 	l.outcome.Reset()
 	l.first, l.settled, l.vendor, l.capped, l.keep = time.Time{}, false, 0, 0, false
+	l.unjournaled = false
 	r.pool.Put(l)
 }
 

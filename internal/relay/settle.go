@@ -110,13 +110,7 @@ func (l *line) settle(e *gateway.Error) {
 	l.r.Limits.Settle(&l.hold, &l.used)
 	l.r.Limits.Settle(&l.attempt, &l.used)
 	l.windows()
-	if err := l.r.Journal.End(&l.row); err != nil {
-		// Kept in memory instead, and said: the answer has been given.
-		row := l.row
-		row.Tags, row.Windows = slices.Clone(row.Tags), slices.Clone(row.Windows)
-		l.r.Unbooked(row)
-		l.r.Log.Error("call not journaled; its spend is in memory until it is booked", "call", l.c.ID, "err", err)
-	}
+	l.end()
 	if used := &l.row.Usage; e == nil && l.c.Op == gateway.Chat && used.Completion > 0 && l.c.Route != checkRoute {
 		l.r.Outputs.Observe(l.c.Group, used.Completion/max(l.c.Ask.Choices, 1))
 	}
@@ -143,14 +137,6 @@ func (l *line) shadowed() {
 		l.r.Metrics.shadow.WithLabelValues(scope, kind).Inc()
 		l.r.Log.Info("a limit in shadow mode would have refused a call", "call", l.c.ID, "scope", scope, "id", f.Set.Scope.String(),
 			"limit", kind, "amount", f.Amount, "used", f.Used, "reserved", f.Reserved, "asked", f.Asked)
-	}
-}
-
-// progress journals a stream that is still running.
-func (l *line) progress(now time.Time) {
-	l.close(nil, now)
-	if err := l.r.Journal.Progress(&l.row); err != nil {
-		l.r.Log.Warn("progress of a stream not journaled", "call", l.c.ID, "err", err)
 	}
 }
 

@@ -47,15 +47,16 @@ type Booker struct {
 	rows   []Row
 	broken time.Time // since when the store refuses, zero if it does not
 
-	mu     sync.Mutex
-	extra  []Row // rows that the journal could not take
-	ask    chan chan struct{}
-	stop   chan struct{}
-	done   chan struct{}
-	cancel context.CancelFunc
-	booked atomic.Int64
-	failed atomic.Int64
-	down   atomic.Bool
+	mu      sync.Mutex
+	extra   []Row // rows that the journal could not take
+	ask     chan chan struct{}
+	stop    chan struct{}
+	done    chan struct{}
+	cancel  context.CancelFunc
+	booked  atomic.Int64
+	failed  atomic.Int64
+	down    atomic.Int64 // since when the store refuses, Unix nanoseconds; 0 if it does not
+	waiting atomic.Int64 // rows in extra, or on their way from there
 }
 
 // Recover books what an earlier process left in j's directory: finished calls
@@ -170,6 +171,7 @@ func NewBooker(j *Journal, store Store, log *slog.Logger) *Booker {
 func (b *Booker) Add(r Row) {
 	b.mu.Lock()
 	b.extra = append(b.extra, r)
+	b.waiting.Add(1)
 	b.mu.Unlock()
 }
 
@@ -208,15 +210,29 @@ func (b *Booker) Close(ctx context.Context) error {
 	}
 }
 
+// maxExtra is how many calls may be in memory only before no more are begun.
+const maxExtra = 20_000
+
+// Room reports whether a call may begin that the journal cannot take.
+func (b *Booker) Room() bool { return b.waiting.Load() < maxExtra }
+
 // Stats is what the booker has done.
 type Stats struct {
 	Booked int64 // rows in the store
 	Failed int64 // tries that the store refused
-	Down   bool  // the last try failed
+	Memory int64 // rows that are in memory only
+	// Down is how long ago the store began to refuse, 0 if it does not.
+	Down time.Duration
 }
 
 // Stats returns what the booker has done so far.
-func (b *Booker) Stats() Stats { return Stats{b.booked.Load(), b.failed.Load(), b.down.Load()} }
+func (b *Booker) Stats() Stats {
+	s := Stats{Booked: b.booked.Load(), Failed: b.failed.Load(), Memory: b.waiting.Load()}
+	if at := b.down.Load(); at != 0 {
+		s.Down = max(time.Since(time.Unix(0, at)), 1)
+	}
+	return s
+}
 
 func (b *Booker) run(ctx context.Context) {
 	defer close(b.done)
@@ -302,6 +318,7 @@ func (b *Booker) round(ctx context.Context) (n int, more bool, err error) {
 	if err := b.book(ctx, b.rows); err != nil {
 		return 0, false, err
 	}
+	b.waiting.Add(-int64(len(extra)))
 	extra = nil
 	n = len(b.rows)
 	for id, p := range began {
@@ -496,9 +513,9 @@ func (b *Booker) book(ctx context.Context, rows []Row) error {
 	n, err := b.store.Book(ctx, rows)
 	if err != nil {
 		b.failed.Add(1)
-		b.down.Store(true)
 		if b.broken.IsZero() {
 			b.broken = time.Now()
+			b.down.Store(b.broken.UnixNano())
 			b.log.Error("spend not booked; it stays in the journal and is tried again", "rows", len(rows), "journal_bytes", b.j.Size(), "err", err)
 		}
 		return err
@@ -507,7 +524,7 @@ func (b *Booker) book(ctx context.Context, rows []Row) error {
 		b.log.Info("spend is booked again", "after", time.Since(b.broken).Round(time.Millisecond).String())
 		b.broken = time.Time{}
 	}
-	b.down.Store(false)
+	b.down.Store(0)
 	b.booked.Add(int64(n))
 	return nil
 }
