@@ -89,7 +89,7 @@ func (j *Journal) Recover(ctx context.Context, store Store, report func(rows int
 	for i, name := range names {
 		f := &file{path: name}
 		files[i] = f
-		data, err := j.o.disk.read(name)
+		data, err := j.o.Disk.Read(name)
 		if err != nil {
 			return fmt.Errorf("read the journal: %w", err)
 		}

@@ -5,16 +5,16 @@ import (
 	"os"
 )
 
-// disk is what the journal does to the file system. Tests put one in its place
-// that fails, or that ends the process at the n-th step.
-type disk interface {
-	create(path string) (diskFile, error)
-	read(path string) ([]byte, error)
-	remove(path string) error
-	rename(from, to string) error
+// Disk is what the journal does to the file system.
+type Disk interface {
+	Create(path string) (DiskFile, error) // a new file
+	Read(path string) ([]byte, error)
+	Remove(path string) error
+	Rename(from, to string) error
 }
 
-type diskFile interface {
+// DiskFile is a file that the journal writes.
+type DiskFile interface {
 	io.Writer
 	io.ReaderAt
 	io.Seeker
@@ -23,12 +23,19 @@ type diskFile interface {
 	Sync() error
 }
 
-// osDisk is the real one.
-type osDisk struct{}
+// OSDisk is the real one.
+type OSDisk struct{}
 
-func (osDisk) create(path string) (diskFile, error) {
+// Create implements Disk.
+func (OSDisk) Create(path string) (DiskFile, error) {
 	return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 }
-func (osDisk) read(path string) ([]byte, error) { return os.ReadFile(path) }
-func (osDisk) remove(path string) error         { return os.Remove(path) }
-func (osDisk) rename(from, to string) error     { return os.Rename(from, to) }
+
+// Read implements Disk.
+func (OSDisk) Read(path string) ([]byte, error) { return os.ReadFile(path) }
+
+// Remove implements Disk.
+func (OSDisk) Remove(path string) error { return os.Remove(path) }
+
+// Rename implements Disk.
+func (OSDisk) Rename(from, to string) error { return os.Rename(from, to) }

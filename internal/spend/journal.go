@@ -39,7 +39,9 @@ type Options struct {
 	Max     int64 // bytes not yet booked in all lanes, default 4 GiB
 	Lanes   int   // files written side by side, default 4
 
-	disk disk
+	// Disk is where the files are; nil is the file system. Tests put in its place
+	// one that fails, or that ends the process at the n-th step.
+	Disk Disk
 }
 
 func (o Options) withDefaults() Options {
@@ -52,8 +54,8 @@ func (o Options) withDefaults() Options {
 	if o.Lanes == 0 {
 		o.Lanes = 4
 	}
-	if o.disk == nil {
-		o.disk = osDisk{}
+	if o.Disk == nil {
+		o.Disk = OSDisk{}
 	}
 	return o
 }
@@ -90,7 +92,7 @@ type lane struct {
 
 // file is one segment. Only written bytes are read back.
 type file struct {
-	f     diskFile
+	f     DiskFile
 	path  string
 	size  int64
 	rates map[string]struct{} // those whose terms it has
@@ -241,7 +243,7 @@ func (ln *lane) last() *file { return ln.files[len(ln.files)-1] }
 // rotate starts a new file. The lane is locked.
 func (j *Journal) rotate(ln *lane) error {
 	path := filepath.Join(j.dir, fmt.Sprintf("lane%02d-%012d.journal", ln.n, ln.seq))
-	f, err := j.o.disk.create(path)
+	f, err := j.o.Disk.Create(path)
 	if err != nil {
 		return err
 	}
@@ -260,9 +262,9 @@ func (j *Journal) damaged(f *file, from, to int64) {
 // away removes a booked file, or keeps it under another name if it was damaged.
 func (j *Journal) away(f *file) error {
 	if f.bad {
-		return j.o.disk.rename(f.path, f.path+".damaged")
+		return j.o.Disk.Rename(f.path, f.path+".damaged")
 	}
-	return j.o.disk.remove(f.path)
+	return j.o.Disk.Remove(f.path)
 }
 
 // syncer forces written records onto the disk, for SyncGrouped.
