@@ -1,0 +1,231 @@
+package spend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"penstock/internal/gateway"
+)
+
+// fullDisk has no room from its n-th operation that needs some to its m-th. A
+// write that fails has written a part.
+type fullDisk struct {
+	OSDisk
+	mu       sync.Mutex
+	from, to int
+	n        int
+}
+
+func (d *fullDisk) full() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.n++
+	return d.n >= d.from && d.n < d.to
+}
+
+func (d *fullDisk) Create(path string) (DiskFile, error) {
+	if d.full() {
+		return nil, syscall.ENOSPC
+	}
+	f, err := d.OSDisk.Create(path)
+	return fullFile{f, d}, err
+}
+
+type fullFile struct {
+	DiskFile
+	d *fullDisk
+}
+
+func (f fullFile) Write(b []byte) (int, error) {
+	if !f.d.full() {
+		return f.DiskFile.Write(b)
+	}
+	n, _ := f.DiskFile.Write(b[:len(b)/3])
+	return n, syscall.ENOSPC
+}
+
+// Wherever the disk is full, for a moment or for long, calls that have begun are
+// booked at what they cost, once, and calls that could not begin are not.
+func TestFullDiskLosesNothing(t *testing.T) {
+	const calls = 12
+	run := func(d *fullDisk) (operations int) {
+		dir := t.TempDir()
+		j := open(t, dir, Options{Lanes: 1, Segment: 900, Disk: d})
+		s := &books{rows: map[string]Row{}}
+		b := NewBooker(j, s, quiet())
+		want := map[string]gateway.NanoUSD{}
+		for i := range calls {
+			r := row(fmt.Sprint("call", i), 1)
+			if err := j.Begin(r); err != nil {
+				if !errors.Is(err, syscall.ENOSPC) {
+					t.Errorf("full from operation %d: begin: %v", d.from, err)
+				}
+				continue // refused
+			}
+			r.Cost = gateway.NanoUSD(10 + i)
+			if err := j.End(r); err != nil {
+				b.Add(*r) // as the relay does
+			}
+			want[r.CallID] = r.Cost
+			if i%4 == 3 {
+				// While the disk is full a booked file cannot always go.
+				ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+				_ = b.Flush(ctx)
+				cancel()
+			}
+		}
+		d.mu.Lock()
+		d.to = 0 // there is room again
+		operations = d.n
+		d.mu.Unlock()
+		if err := errors.Join(b.Flush(t.Context()), b.Close(t.Context()), j.Close()); err != nil {
+			t.Errorf("full from operation %d: %v", d.from, err)
+		}
+		again := recovered(t, dir)
+		for id, r := range again.rows {
+			if _, ok := s.rows[id]; !ok {
+				s.rows[id] = r
+			}
+		}
+		for id, cost := range want {
+			if r, ok := s.rows[id]; !ok || r.Cost != cost || r.Interrupted {
+				t.Errorf("full from operation %d to %d: call %s is booked %v at %d, want %d", d.from, d.to, id, ok, r.Cost, cost)
+			}
+			delete(s.rows, id)
+		}
+		if len(s.rows) > 0 {
+			t.Errorf("full from operation %d to %d: refused calls are booked: %v", d.from, d.to, s.rows)
+		}
+		return operations
+	}
+	n := run(&fullDisk{})
+	for from := 1; from <= n; from++ {
+		for _, long := range []int{1, 5, 1000} {
+			run(&fullDisk{from: from, to: from + long})
+		}
+	}
+}
+
+// A store that is away for ten minutes costs nothing but journal, and that has a
+// bound; who looks can see it.
+func TestStoreAwayForMinutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := open(t, t.TempDir(), Options{Lanes: 2, Segment: 4 << 10, Max: 64 << 10})
+		away := true
+		s := &books{fail: func(int) error {
+			if away {
+				return errors.New("connection refused")
+			}
+			return nil
+		}}
+		b := NewBooker(j, s, quiet())
+		begun, refused := 0, 0
+		for i := range 600 {
+			r := row(fmt.Sprint(i), 1)
+			if err := j.Begin(r); err != nil {
+				if !errors.Is(err, ErrFull) {
+					t.Fatal(err)
+				}
+				refused++
+			} else {
+				begun++
+				if err := j.End(r); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(time.Second) // of the bubble
+		}
+		if refused == 0 || j.Size() > 66<<10 {
+			t.Errorf("%d calls begun, %d refused, %d bytes of journal; want it full at its bound", begun, refused, j.Size())
+		}
+		if st := b.Stats(); st.Down < 9*time.Minute || st.Failed < 100 || st.Booked != 0 {
+			t.Errorf("after ten minutes: %+v", st)
+		}
+		s.mu.Lock()
+		away = false
+		s.mu.Unlock()
+		if err := b.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(s.rows) != begun || b.Stats().Down != 0 || j.Begin(row("again", 1)) != nil {
+			t.Errorf("%d of %d calls booked when it was back, %+v", len(s.rows), begun, b.Stats())
+		}
+		if err := errors.Join(b.Close(t.Context()), j.Close()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// slowStore takes its time.
+type slowStore struct {
+	books
+	entered, leave chan struct{}
+}
+
+func (s *slowStore) Book(ctx context.Context, rows []Row) (int, error) {
+	s.entered <- struct{}{}
+	<-s.leave
+	return s.books.Book(ctx, rows)
+}
+
+// However long the store takes, no call waits for it.
+func TestSlowStoreHoldsUpNoCall(t *testing.T) {
+	j := open(t, t.TempDir(), Options{Lanes: 1, Segment: 2 << 10})
+	s := &slowStore{entered: make(chan struct{}), leave: make(chan struct{})}
+	b := NewBooker(j, s, quiet())
+	if err := j.End(row("first", 1)); err != nil {
+		t.Fatal(err)
+	}
+	<-s.entered
+	for i := range 100 { // over many files, while the store is busy with the first
+		r := row(fmt.Sprint(i), 1)
+		if err := errors.Join(j.Begin(r), j.End(r)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	go func() {
+		for range s.entered { //nolint:revive // it may book as often as it likes now
+		}
+	}()
+	close(s.leave)
+	if err := errors.Join(b.Flush(t.Context()), b.Close(t.Context()), j.Close()); err != nil {
+		t.Fatal(err)
+	}
+	close(s.entered)
+	if len(s.rows) != 101 {
+		t.Errorf("%d rows booked, want 101", len(s.rows))
+	}
+}
+
+// Spend in memory has a bound before which calls are no longer begun.
+func TestRoomForSpendInMemoryEnds(t *testing.T) {
+	j := open(t, t.TempDir(), Options{})
+	s := &books{fail: func(int) error { return errors.New("away") }}
+	b := NewBooker(j, s, quiet())
+	n := 0
+	for ; b.Room() && n < 10*maxExtra; n++ {
+		b.Add(*row(fmt.Sprint(n), 1))
+	}
+	if n != maxExtra || b.Stats().Memory != maxExtra {
+		t.Errorf("room for %d rows, %d there; want %d", n, b.Stats().Memory, maxExtra)
+	}
+	s.mu.Lock()
+	s.fail = nil
+	s.mu.Unlock()
+	if err := b.Flush(t.Context()); err != nil || !b.Room() || len(s.rows) != maxExtra || b.Stats().Memory != 0 {
+		t.Errorf("%v: %d rows booked, %+v", err, len(s.rows), b.Stats())
+	}
+	if err := errors.Join(b.Close(t.Context()), j.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(j.dir, "*.journal")); len(left) != 0 {
+		t.Errorf("files left: %v", left)
+	}
+}
