@@ -18,6 +18,7 @@ type Options struct {
 	Relay    *relay.Relay
 	Snapshot func() *Snapshot
 	Health   Health
+	Ledger   Ledger
 	Metrics  http.Handler
 	Version  string
 	Log      *slog.Logger
@@ -86,6 +87,8 @@ func (a *API) Routes() []Route {
 		{"GET", "/health/services", a.healthServices},
 		{"GET", "/health/latest", a.healthLatest},
 		{"GET", "/health/history", a.healthHistory},
+		{"GET", "/v1/explain/{id}", a.explain},
+		{"POST", "/v1/explain", a.explainDry},
 	} {
 		out = append(out, Route{rt.method, rt.pattern, a.authed(auth.DoorOf(rt.method, rt.pattern), rt.do)})
 	}

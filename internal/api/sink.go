@@ -93,9 +93,30 @@ func (s *sink) Begin(head *relay.Head) {
 		}
 	}
 	head.Hold.AppendHeaders(d.number, d.text)
+	d.route(head)
+	d.why(s.q, head)
 	d.into(h)
 	s.a.headings.Put(d)
 	s.q.w.WriteHeader(http.StatusOK)
+}
+
+// Failed implements relay.Sink: the headers of the error that follows.
+func (s *sink) Failed(head *relay.Head) {
+	d := s.a.headings.Get().(*heading)
+	if t := head.Target; t.Deployment != nil {
+		d.text("X-Litellm-Model-Id", t.ID)
+		d.text("X-Litellm-Model-Name", clean(t.Provider+"/"+t.Model))
+		base, _, _ := strings.Cut(t.BaseURL, "?")
+		d.text("X-Litellm-Model-Api-Base", base)
+	}
+	d.text("X-Litellm-Model-Group", clean(head.Group))
+	d.number("X-Litellm-Attempted-Retries", int64(head.Retries))
+	d.number("X-Litellm-Attempted-Fallbacks", int64(head.Fallbacks))
+	d.number("X-Litellm-Response-Duration-Ms", head.Duration.Milliseconds())
+	d.route(head)
+	d.why(s.q, head)
+	d.into(s.q.w.Header())
+	s.a.headings.Put(d)
 }
 
 // Write implements relay.Sink.

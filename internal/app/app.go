@@ -216,7 +216,7 @@ func (a *App) build(ctx context.Context) error {
 	a.relay = &relay.Relay{
 		Limits: a.limiter, Journal: a.journal, Unbooked: a.booker.Add, Room: a.booker.Room,
 		Providers: providers, Outputs: token.NewOutputs(nil), Snapshot: func() *relay.Snapshot { return a.snapshot.Load().Snapshot },
-		Metrics: relay.NewMetrics(a.registry), Log: a.log, Clock: router.RealClock(),
+		Metrics: relay.NewMetrics(a.registry), Log: a.log, Clock: router.RealClock(), Refused: relay.NewRefusals(),
 	}
 	a.health = newHealthDesk(a)
 	authn := &auth.Authenticator{Directory: a.directory, Master: master, Header: s.KeyHeader, Now: time.Now}
@@ -243,7 +243,7 @@ func (a *App) closeListener(context.Context) error {
 func (a *App) handler(authn *auth.Authenticator) http.Handler {
 	mux := http.NewServeMux()
 	doors := api.New(api.Options{
-		Auth: authn, Relay: a.relay, Snapshot: func() *api.Snapshot { return a.snapshot.Load() }, Health: a.health,
+		Auth: authn, Relay: a.relay, Snapshot: func() *api.Snapshot { return a.snapshot.Load() }, Health: a.health, Ledger: ledgerDesk{a},
 		Metrics: promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}), Version: a.o.Version, Log: a.log,
 	})
 	for _, r := range doors.Routes() {

@@ -119,9 +119,9 @@ func (h *house) do(method, path, key, body string, header ...string) (*http.Resp
 }
 
 // ask sends a chat call of the key.
-func (h *house) ask(key, members string) (*http.Response, string) {
+func (h *house) ask(key, members string, header ...string) (*http.Response, string) {
 	h.t.Helper()
-	return h.do("POST", "/v1/chat/completions", key, `{"messages":[{"role":"user","content":"Hello"}],`+members+`}`)
+	return h.do("POST", "/v1/chat/completions", key, `{"messages":[{"role":"user","content":"Hello"}],`+members+`}`, header...)
 }
 
 // key makes a virtual key with the members.

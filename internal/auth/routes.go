@@ -14,6 +14,7 @@ var routeGroups = map[string][]string{
 		"/guardrails/apply_guardrail", "/model/info", "/v1/model/info", "/model_group/info",
 	},
 	"openai_routes": {
+		"/v1/explain*",
 		"/chat/completions", "/v1/chat/completions", "/completions", "/v1/completions", "/embeddings", "/v1/embeddings", "/engines/*",
 		"/openai/deployments/{}/chat/completions", "/openai/deployments/{}/completions", "/openai/deployments/{}/embeddings",
 		"/images/generations", "/v1/images/generations", "/images/edits", "/v1/images/edits", "/videos*", "/v1/videos*",
@@ -23,7 +24,7 @@ var routeGroups = map[string][]string{
 		"/rerank", "/v1/rerank", "/v2/rerank", "/realtime*", "/v1/realtime*", "/responses*", "/v1/responses*", "/openai/v1/responses*",
 		"/vector_stores*", "/v1/vector_stores*", "/search*", "/v1/search*", "/ocr", "/v1/ocr", "/containers*", "/v1/containers*",
 	},
-	"anthropic_routes":      {"/v1/messages", "/v1/messages/count_tokens", "/v1/skills*"},
+	"anthropic_routes":      {"/v1/explain*", "/v1/messages", "/v1/messages/count_tokens", "/v1/skills*"},
 	"google_routes":         {"/v1beta/models/*", "/models/*", "/interactions*", "/v1beta/interactions*"},
 	"mcp_routes":            {"/mcp*", "/v1/mcp*"},
 	"agent_routes":          {"/a2a/*", "/v1/a2a/*", "/agents", "/v1/agents"},
@@ -35,7 +36,7 @@ var routeGroups = map[string][]string{
 	"info_routes": {
 		"/key/info", "/key/health", "/v2/key/info", "/key/list", "/team/info", "/team/list", "/v2/team/list", "/team/available", "/team/metadata_schema",
 		"/organization/list", "/user/info", "/v2/user/info", "/user/filter/ui", "/model/info", "/v1/model/info", "/v2/model/info", "/model_group/info",
-		"/health", "/health/services", "/models", "/v1/models",
+		"/health", "/health/services", "/models", "/v1/models", "/v1/explain*",
 	},
 	"key_management_routes": {
 		"/key/generate", "/key/update", "/key/delete", "/key/info", "/key/regenerate", "/key/list", "/key/block", "/key/unblock", "/key/bulk_update",

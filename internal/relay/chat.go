@@ -268,8 +268,9 @@ func (l *line) deliver(t router.Target, res *http.Response, pc *provider.Call, t
 
 func (l *line) head(t router.Target, res *http.Response, pc *provider.Call) *Head {
 	return &Head{
-		Stream: l.c.Stream, Target: t, Group: l.c.Group, Retries: l.outcome.Retries, Fallbacks: l.outcome.Fallbacks,
+		Stream: l.c.Stream, Target: t, Group: l.group(), Retries: l.outcome.Retries, Fallbacks: l.outcome.Fallbacks,
 		Duration: time.Since(l.c.Start), Upstream: l.vendor, Vendor: res.Header, Dropped: pc.Dropped, Capped: l.capped, Hold: &l.hold,
+		l: l,
 	}
 }
 

@@ -72,8 +72,9 @@ func (r *Relay) Check(ctx context.Context, d *gateway.Deployment, p gateway.Prin
 	sink := &checkSink{}
 	err := r.carry(ctx, c, in, sink, func(ctx context.Context, l *line) error {
 		start := time.Now()
-		l.outcome.Target = t
+		l.outcome.Target, l.began = t, start
 		err := try(l, ctx, t)
+		l.began = time.Time{}
 		a := gateway.Attempt{Deployment: t.ID, Group: d.Group, Start: start, Duration: time.Since(start), OK: err == nil}
 		if e := gateway.AsError(err); e != nil {
 			a.Kind, a.Status, a.Reason = e.Kind, e.Status, e.Message
@@ -169,6 +170,9 @@ func (s *checkSink) Begin(h *Head) {
 		}
 	}
 }
+
+// Failed implements Sink.
+func (s *checkSink) Failed(*Head) {}
 
 // Write implements Sink.
 func (s *checkSink) Write(p []byte) (int, error) { return len(p), nil }

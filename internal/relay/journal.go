@@ -45,7 +45,7 @@ func (l *line) end() {
 		l.r.Log.Error("call not journaled; its spend is in memory until it is booked", "call", l.c.ID, "err", err)
 	}
 	row := l.row
-	row.Tags, row.Windows = slices.Clone(row.Tags), slices.Clone(row.Windows)
+	row.Tags, row.Windows, row.Why = slices.Clone(row.Tags), slices.Clone(row.Windows), slices.Clone(row.Why)
 	l.r.Unbooked(row)
 }
 

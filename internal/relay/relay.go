@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"penstock/internal/canon"
+	"penstock/internal/explain"
 	"penstock/internal/gateway"
 	"penstock/internal/limit"
 	"penstock/internal/price"
@@ -66,6 +67,8 @@ func (s *Snapshot) maxStream() time.Duration { return cmp.Or(s.MaxStream, time.H
 type Sink interface {
 	// Begin sends the head of the answer, once, before anything else.
 	Begin(*Head)
+	// Failed is told what is known of a call that ends before its answer begins.
+	Failed(*Head)
 	// Write sends bytes of the body; they may stay in a buffer until Flush.
 	Write([]byte) (int, error)
 	Flush() error
@@ -76,7 +79,7 @@ type Head struct {
 	Stream bool
 	Length int // of the body in bytes, if not Stream
 	Target router.Target
-	Group  string
+	Group  string // that answers: a fallback's, if it is one
 	// Retries and Fallbacks count what it took.
 	Retries, Fallbacks int
 	// Cost is known before the first byte only if not Stream.
@@ -88,6 +91,22 @@ type Head struct {
 	Dropped  []string
 	Capped   int64 // max_tokens that the gateway set for the budget's sake, 0 if it did not
 	Hold     *limit.Hold
+	l        *line
+}
+
+// Why returns why the call went as it did so far, as package explain writes it.
+// It is valid until the Sink returns.
+func (h *Head) Why() []byte { return h.l.why(nil) }
+
+// Each calls f for every attempt, the one that answers last.
+func (h *Head) Each(f func(*gateway.Attempt)) {
+	for i := range h.l.outcome.Attempts {
+		f(&h.l.outcome.Attempts[i])
+	}
+	var ok bool
+	if h.l.current, ok = h.l.running(nil); ok { // in the line: it must not be a piece of memory of its own
+		f(&h.l.current)
+	}
 }
 
 // Relay carries calls. All fields are needed; it is safe for concurrent use.
@@ -102,6 +121,9 @@ type Relay struct {
 	Metrics   *Metrics
 	Log       *slog.Logger
 	Clock     router.Clock
+
+	// Refused keeps calls that are not in the ledger, for those who ask why.
+	Refused *Refusals
 
 	pool     sync.Pool    // *line
 	refusing atomic.Int64 // when a call could not be journaled, Unix nanoseconds; 0 once one could
@@ -152,6 +174,10 @@ type line struct {
 	output      []byte // of the answer, if some destination wants it
 	body        []byte // memory for a whole answer, kept from call to call
 	keep        bool
+
+	began   time.Time       // of the attempt that is running; zero between attempts
+	current gateway.Attempt // memory for it
+	writer  explain.Writer
 }
 
 // seen is what is known of an answer.
@@ -172,12 +198,14 @@ func (r *Relay) Embed(ctx context.Context, c *gateway.Call, in *wire.Object, out
 	return r.carry(ctx, c, in, out, func(ctx context.Context, l *line) error { return l.answer(ctx, (*line).embed) })
 }
 
-// route makes one attempt after another, until a deployment answers.
+// answer makes one attempt after another, until a deployment answers.
 func (l *line) answer(ctx context.Context, try func(*line, context.Context, router.Target) error) error {
 	return l.route.Do(ctx, l.r.Clock, &l.outcome, func(ctx context.Context, t router.Target) (router.Seen, error) {
 		err := l.enter(ctx, t)
 		if err == nil {
+			l.began = time.Now()
 			err = try(l, ctx, t)
+			l.began = time.Time{}
 		}
 		return l.shown(), err
 	})
@@ -214,7 +242,11 @@ func (r *Relay) carry(ctx context.Context, c *gateway.Call, in *wire.Object, out
 		l.settle(l.failure(ctx, err))
 	}
 	l.report(gateway.AsError(err))
-	if err != nil && !l.first.IsZero() && !errors.Is(err, router.ErrCommitted) {
+	switch {
+	case err == nil:
+	case l.first.IsZero():
+		l.out.Failed(l.failedHead())
+	case !errors.Is(err, router.ErrCommitted):
 		err = errors.Join(router.ErrCommitted, err)
 	}
 	return err
@@ -244,7 +276,7 @@ func (r *Relay) free(l *line) {
 	l.r, l.s, l.c, l.in, l.out, l.d, l.rate, l.canon, l.output = nil, nil, nil, nil, nil, dialect{}, nil, nil, nil
 	l.route, l.size, l.row, l.answered = router.Route{}, limit.Size{}, spend.Row{}, seen{}
 	l.outcome.Reset()
-	l.first, l.settled, l.vendor, l.capped, l.keep = time.Time{}, false, 0, 0, false
+	l.first, l.began, l.settled, l.vendor, l.capped, l.keep = time.Time{}, time.Time{}, false, 0, 0, false
 	l.unjournaled = false
 	r.pool.Put(l)
 }

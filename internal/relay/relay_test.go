@@ -64,6 +64,7 @@ type client struct {
 	atEnd  int
 }
 
+func (c *client) Failed(*relay.Head)  {}
 func (c *client) Begin(h *relay.Head) { c.head = h }
 func (c *client) Write(p []byte) (int, error) {
 	if c.writes++; c.leaves > 0 && c.writes > c.leaves {

@@ -110,6 +110,7 @@ func (l *line) settle(e *gateway.Error) {
 	l.r.Limits.Settle(&l.hold, &l.used)
 	l.r.Limits.Settle(&l.attempt, &l.used)
 	l.windows()
+	l.row.Why = l.why(e)
 	l.end()
 	if used := &l.row.Usage; e == nil && l.c.Op == gateway.Chat && used.Completion > 0 && l.c.Route != checkRoute {
 		l.r.Outputs.Observe(l.c.Group, used.Completion/max(l.c.Ask.Choices, 1))
@@ -144,6 +145,8 @@ func (l *line) shadowed() {
 func (l *line) refused(err error) error {
 	e := gateway.AsError(err)
 	l.report(e)
+	l.r.Refused.add(l, e)
+	l.out.Failed(l.failedHead())
 	return e
 }
 

@@ -1,6 +1,7 @@
 package spend
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -149,6 +150,7 @@ type visitor interface {
 	flag(*bool)
 	strs(*[]string)
 	windows(*[]Window)
+	blob(*[]byte)
 }
 
 func fields[V visitor](v V, r *Row) {
@@ -201,6 +203,7 @@ func fields[V visitor](v V, r *Row) {
 	v.windows(&r.Windows)
 	v.str(&r.ProjectID)
 	v.str(&r.Rate)
+	v.blob(&r.Why)
 }
 
 type writer struct{ b []byte }
@@ -232,6 +235,11 @@ func (w *writer) strs(s *[]string) {
 	for i := range *s {
 		w.str(&(*s)[i])
 	}
+}
+
+func (w *writer) blob(b *[]byte) {
+	w.b = binary.AppendUvarint(w.b, uint64(len(*b)))
+	w.b = append(w.b, *b...)
 }
 
 func (w *writer) windows(list *[]Window) {
@@ -277,6 +285,13 @@ func (r *reader) bytes() []byte {
 	b := r.b[:n]
 	r.b = r.b[n:]
 	return b
+}
+
+func (r *reader) blob(to *[]byte) {
+	*to = nil
+	if b := r.bytes(); len(b) > 0 {
+		*to = bytes.Clone(b)
+	}
 }
 
 func (r *reader) id(s *string) { *s = string(r.bytes()) }

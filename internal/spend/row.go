@@ -52,6 +52,10 @@ type Row struct {
 	Rate      string
 	RateTerms string
 
+	// Why is why the call went as it did, as package explain writes it; nil while
+	// it runs. It is valid until the row is journaled.
+	Why []byte
+
 	Start     time.Time
 	FirstByte time.Time // zero if the client never got a byte
 	End       time.Time

@@ -15,13 +15,13 @@ import (
 // call that leaves the last ones empty is inserted without them: naming a
 // column costs more than keeping it.
 var callColumns = []string{
-	"started_at", "call_id", "context", "cost", "prompt", "completion", "took", "first_byte", "response_id", "client_ip",
+	"started_at", "call_id", "context", "cost", "prompt", "completion", "took", "first_byte", "why", "response_id", "client_ip",
 	"cache_read", "end_user", "session_id", "tags",
 	"reasoning", "error", "retries", "fallbacks", "cache_write", "cache_write_1h", "audio_in", "image_in", "audio_out", "image_out", "web_searches", "link",
 }
 
 // callWidths are how many columns an insert may name.
-var callWidths = [...]int{10, 14, 26}
+var callWidths = [...]int{11, 15, 27}
 
 // maxText bounds the texts of a ledger row that stand in no index, in bytes.
 const maxText = 500
@@ -51,7 +51,7 @@ func (c *call) appendArgs(args []any, link *newLink) ([]any, error) {
 	}
 	u := &r.Usage
 	return append(args,
-		c.start, c.id, c.c.id, int64(r.Cost), u.Prompt, u.Completion, offset(c.start, r.End), offset(c.start, r.FirstByte),
+		c.start, c.id, c.c.id, int64(r.Cost), u.Prompt, u.Completion, offset(c.start, r.End), offset(c.start, r.FirstByte), bytesOrNull(r.Why),
 		textOrNull(fitText(r.ResponseID, maxText)), textOrNull(fitText(r.ClientIP, maxText)),
 		numberOrNull(u.CacheRead), textOrNull(fitID(r.EndUser)), textOrNull(fitText(r.Session, maxText)), tags,
 		numberOrNull(u.Reasoning), textOrNull(fitText(r.Error, maxText)), numberOrNull(int64(r.Retries)), numberOrNull(int64(r.Fallbacks)),
@@ -73,6 +73,13 @@ func textOrNull(s string) any {
 		return nil
 	}
 	return s
+}
+
+func bytesOrNull(b []byte) any {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
 }
 
 func numberOrNull(n int64) any {
@@ -100,7 +107,7 @@ func scanCall(rows row) (spend.Row, error) {
 	)
 	u := &r.Usage
 	err := rows.Scan(
-		&start, &id, &ctx, &r.Cost, &u.Prompt, &u.Completion, &took, &first, &response, &ip, &cacheRead, &endUser, &session, &tags,
+		&start, &id, &ctx, &r.Cost, &u.Prompt, &u.Completion, &took, &first, &r.Why, &response, &ip, &cacheRead, &endUser, &session, &tags,
 		&reasoning, &failure, &retries, &fallbacks, &write, &write1h, &audioIn, &imageIn, &audioOut, &imageOut, &searches,
 		&r.KeyHash, &r.UserID, &r.TeamID, &r.OrgID, &r.ProjectID, &r.Operation, &r.Route, &r.Group, &r.Model, &r.Provider, &r.Deployment,
 		&u.Tier, &r.Finish, &r.Kind, &r.Failed, &r.Interrupted, &r.Stream, &u.Estimated, &r.Priced, &r.Price, &r.Rate)
