@@ -72,7 +72,7 @@ var classes = [classCount]struct {
 	overloaded: {"ServiceUnavailableError", anywhere, byRatio},
 	connection: {"InternalServerError", anywhere, byRatio},
 	cut:        {"InternalServerError", anywhere, byRatio},
-	noRoom:     {"RateLimitError", elsewhere, keep},
+	noRoom:     {"", elsewhere, keep},
 }
 
 // classify returns the class of a failed attempt.
@@ -130,7 +130,7 @@ func newPolicy(counts map[string]int) *policy {
 	p := new(policy)
 	for c := range p {
 		p[c] = -1
-		if c == int(ours) {
+		if classes[c].policy == "" {
 			continue
 		}
 		if n, ok := counts[classes[c].policy]; ok {

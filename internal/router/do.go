@@ -198,6 +198,10 @@ func (r *run) members(ctx context.Context) error {
 		if !r.worth(e, n, own) || r.spent() || !r.wait(ctx, e, n) {
 			return last
 		}
+		if classify(e) == noRoom {
+			n--
+			continue
+		}
 		r.out.Retries++
 	}
 }

@@ -41,7 +41,7 @@ var failures = []struct {
 	{"overloaded", gateway.UpstreamFailed, 503, "ServiceUnavailableError", true, true, true, 0, 5},
 	{"connection", gateway.UpstreamFailed, 0, "InternalServerError", true, true, true, 0, 5},
 	{"cut stream", gateway.UpstreamCut, 0, "InternalServerError", true, true, true, 0, 5},
-	{"no room", gateway.Exceeded, 0, "RateLimitError", false, true, true, 0, 0},
+	{"no room", gateway.Exceeded, 0, "", false, true, true, 0, 0},
 	{"ours", gateway.Internal, 0, "", false, false, false, 0, 0},
 	{"a guardrail", gateway.Blocked, 0, "", false, false, false, 0, 0},
 }
@@ -73,7 +73,7 @@ func TestWhatEachFailureLeadsTo(t *testing.T) {
 			}
 			want("alone", tries(router.Settings{Retries: 1}, d("a")), f.again, 2)
 			want("beside another", tries(router.Settings{Retries: 1}, d("a"), d("b")), f.elsewhere, 2)
-			want("no retries", tries(router.Settings{}, d("a"), d("b")), false, 0)
+			want("no retries", tries(router.Settings{}, d("a"), d("b")), f.kind == gateway.Exceeded, 2)
 			want("fallback", tries(router.Settings{Fallbacks: fallback}, d("a"), d("o", group("other"))), f.falls, 2)
 			if f.policy == "" {
 				return

@@ -74,9 +74,9 @@ func (t *Table) Group(model string) string {
 	return model
 }
 
-// Knows reports whether somebody serves the name to everybody.
-func (t *Table) Knows(name string) bool {
-	g, _ := t.find(name, nil)
+// Knows reports whether somebody serves the name to p; a nil p has no team.
+func (t *Table) Knows(name string, p *gateway.Principal) bool {
+	g, _ := t.find(name, p)
 	return g != nil
 }
 

@@ -24,6 +24,9 @@ const (
 // if it does not say.
 func (r *run) worth(e *gateway.Error, n, own int) bool {
 	s, c := &r.t.set, classify(e)
+	if c == noRoom {
+		return r.othersLeft() // no provider has been asked, so this is no retry
+	}
 	if r.c.Retries == nil || *r.c.Retries > 0 {
 		for _, p := range [...]*policy{s.groupRetries[r.g.name], s.retries} {
 			if most, ok := p.of(c); ok {
@@ -122,7 +125,7 @@ func (r *run) next(e *gateway.Error, name string, depth int) []string {
 // fallsBack reports whether e leads to some other group.
 func (r *run) fallsBack(e *gateway.Error) bool {
 	return slices.ContainsFunc(r.next(e, r.g.name, len(r.visited)-1), func(next string) bool {
-		return !slices.Contains(r.visited, r.t.Group(next)) && r.t.Knows(next)
+		return !slices.Contains(r.visited, r.t.Group(next)) && r.t.Knows(next, &r.c.Principal)
 	})
 }
 

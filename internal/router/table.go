@@ -292,10 +292,15 @@ func (t *Table) finish(g *group) {
 
 // AccessGroups returns the access groups the model belongs to.
 func (t *Table) AccessGroups(model string) []string {
-	if g := t.groups[t.Group(model)]; g != nil {
-		return g.access
+	name := t.Group(model)
+	g := t.groups[name]
+	if g == nil && len(t.wildcards.all) > 0 {
+		g = t.global(name)
 	}
-	return nil
+	if g == nil {
+		return nil
+	}
+	return g.access
 }
 
 // Qualified returns the model with its provider in front: what a wildcard like
