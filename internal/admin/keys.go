@@ -103,7 +103,7 @@ func (a *API) updateKey(w http.ResponseWriter, r *http.Request, p *gateway.Princ
 	if err != nil {
 		return nil, keyConflict(notFound(err, "key", "Key not found in database"))
 	}
-	if err := a.changed(ctx, Change{Entity: KeyEntity, ID: hash, Spend: b.Spend.Sent || b.BudgetDuration.Sent}); err != nil {
+	if err := a.changed(ctx, Change{Entity: KeyEntity, ID: hash, Spend: b.Spend.Sent}); err != nil {
 		return nil, err
 	}
 	return &updated{Key: called, keyRow: a.keyRow(k)}, nil

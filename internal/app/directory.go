@@ -59,7 +59,7 @@ func (a *App) changed(ctx context.Context, cs ...admin.Change) error {
 			reload = true
 			continue
 		}
-		if err := a.refresh(ctx, c.Entity, c.ID, c.Spend); err != nil {
+		if err := a.refresh(ctx, c.Entity, c.ID, c.Spend, true); err != nil {
 			return err
 		}
 	}
@@ -74,9 +74,11 @@ func (a *App) changed(ctx context.Context, cs ...admin.Change) error {
 func configures(kind string) bool { return kind == "model" || kind == "credential" }
 
 // refresh reads one row again, by its kind in the change feed. One that is no
-// longer there is forgotten. spent says that its spend was set too.
-func (a *App) refresh(ctx context.Context, kind, id string, spent bool) error {
+// longer there is forgotten. spent says that its spend was set too, ours that
+// this process has changed it.
+func (a *App) refresh(ctx context.Context, kind, id string, spent, ours bool) error {
 	s, d := a.store, a.directory
+	_, was, had := a.charged(kind, id)
 	var err error
 	switch kind {
 	case admin.KeyEntity:
@@ -108,23 +110,17 @@ func (a *App) refresh(ctx context.Context, kind, id string, spent bool) error {
 	case errors.Is(err, store.ErrNotFound):
 		if scope, ok := scopeOf(kind, id); ok {
 			a.counters.Forget(scope)
+			a.limiter.Forget(scope)
 		}
 		return nil
 	case err != nil:
 		return fmt.Errorf("read %s %s again: %w", kind, id, err)
-	case !spent:
-		return nil
 	}
 	scope, l, sp := a.charged(kind, id)
 	if l == nil {
 		return nil
 	}
-	w, err := limit.ParseWindow(l.BudgetDuration)
-	if err != nil {
-		return fmt.Errorf("%s %s: %w", kind, id, err)
-	}
-	a.counters.SetSpent(scope, w, int64(sp.Window))
-	return nil
+	return a.respend(ctx, scope, was, had, l, sp, spent, ours)
 }
 
 // reread takes what the store has of id into the directory. Only what the store
@@ -253,7 +249,7 @@ func (a *App) follow(ctx context.Context) {
 			a.reloadDue = time.Now()
 		}
 		for _, c := range cs {
-			if err := a.refresh(ctx, c.Kind, c.ID, false); err != nil {
+			if err := a.refresh(ctx, c.Kind, c.ID, false, false); err != nil {
 				a.log.Warn("a change of another replica not read; tried again in a moment", "err", err)
 				return
 			}

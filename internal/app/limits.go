@@ -3,7 +3,9 @@ package app
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"penstock/internal/auth"
 	"penstock/internal/config"
 	"penstock/internal/gateway"
 	"penstock/internal/limit"
@@ -23,6 +25,92 @@ func (a *App) loadWindows(ctx context.Context) error {
 		return fmt.Errorf("load what was spent in budget windows: %w", err)
 	}
 	return nil
+}
+
+// respend has counters and books agree on what was spent in the window of an
+// owner's budget, after the owner was changed from was, which had spent had. set
+// says that its spend was corrected, ours that this process made the change and
+// writes it into the books; a duration that was changed goes on with what was
+// spent before.
+func (a *App) respend(ctx context.Context, scope limit.Scope, was *gateway.Limits, had *gateway.Spend, l *gateway.Limits, sp *gateway.Spend, set, ours bool) error {
+	name := limit.Scopes[scope.Kind].Books
+	if was != nil {
+		if c, more, moved := a.limiter.Carry(scope, was, l, had, a.anchor(scope)); moved && ours && !c.Start.IsZero() && more != 0 {
+			w := spend.Window{Scope: name, ID: scope.String(), Duration: c.Duration, Start: c.Start}
+			if err := a.store.AddToWindow(ctx, w, gateway.NanoUSD(more)); err != nil {
+				return err
+			}
+		}
+	}
+	if !set {
+		return nil
+	}
+	w, err := limit.ParseWindow(l.BudgetDuration)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", name, scope, err)
+	}
+	a.counters.SetSpent(scope, w, int64(sp.Window))
+	if sp.WindowStart.IsZero() {
+		return nil
+	}
+	a.limiter.SetBooked(name, scope.String(), w.String(), gateway.Spend{Window: sp.Window, WindowStart: sp.WindowStart})
+	return a.store.SetWindow(ctx, spend.Window{Scope: name, ID: scope.String(), Duration: w.String(), Start: sp.WindowStart}, sp.Window)
+}
+
+// anchor is when an owner was made: its windows of several days count from there.
+func (a *App) anchor(s limit.Scope) time.Time {
+	d := a.directory
+	switch s.Kind {
+	case limit.KeyScope:
+		if sum, ok := auth.ParseSum(s.ID); ok {
+			if k := d.Key(&sum); k != nil {
+				return k.CreatedAt
+			}
+		}
+	case limit.UserScope:
+		if u := d.User(s.ID); u != nil {
+			return u.CreatedAt
+		}
+	case limit.MemberScope:
+		if t := d.Team(s.Of); t != nil {
+			return t.CreatedAt
+		}
+	case limit.TeamScope:
+		if t := d.Team(s.ID); t != nil {
+			return t.CreatedAt
+		}
+	case limit.OrganizationScope:
+		if o := d.Organization(s.ID); o != nil {
+			return o.CreatedAt
+		}
+	case limit.ProjectScope:
+		if p := d.Project(s.ID); p != nil {
+			return p.CreatedAt
+		}
+	case limit.TagScope:
+		if t := d.Tag(s.ID); t != nil {
+			return t.CreatedAt
+		}
+	}
+	return time.Time{}
+}
+
+// sweepEvery is how often counters that say nothing are dropped.
+const sweepEvery = 5 * time.Minute
+
+// sweep drops counters that say nothing, until ctx ends.
+func (a *App) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			a.limiter.Sweep()
+			a.counters.Sweep(now)
+		}
+	}
 }
 
 // rules is what the configuration says about limits.

@@ -30,13 +30,13 @@ func TestAFailedLookUpForgetsNoKey(t *testing.T) {
 	if err := a.store.CreateKey(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.refresh(t.Context(), admin.KeyEntity, key.Hash, false); err != nil {
+	if err := a.refresh(t.Context(), admin.KeyEntity, key.Hash, false, true); err != nil {
 		t.Fatal(err)
 	}
 	sum, _ := auth.ParseSum(key.Hash)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := a.refresh(gone, admin.KeyEntity, key.Hash, false); err == nil {
+	if err := a.refresh(gone, admin.KeyEntity, key.Hash, false, true); err == nil {
 		t.Error("the look-up did not fail")
 	}
 	if a.directory.Key(&sum) == nil {
@@ -45,7 +45,7 @@ func TestAFailedLookUpForgetsNoKey(t *testing.T) {
 	if _, err := a.store.DeleteKeys(t.Context(), []string{key.Hash}); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.refresh(t.Context(), admin.KeyEntity, key.Hash, false); err != nil || a.directory.Key(&sum) != nil {
+	if err := a.refresh(t.Context(), admin.KeyEntity, key.Hash, false, true); err != nil || a.directory.Key(&sum) != nil {
 		t.Errorf("a deleted key is still known (%v)", err)
 	}
 }

@@ -203,6 +203,7 @@ func (a *App) start(ctx context.Context, wg *sync.WaitGroup, hup <-chan os.Signa
 			}
 		}
 	})
+	wg.Go(func() { a.sweep(ctx) })
 	if a.o.Config != "" {
 		wg.Go(func() {
 			err := config.Watch(ctx, a.loaded.Load().report, func() *config.Report {

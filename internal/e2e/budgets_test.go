@@ -144,3 +144,45 @@ model_list:
 		})
 	}
 }
+
+func TestABudgetGoesOnWhenItsDurationChangesDuringCalls(t *testing.T) {
+	t.Parallel()
+	h := open(t, oneModel("mock-tokens=5,latency=700"), env())
+	for _, tt := range []struct{ from, to string }{{"1h", "30d"}, {"30d", "1d"}, {"", "7d"}, {"1d", ""}} {
+		t.Run(tt.from+" to "+tt.to, func(t *testing.T) {
+			span := func(d string) string {
+				if d == "" {
+					return `"budget_duration":null`
+				}
+				return `"budget_duration":"` + d + `"`
+			}
+			key := h.key(`"max_budget":0.03,` + span(tt.from))
+			if a := h.ask(key, `"model":"m","max_tokens":5`); !a.whole() {
+				t.Fatal(a)
+			}
+			done := make(chan *answer)
+			go func() { done <- h.ask(key, `"model":"m","max_tokens":5`) }()
+			received := h.mock.Stats().Received
+			h.eventually("a call is running", func() bool { return h.mock.Stats().Received > received })
+			h.manage("/key/update", `{"key":"`+key+`",`+span(tt.to)+`}`, nil)
+			if a := <-done; !a.whole() {
+				t.Errorf("the running call: %s", a)
+			}
+			if spend := h.spend(key); spend != "0.01" {
+				t.Errorf("spent %s, want 0.01", spend)
+			}
+			h.restart()
+			for n := range 4 {
+				if a := h.ask(key, `"model":"m","max_tokens":5`); !a.whole() {
+					t.Errorf("call %d after the restart: %s", n+3, a)
+				}
+			}
+			if a := h.ask(key, `"model":"m","max_tokens":5`); a.status != 422 {
+				t.Errorf("the seventh: %s\nwant a 422", a)
+			}
+			if spend := h.spend(key); spend != "0.03" {
+				t.Errorf("spent %s, want 0.03", spend)
+			}
+		})
+	}
+}

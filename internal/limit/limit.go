@@ -19,6 +19,10 @@ type Counter interface {
 	// Room reports whether all takes have anything left. It takes nothing and
 	// does not wait.
 	Room(now time.Time, takes []Take) bool
+	// Carry has the scope's own budget go on in another window, after its
+	// duration was changed. What was spent stays spent; it returns the start of
+	// the new window, and how much more that is than what it had counted.
+	Carry(now time.Time, from, to Take) (start time.Time, more int64)
 	// Settle replaces what h reserved by what the call used, once. Settling
 	// again does nothing.
 	Settle(h *Hold, a *Actual)
@@ -28,6 +32,7 @@ type Counter interface {
 type Limiter struct {
 	counter Counter
 	now     func() time.Time
+	epoch   atomic.Uint32 // counts sweeps
 	rules   atomic.Pointer[Rules]
 	seed    maphash.Seed
 	shard   [shards]struct {
@@ -136,21 +141,67 @@ func (l *Limiter) set(s Scope, label, name string, lim *gateway.Limits, spent *g
 	set := sh.sets[key]
 	sh.mu.RUnlock()
 	if set != nil && set.source == lim {
+		if e := l.epoch.Load(); set.epoch.Load() != e {
+			set.epoch.Store(e)
+		}
 		return set
 	}
-	from := l.rules.Load().stored(s.Kind, lim, counted)
-	base := NewSet(s, label, anchor, compile(from, spent, func(model, duration string) gateway.Spend {
+	base := l.compile(s, label, l.rules.Load().stored(s.Kind, lim, counted), spent, anchor)
+	base.Name, base.source = name, lim
+	base.epoch.Store(l.epoch.Load())
+	sh.mu.Lock()
+	sh.sets[key] = base
+	sh.mu.Unlock()
+	return base
+}
+
+func (l *Limiter) compile(s Scope, label string, lim *gateway.Limits, spent *gateway.Spend, anchor time.Time) *Set {
+	return NewSet(s, label, anchor, compile(lim, spent, func(model, duration string) gateway.Spend {
 		scope, id := Scopes[s.Kind].Books, s.String()
 		if model != "" {
 			scope, id = Scopes[s.Kind].Model, id+":"+model
 		}
 		return l.booked(scope, id, duration)
 	})...)
-	base.Name, base.source = name, lim
-	sh.mu.Lock()
-	sh.sets[key] = base
-	sh.mu.Unlock()
-	return base
+}
+
+// Carry has the scope's own budget go on in another window where its duration
+// was changed, and what was spent stays spent. It returns the new window by its
+// name in the ledger, and how much must be added to what is booked in it; false
+// if the duration is the same.
+func (l *Limiter) Carry(s Scope, from, to *gateway.Limits, spent *gateway.Spend, anchor time.Time) (Charge, int64, bool) {
+	if window(from.BudgetDuration) == window(to.BudgetDuration) {
+		return Charge{}, 0, false
+	}
+	now := l.now()
+	old, next := l.compile(s, "", from, spent, anchor).own(), l.compile(s, "", to, &nothing, anchor).own()
+	start, delta := l.counter.Carry(now, old, next)
+	return next.Limit.charge(start), delta, true
+}
+
+// own returns the scope's own budget.
+func (s *Set) own() Take {
+	for i := range s.limits {
+		if s.limits[i].own() {
+			return Take{s, &s.limits[i]}
+		}
+	}
+	return Take{}
+}
+
+// Sweep drops the sets that no call has used since the sweep before.
+func (l *Limiter) Sweep() {
+	last := l.epoch.Add(1) - 1
+	for i := range l.shard {
+		sh := &l.shard[i]
+		sh.mu.Lock()
+		for k, s := range sh.sets {
+			if s.epoch.Load() < last {
+				delete(sh.sets, k)
+			}
+		}
+		sh.mu.Unlock()
+	}
 }
 
 // SetBooked says what the books hold of a budget window: it starts a counter

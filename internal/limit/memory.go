@@ -223,6 +223,19 @@ func (m *Memory) Settle(h *Hold, a *Actual) {
 	}
 }
 
+// Carry implements Counter.
+func (m *Memory) Carry(now time.Time, from, to Take) (start time.Time, more int64) {
+	c := m.lock(from.Set)
+	defer c.mu.Unlock()
+	old := c.meter(from, now, m.calendar)
+	next := c.add(to, now, m.calendar)
+	c.meters[next].roll(now, m.calendar)
+	had := c.meters[next].spentNow()
+	more = c.meters[old].spentNow() - had
+	c.meter(to, now, m.calendar)
+	return c.meters[next].start, more
+}
+
 // Spent returns what the scope has spent in the window, as far as this process
 // knows, and false if it has not been seen.
 func (m *Memory) Spent(s Scope, w Window, now time.Time) (int64, bool) {

@@ -36,12 +36,28 @@ func (c *cell) meter(t Take, now time.Time, cal Calendar) int {
 		l.at = at
 	}
 	if l.own() && !c.meters[at].own {
-		for i := range c.meters {
-			c.meters[i].own = i == at
-		}
+		c.move(at, now, cal)
 	}
 	c.meters[at].roll(now, cal)
 	return at
+}
+
+// move makes the meter at the index that of the scope's own budget, whose
+// duration was changed: what was spent stays spent.
+func (c *cell) move(at int, now time.Time, cal Calendar) {
+	to := &c.meters[at]
+	to.roll(now, cal)
+	for i := range c.meters {
+		from := &c.meters[i]
+		if !from.own {
+			continue
+		}
+		from.roll(now, cal)
+		if from.own = false; to.lease == nil && from.lease == nil {
+			to.used, to.told = from.used, from.told
+		}
+	}
+	to.own = true
 }
 
 func (m *meter) is(l *Limit) bool {
@@ -61,14 +77,7 @@ func (c *cell) add(t Take, now time.Time, cal Calendar) int {
 		m.ring = &ring{at: now.Unix()}
 	case budget:
 		m.start, m.end = l.Window.Bounds(now, m.anchor, cal)
-		if m.end.IsZero() {
-			m.used = int64(l.Booked.Total)
-			if m.alone {
-				m.used = int64(l.Booked.Window)
-			}
-		} else if l.Booked.WindowStart.Equal(m.start) {
-			m.used = int64(l.Booked.Window)
-		}
+		m.used = l.booked(m.start)
 		m.told = l.Soft > 0 && m.used >= l.Soft // by the process before this one
 	}
 	c.meters = append(c.meters, m)
@@ -99,6 +108,14 @@ func (m *meter) learned(r *Range) {
 	if m.kind == Money && m.calls > 0 {
 		r.Typical = max(r.Typical, min(2*(m.spent/m.calls), r.Want))
 	}
+}
+
+// spentNow is what is spent in the current window, as far as this process knows.
+func (m *meter) spentNow() int64 {
+	if m.lease != nil {
+		return m.lease.spent()
+	}
+	return m.used
 }
 
 // any reports whether anything is left.

@@ -326,7 +326,7 @@ func (w *world) crash(t *rapid.T) {
 				n += c.used.Money
 			}
 		}
-		return gateway.Spend{Total: n}
+		return gateway.Spend{Window: n, Total: n}
 	}
 	for i, k := range w.keys {
 		again := *k

@@ -28,13 +28,29 @@ type Limit struct {
 	// Further says that it is one of several budgets of its scope.
 	Further bool
 	// Booked is what the books held of Window when the limit was made: it
-	// starts a counter that has not been seen since the process started.
-	Booked gateway.Spend
+	// starts a counter that has not been seen since the process started. Kept is
+	// what they keep beside the owner, of the window that was booked last.
+	Booked, Kept gateway.Spend
 
 	scope, id string // what the ledger calls the budget
 	duration  string // Window.String, made once
 	header    string // of a client that asks for this model alone
 	at        int    // where its meter was last found; guarded by its cell
+}
+
+// booked returns what was spent in the window that starts then, as far as the
+// books knew it: they may know it in either place, and neither is ever too high.
+func (l *Limit) booked(start time.Time) int64 {
+	n := gateway.NanoUSD(0)
+	for _, s := range [...]*gateway.Spend{&l.Booked, &l.Kept} {
+		switch {
+		case s.WindowStart.Equal(start):
+			n = max(n, s.Window)
+		case start.IsZero():
+			n = max(n, s.Total)
+		}
+	}
+	return int64(n)
 }
 
 func (l *Limit) charge(start time.Time) Charge {
@@ -71,6 +87,7 @@ type Set struct {
 	models []byName // exact names first, then patterns, the most exact first
 
 	source *gateway.Limits      // what it was made from
+	epoch  atomic.Uint32        // in which a call has used it
 	cell   atomic.Pointer[cell] // where Memory counts it
 }
 
@@ -193,12 +210,8 @@ func compile(l *gateway.Limits, spent *gateway.Spend, booked func(model, duratio
 		amount = int64(*l.Budget)
 	}
 	m := money("", amount, l.BudgetDuration)
-	m.Booked, m.Raise, m.RaiseUntil = *spent, int64(l.Raise), l.RaiseUntil
-	// What is kept beside the owner is of the window that was booked last, which
-	// may have had another duration.
-	if b := booked("", m.Window.String()); b.Window != 0 && !b.WindowStart.Before(spent.WindowStart) {
-		m.Booked.Window, m.Booked.WindowStart = b.Window, b.WindowStart
-	}
+	m.Booked, m.Kept = booked("", m.Window.String()), *spent
+	m.Raise, m.RaiseUntil = int64(l.Raise), l.RaiseUntil
 	if l.SoftBudget != nil {
 		m.Soft = int64(*l.SoftBudget)
 	}
@@ -206,7 +219,7 @@ func compile(l *gateway.Limits, spent *gateway.Spend, booked func(model, duratio
 		m := money("", int64(b.Amount), b.Duration)
 		m.Further = true
 		m.Booked = booked("", m.Window.String())
-		m.Booked.Total = spent.Total
+		m.Kept.Window = spent.Total // of a lifetime; other windows have a start
 	}
 	for _, model := range slices.Sorted(maps.Keys(l.Models)) {
 		ml := l.Models[model]

@@ -90,11 +90,12 @@ func TestChangingTheDurationOfABudgetDuringCalls(t *testing.T) {
 	if !slices.ContainsFunc(running.Charges, func(c limit.Charge) bool { return c.Duration == "1d" }) {
 		t.Errorf("the running call is charged to %v, want 1d among them", running.Charges)
 	}
-	spent(day, 27)
+	spent(day, 37) // what was spent stays spent
 	spent(hour, 37)
 	now = now.Add(time.Hour)
 	spend(key("1d"), 1)
+	spent(hour, 1)
 	spend(key("1h"), 2)
-	spent(day, 30)
-	spent(hour, 3)
+	spent(day, 40)
+	spent(hour, 40)
 }

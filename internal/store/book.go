@@ -262,11 +262,7 @@ func (db *DB) addToWindows(ctx context.Context, t *txn, list []windowSum) error 
 	}
 	return db.each(ctx, t,
 		`INSERT INTO windows (scope, id, duration, window_start, spend)`,
-		` ON CONFLICT (scope, id, duration) DO UPDATE SET
-			spend = CASE WHEN windows.window_start > excluded.window_start THEN windows.spend
-				WHEN windows.window_start = excluded.window_start THEN windows.spend + excluded.spend
-				ELSE excluded.spend END,
-			window_start = CASE WHEN windows.window_start > excluded.window_start THEN windows.window_start ELSE excluded.window_start END`,
+		` ON CONFLICT (scope, id, duration) DO UPDATE SET`+windowRule,
 		make([]string, 5), args)
 }
 
