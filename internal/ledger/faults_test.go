@@ -94,6 +94,11 @@ func (d faultyDisk) Remove(path string) error {
 	return err
 }
 
+func (d faultyDisk) SyncDir(dir string) error {
+	d.f.step()
+	return d.OSDisk.SyncDir(dir)
+}
+
 type faultyFile struct {
 	spend.DiskFile
 	f *fault

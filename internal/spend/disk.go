@@ -1,6 +1,7 @@
 package spend
 
 import (
+	"errors"
 	"io"
 	"os"
 )
@@ -11,6 +12,8 @@ type Disk interface {
 	Read(path string) ([]byte, error)
 	Remove(path string) error
 	Rename(from, to string) error
+	// SyncDir forces the names of the directory's files onto the disk.
+	SyncDir(dir string) error
 }
 
 // DiskFile is a file that the journal writes.
@@ -39,3 +42,12 @@ func (OSDisk) Remove(path string) error { return os.Remove(path) }
 
 // Rename implements Disk.
 func (OSDisk) Rename(from, to string) error { return os.Rename(from, to) }
+
+// SyncDir implements Disk.
+func (OSDisk) SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -227,5 +228,116 @@ func TestRoomForSpendInMemoryEnds(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(j.dir, "*.journal")); len(left) != 0 {
 		t.Errorf("files left: %v", left)
+	}
+}
+
+// powerDisk forgets, when the power is cut, what was not synced: bytes, and
+// files whose names were not.
+type powerDisk struct {
+	OSDisk
+	mu     sync.Mutex
+	synced map[string]int64 // by path: how many bytes are safe
+	size   map[string]int64
+	named  map[string]bool
+}
+
+func (d *powerDisk) Create(path string) (DiskFile, error) {
+	f, err := d.OSDisk.Create(path)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.size[path] = 0
+	return &powerFile{f, path, d}, err
+}
+
+func (d *powerDisk) SyncDir(string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for path := range d.size {
+		d.named[path] = true
+	}
+	return nil
+}
+
+// cut leaves in dir what is safe.
+func (d *powerDisk) cut(t *testing.T) {
+	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for path := range d.size {
+		var err error
+		if d.named[path] {
+			err = os.Truncate(path, d.synced[path])
+		} else {
+			err = os.Remove(path)
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+}
+
+type powerFile struct {
+	DiskFile
+	path string
+	d    *powerDisk
+}
+
+func (f *powerFile) Write(b []byte) (int, error) {
+	n, err := f.DiskFile.Write(b)
+	f.d.mu.Lock()
+	defer f.d.mu.Unlock()
+	f.d.size[f.path] += int64(n)
+	return n, err
+}
+
+func (f *powerFile) Sync() error {
+	f.d.mu.Lock()
+	defer f.d.mu.Unlock()
+	f.d.synced[f.path] = f.d.size[f.path]
+	return nil
+}
+
+// A power cut costs what the setting says, and no more.
+func TestPowerCut(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		sync Sync
+		wait time.Duration // between the last call and the cut
+		want func(booked int) bool
+	}{
+		{"synced always: no answered call", SyncAlways, 0, func(n int) bool { return n == 100 }},
+		{"synced in groups: no call that was answered 100 ms before", SyncGrouped, SyncEvery + time.Millisecond, func(n int) bool { return n == 100 }},
+		{"synced in groups: at most the last 100 ms", SyncGrouped, 0, func(n int) bool { return n >= 89 }},
+		{"not synced: whatever there is", SyncOff, time.Hour, func(n int) bool { return n == 0 }},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			dir := t.TempDir()
+			d := &powerDisk{synced: map[string]int64{}, size: map[string]int64{}, named: map[string]bool{}}
+			j := open(t, dir, Options{Lanes: 2, Segment: 4 << 10, Sync: tt.sync, Disk: d})
+			for i := range 100 {
+				r := row(fmt.Sprint(i), 1)
+				if err := errors.Join(j.Begin(r), j.End(r)); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(10 * time.Millisecond) // of the bubble
+			}
+			time.Sleep(tt.wait)
+			synctest.Wait()
+			d.cut(t)
+			// The process is gone without a word: what Close syncs is too late.
+			d.mu.Lock()
+			d.size = map[string]int64{}
+			d.mu.Unlock()
+			_ = j.Close()
+			n := 0
+			for _, r := range recovered(t, dir).rows {
+				if !r.Interrupted {
+					n++
+				}
+			}
+			if !tt.want(n) {
+				t.Errorf("%s: %d of 100 calls are there", tt.name, n)
+			}
+		})
 	}
 }

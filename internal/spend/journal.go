@@ -74,6 +74,7 @@ type Journal struct {
 	seed  maphash.Seed
 	size  atomic.Int64 // bytes in all files that are still there
 	lost  atomic.Int64 // bytes that could not be read back
+	named atomic.Bool  // no file has been made since the directory was synced
 	lock  *os.File
 	pool  sync.Pool // *[]byte, record buffers
 	stop  chan struct{}
@@ -249,6 +250,23 @@ func (j *Journal) rotate(ln *lane) error {
 	}
 	ln.seq++
 	ln.files = append(ln.files, &file{f: f, path: path})
+	j.named.Store(false)
+	if j.o.Sync == SyncAlways {
+		return j.name()
+	}
+	return nil
+}
+
+// name forces the names of new files onto the disk: without its name, what is in
+// a file is lost.
+func (j *Journal) name() error {
+	if j.named.Swap(true) {
+		return nil
+	}
+	if err := j.o.Disk.SyncDir(j.dir); err != nil {
+		j.named.Store(false)
+		return fmt.Errorf("sync the journal's directory: %w", err)
+	}
 	return nil
 }
 
@@ -287,6 +305,9 @@ func (j *Journal) syncer() {
 }
 
 func (j *Journal) sync() {
+	if err := j.name(); err != nil {
+		j.log.Error("journal not synced", "err", err)
+	}
 	for _, ln := range j.lanes {
 		ln.mu.Lock()
 		var f *file
