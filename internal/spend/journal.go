@@ -88,7 +88,6 @@ type lane struct {
 	// The rest is guarded by mu.
 	files []*file // oldest first
 	seq   int64
-	dirty bool
 }
 
 // file is one segment. Only written bytes are read back.
@@ -98,6 +97,7 @@ type file struct {
 	size  int64
 	rates map[string]struct{} // those whose terms it has
 	bad   bool                // some of it could not be read
+	dirty bool                // it was written since it was synced
 }
 
 // place is where a record is.
@@ -235,7 +235,7 @@ func (j *Journal) put(ln *lane, f *file, record []byte) error {
 	if j.o.Sync == SyncAlways {
 		return f.f.Sync()
 	}
-	ln.dirty = true
+	f.dirty = true
 	return nil
 }
 
@@ -309,20 +309,25 @@ func (j *Journal) sync() {
 		j.log.Error("journal not synced", "err", err)
 	}
 	for _, ln := range j.lanes {
+		var dirty []*file
 		ln.mu.Lock()
-		var f *file
-		if ln.dirty && len(ln.files) > 0 { // a good stop removes them all
-			f = ln.last()
+		for _, f := range ln.files {
+			// Also those before the last: they were written until a moment ago.
+			if f.dirty {
+				f.dirty = false
+				dirty = append(dirty, f)
+			}
 		}
-		ln.dirty = false
 		ln.mu.Unlock()
-		if f == nil {
-			continue
-		}
-		// Outside the lock: a slow disk must not hold up calls. The file may
-		// have been booked and closed meanwhile; then there is nothing to sync.
-		if err := f.f.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
-			j.log.Error("journal not synced", "file", f.path, "err", err)
+		for _, f := range dirty {
+			// Outside the lock: a slow disk must not hold up calls. The file may
+			// have been booked and closed meanwhile; then there is nothing to sync.
+			if err := f.f.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
+				j.log.Error("journal not synced; tried again", "file", f.path, "err", err)
+				ln.mu.Lock()
+				f.dirty = true
+				ln.mu.Unlock()
+			}
 		}
 	}
 }
