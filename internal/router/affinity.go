@@ -162,7 +162,7 @@ func (r *run) sticky(l *level, ms []*member) *member {
 	if (len(l.members) > full) != (ms == nil) || k.session == 0 && k.key == 0 && k.hashed {
 		return nil
 	}
-	if _, ok := r.g.strategy.(cheapest); ok {
+	if _, ok := r.how.(cheapest); ok {
 		return nil // who asks for the cheapest gets that
 	}
 	a := &r.t.set.Affinity

@@ -88,7 +88,7 @@ type Outcome struct {
 func (o *Outcome) Reset() {
 	o.Target, o.Attempts, o.Retries, o.Fallbacks, o.Why = Target{}, nil, 0, 0, gateway.Why{Removals: o.Why.Removals[:0]}
 	r := &o.run
-	r.t, r.c, r.g, r.try, r.clock, r.visited, r.tried = nil, nil, nil, nil, Clock{}, r.visited[:0], r.tried[:0]
+	r.t, r.c, r.g, r.over, r.try, r.clock, r.visited, r.tried = nil, nil, nil, nil, nil, Clock{}, r.visited[:0], r.tried[:0]
 }
 
 // run is one call on its way.
@@ -96,6 +96,7 @@ type run struct {
 	query
 	t         *Table
 	c         *gateway.Call
+	over      *Override
 	clock     Clock
 	try       Try
 	out       *Outcome
@@ -115,7 +116,7 @@ func (route *Route) Do(ctx context.Context, clock Clock, out *Outcome, try Try) 
 	out.Attempts, out.Why.Picks = out.attemptsBuf[:0], out.picksBuf[:0]
 	out.Why.Asked, out.Why.Naming = route.g.name, route.g.how
 	r := &out.run
-	r.t, r.c, r.clock, r.try, r.out, r.hops = route.t, route.c, clock, try, out, 0
+	r.t, r.c, r.over, r.clock, r.try, r.out, r.hops = route.t, route.c, route.over, clock, try, out, 0
 	r.at = clock.Now()
 	r.began = r.at
 	return r.group(ctx, route.g, 0)
@@ -219,7 +220,7 @@ func (r *run) attempt(ctx context.Context, m *member) error {
 }
 
 func (r *run) target(m *member) Target {
-	t := Target{Deployment: m.Deployment, m: m, Model: r.g.upstream(m), Timeout: cmp.Or(r.c.Timeout, m.Timeout, r.t.set.Timeout)}
+	t := Target{Deployment: m.Deployment, m: m, Model: r.g.upstream(m), Timeout: cmp.Or(r.c.Timeout, r.over.timeout(), m.Timeout, r.t.set.Timeout)}
 	// Where nobody has a time for streams, the one for whole answers counts.
 	t.Idle = cmp.Or(r.c.StreamTimeout, m.StreamIdle, r.t.set.StreamIdle, t.Timeout)
 	return t

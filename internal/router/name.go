@@ -13,9 +13,10 @@ import (
 // Route is what a client's model name stands for. It is looked up once per
 // call; the zero Route goes nowhere.
 type Route struct {
-	t *Table
-	c *gateway.Call
-	g *group
+	t    *Table
+	c    *gateway.Call
+	g    *group
+	over *Override
 }
 
 // Route finds what serves the call: its group of deployments. The error is a
@@ -34,8 +35,12 @@ func (t *Table) Route(c *gateway.Call) (Route, error) {
 // RouteTo finds what serves the call under another name, such as that of a
 // fallback; the Route goes nowhere if nobody does.
 func (t *Table) RouteTo(c *gateway.Call, name string) (Route, error) {
+	over := t.override(&c.Principal)
+	if to := over.Aliases[name]; to != "" {
+		name = string(to)
+	}
 	g, err := t.find(name, &c.Principal)
-	return Route{t: t, c: c, g: g}, err
+	return Route{t: t, c: c, g: g, over: over}, err
 }
 
 // Nowhere reports whether the route has no deployments.
@@ -47,10 +52,14 @@ func (r *Route) Group() string { return r.g.name }
 // Key returns a name for the route that differs where its deployments do: two
 // teams may have models of the same name.
 func (r *Route) Key() string {
-	if len(r.t.teams) == 0 || r.t.teams[r.c.Principal.TeamID()] == nil {
-		return r.g.name
+	name, p := r.g.name, &r.c.Principal
+	if len(r.t.teams) > 0 && r.t.teams[p.TeamID()] != nil || len(teamSettings(p)) > 0 {
+		name += "\x00" + p.TeamID()
 	}
-	return r.g.name + "\x00" + r.c.Principal.TeamID()
+	if len(keySettings(p)) > 0 { // it may have fallbacks of its own
+		name += "\x00\x00" + p.KeyHash()
+	}
+	return name
 }
 
 // path returns the endpoint's path as LiteLLM names it in messages.

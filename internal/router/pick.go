@@ -11,14 +11,18 @@ import (
 
 // query is what picks for one call in one group go by.
 type query struct {
-	now    int64 // Unix nanoseconds
-	g      *group
-	from   int       // levels before it are done with
-	tried  []*member // have failed this call
-	beside *member   // is being asked at this moment, nil if none is
-	tags   tagRule
-	needs  gateway.Capability // those that not every member has
-	keys   affinityKeys
+	now      int64 // Unix nanoseconds
+	g        *group
+	from     int       // levels before it are done with
+	tried    []*member // have failed this call
+	beside   *member   // is being asked at this moment, nil if none is
+	how      chooser
+	called   string             // the strategy's name
+	weights  map[string]float64 // by deployment, instead of their own; nil if there are none
+	rpm, tpm bool               // these are limits
+	tags     tagRule
+	needs    gateway.Capability // those that not every member has
+	keys     affinityKeys
 
 	again   bool // members that failed this call will do
 	lenient bool // so will those that may not be well
@@ -40,6 +44,10 @@ type query struct {
 // enter makes the group the one that is picked from.
 func (r *run) enter(g *group) {
 	r.g, r.from, r.tried, r.beside, r.needs = g, 0, r.tried[:0], nil, 0
+	r.how, r.called, r.weights, r.rpm, r.tpm = g.strategy, g.called, r.over.Weights[g.name], g.rpm, g.tpm
+	if s := r.over.Strategy; s != "" {
+		r.how, r.called, r.rpm, r.tpm = strategies[s], string(s), g.rpm || s.limits(), g.tpm || s.limits()
+	}
 	if g.exact {
 		return
 	}
@@ -47,7 +55,11 @@ func (r *run) enter(g *group) {
 		r.needs = needs(r.c.Body) & g.lacking
 	}
 	r.tags = tagRule{}
-	if g.tagging {
+	tagging := g.tagging
+	if on := r.over.TagFiltering; on != nil {
+		tagging = *on
+	}
+	if tagging {
 		r.tags = r.t.tagRule(g, r.c)
 	}
 	r.keys = r.t.affinity(g, r.c)
@@ -60,7 +72,7 @@ func (r *run) pick() (*member, *gateway.Error) {
 	r.now = r.at.UnixNano()
 	w := &r.out.Why
 	r.mark, r.lookedBefore, r.removedBefore = len(w.Removals), 0, 0
-	p := gateway.Pick{Group: r.g.name, Candidates: len(r.g.members), Strategy: r.g.called, From: r.mark}
+	p := gateway.Pick{Group: r.g.name, Candidates: len(r.g.members), Strategy: r.called, From: r.mark}
 	m, sticky := r.choose()
 	var err *gateway.Error
 	if m == nil {
@@ -139,7 +151,7 @@ func (r *run) chooseFrom(l *level) (m *member, sticky bool) {
 	if m = r.sticky(l, nil); m != nil && m.claim(r) {
 		return m, true
 	}
-	if d, ok := r.g.strategy.(drawer); ok && len(l.members) > full {
+	if d, ok := r.how.(drawer); ok && len(l.members) > full && r.weights == nil {
 		for range draws {
 			if m := d.draw(r, l); r.fits(m) == gateway.NoFilter && m.claim(r) {
 				return m, false
@@ -154,7 +166,7 @@ func (r *run) chooseFrom(l *level) (m *member, sticky bool) {
 		if m = r.sticky(l, ms); m != nil && m.claim(r) {
 			return m, true
 		}
-		if m = r.g.strategy.choose(r, ms); m.claim(r) {
+		if m = r.how.choose(r, ms); m.claim(r) {
 			return m, false
 		}
 	}
@@ -166,7 +178,7 @@ func (r *run) chooseFrom(l *level) (m *member, sticky bool) {
 // them; of a ranked level only those that equal the best. It is valid until the next call.
 func (r *run) gather(l *level) []*member {
 	r.start()
-	if l.ranked == nil {
+	if _, ok := r.how.(ranker); !ok || l.ranked == nil {
 		return r.walk(l.members, l.stride)
 	}
 	for at := 0; at < len(l.ranked); at = l.ends[at] {
@@ -255,13 +267,13 @@ func (r *run) filter(m *member) gateway.Filter {
 
 // room asks whether m has room for the call under its own limits.
 func (r *run) room(m *member) gateway.Filter {
-	if r.g.rpm && m.RPM > 0 {
+	if r.rpm && m.RPM > 0 {
 		if n := m.requests.sum(r.now) + m.elsewhere.requests(r.now); n >= m.RPM {
 			r.have, r.limit = n, m.RPM
 			return gateway.FilterRPM
 		}
 	}
-	if r.g.tpm && m.TPM > 0 {
+	if r.tpm && m.TPM > 0 {
 		if n := m.tokens.sum(r.now) + m.elsewhere.tokens(r.now); n >= m.TPM || n+r.c.Ask.Likely > m.TPM {
 			r.have, r.limit = n, m.TPM
 			return gateway.FilterTPM
@@ -301,7 +313,7 @@ func (m *member) claim(r *run) bool {
 		return false
 	}
 	m.requests.add(r.now, 1)
-	if r.g.rpm && m.RPM > 0 && m.requests.sum(r.now) > m.RPM {
+	if r.rpm && m.RPM > 0 && m.requests.sum(r.now) > m.RPM {
 		m.requests.add(r.now, -1)
 		m.inFlight.Add(-1)
 		return false

@@ -14,7 +14,7 @@ import (
 func (route *Route) Plan(now time.Time) gateway.Why {
 	out := &Outcome{Why: gateway.Why{Asked: route.g.name, Naming: route.g.how}}
 	r := &out.run
-	r.t, r.c, r.out, r.began, r.now = route.t, route.c, out, now, now.UnixNano()
+	r.t, r.c, r.over, r.out, r.began, r.now = route.t, route.c, route.over, out, now, now.UnixNano()
 	r.unbounded = true
 	r.plan(route.g, 0)
 	return out.Why
@@ -25,7 +25,7 @@ func (r *run) plan(g *group, depth int) {
 	r.visited = append(r.visited, g.name)
 	r.enter(g)
 	r.mark, r.lookedBefore, r.removedBefore = len(w.Removals), 0, 0
-	p := gateway.Pick{Group: g.name, Candidates: len(g.members), Strategy: g.called, From: r.mark}
+	p := gateway.Pick{Group: g.name, Candidates: len(g.members), Strategy: r.called, From: r.mark}
 	r.start()
 	r.again, r.lenient = true, false
 	if g.exact {
@@ -75,7 +75,7 @@ func (r *run) foresee(p *gateway.Pick) {
 	m := r.sticky(of, known)
 	p.Sticky = m != nil
 	if m == nil {
-		m = r.g.strategy.choose(r, first)
+		m = r.how.choose(r, first)
 	}
 	p.Deployment, p.Level = m.ID, m.Order
 }

@@ -28,7 +28,7 @@ func (r *run) worth(e *gateway.Error, n, own int) bool {
 		return r.othersLeft() // no provider has been asked, so this is no retry
 	}
 	if r.c.Retries == nil || *r.c.Retries > 0 {
-		for _, p := range [...]*policy{s.groupRetries[r.g.name], s.retries} {
+		for _, p := range [...]*policy{r.over.groupRetries[r.g.name], s.groupRetries[r.g.name], s.retries} {
 			if most, ok := p.of(c); ok {
 				return n < most
 			}
@@ -40,6 +40,8 @@ func (r *run) worth(e *gateway.Error, n, own int) bool {
 		most = *r.c.Retries
 	case own >= 0:
 		most = own
+	case r.over.Retries != nil:
+		most = *r.over.Retries
 	}
 	if n >= most {
 		return false
@@ -106,7 +108,14 @@ func (r *run) delay(e *gateway.Error, n int) time.Duration {
 
 // next returns the groups to fall back to after e.
 func (r *run) next(e *gateway.Error, name string, depth int) []string {
-	s := &r.t.set
+	s, o := &r.t.set, r.over
+	window, content := s.ContextWindow, s.ContentPolicy
+	if o.ContextWindow != nil {
+		window = o.ContextWindow
+	}
+	if o.ContentPolicy != nil {
+		content = o.ContentPolicy
+	}
 	switch k := e.Kind; {
 	case r.c.DisableFallbacks || k == gateway.Canceled || k == gateway.Internal || k == gateway.Blocked:
 		return nil
@@ -114,12 +123,12 @@ func (r *run) next(e *gateway.Error, name string, depth int) []string {
 		return nil
 	case r.c.Fallbacks != nil && depth == 0:
 		return r.c.Fallbacks
-	case k == gateway.ContextWindow && len(s.ContextWindow) > 0:
-		return lookup(s.ContextWindow, name)
-	case k == gateway.ContentPolicy && len(s.ContentPolicy) > 0:
-		return lookup(s.ContentPolicy, name)
+	case k == gateway.ContextWindow && len(window) > 0:
+		return lookup(window, name)
+	case k == gateway.ContentPolicy && len(content) > 0:
+		return lookup(content, name)
 	}
-	return r.t.fallbacks(s.Fallbacks, name)
+	return r.t.fallbacks(o.general(s), name)
 }
 
 // fallsBack reports whether e leads to some other group.
@@ -159,7 +168,7 @@ func lookup(m map[string][]string, name string) []string {
 // fallbacks included.
 func (route *Route) Serving() []Target {
 	var out []Target
-	t, p := route.t, &route.c.Principal
+	t, p, o := route.t, &route.c.Principal, route.over
 	seen := map[string]bool{}
 	var add func(g *group, depth int)
 	add = func(g *group, depth int) {
@@ -170,7 +179,10 @@ func (route *Route) Serving() []Target {
 		for _, m := range g.members {
 			out = append(out, Target{Deployment: m.Deployment, Model: g.upstream(m), m: m})
 		}
-		for _, list := range [][]string{t.fallbacks(t.set.Fallbacks, g.name), lookup(t.set.ContextWindow, g.name), lookup(t.set.ContentPolicy, g.name)} {
+		for _, list := range [][]string{
+			t.fallbacks(o.general(&t.set), g.name), lookup(t.set.ContextWindow, g.name), lookup(t.set.ContentPolicy, g.name),
+			lookup(o.ContextWindow, g.name), lookup(o.ContentPolicy, g.name),
+		} {
 			for _, next := range list {
 				to, _ := t.find(next, p)
 				add(to, depth+1)

@@ -201,6 +201,9 @@ func (shuffle) choose(r *run, ms []*member) *member {
 		return ms[0]
 	}
 	by := basis(ms)
+	if len(r.weights) > 0 && slices.ContainsFunc(ms, func(m *member) bool { return r.weights[m.ID] > 0 }) {
+		by = func(m *member) float64 { return max(r.weights[m.ID], 0) }
+	}
 	if by == nil {
 		return ms[r.below(len(ms))]
 	}

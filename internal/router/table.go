@@ -138,6 +138,9 @@ type Table struct {
 
 	resolved  sync.Map // name -> *group of a wildcard
 	nResolved atomic.Int64
+
+	overrides  sync.Map // *byte, where a key's or team's settings begin -> *Override
+	nOverrides atomic.Int64
 }
 
 // team is what only one team may use.
