@@ -10,10 +10,10 @@ import (
 // headerNames are the canonical names of the headers that tell what is left, by
 // scope and kind, and whether the limit is on one model: joining them anew for
 // every call cost 4 us.
-var headerNames = func() (names [scopeKinds][kinds][2]headerPair) {
+var headerNames = func() (names [scopeKinds][kinds][3]headerPair) {
 	for s := range names {
 		for k := range names[s] {
-			for i, of := range [...]string{Scopes[s].Name, Scopes[s].Model} {
+			for i, of := range [...]string{Scopes[s].Name, Scopes[s].Model, tagPerKey} {
 				base := "x-ratelimit-" + of
 				names[s][k][i] = headerPair{
 					http.CanonicalHeaderKey(base + "-limit-" + Kinds[k].Name), http.CanonicalHeaderKey(base + "-remaining-" + Kinds[k].Name),
@@ -75,7 +75,7 @@ func (h *Hold) AppendHeaders(number func(name string, n int64), text func(name, 
 			continue
 		}
 		left := max(e.left, 0)
-		names := &headerNames[e.take.Set.Scope.Kind][l.Kind][one(l.Model != "")]
+		names := &headerNames[e.take.Set.Scope.Kind][l.Kind][l.row()]
 		number(names.limit, l.AmountAt(h.admitted))
 		number(names.remaining, left)
 		if l.header != "" {
@@ -93,17 +93,24 @@ func (h *Hold) AppendHeaders(number func(name string, n int64), text func(name, 
 	}
 }
 
-func one(b bool) int {
-	if b {
+// row is where in headerNames the names of the limit stand.
+func (l *Limit) row() int {
+	switch _, tag := l.tag(); {
+	case tag:
+		return 2
+	case l.Model != "":
 		return 1
 	}
 	return 0
 }
 
+// tagPerKey is LiteLLM's descriptor of a key's limit on calls with one tag.
+const tagPerKey = "tag_per_key"
+
 // headers are what a refused client is told about the limit that refused it.
 func (f *Refusal) headers(retry time.Duration) map[string]string {
 	l := f.Limit
-	names := &headerNames[f.Set.Scope.Kind][l.Kind][one(l.Model != "")]
+	names := &headerNames[f.Set.Scope.Kind][l.Kind][l.row()]
 	left := strconv.FormatInt(max(f.Amount-f.Used-f.Reserved, 0), 10)
 	amount := strconv.FormatInt(f.Amount, 10)
 	out := map[string]string{"rate_limit_type": Kinds[l.Kind].Name, names.limit: amount, names.remaining: left}
@@ -120,7 +127,7 @@ func (f *Refusal) headers(retry time.Duration) map[string]string {
 // keyModelHeader returns LiteLLM's header for what a key has left of one model,
 // "" for patterns and kinds that have none.
 func keyModelHeader(s ScopeKind, l *Limit) string {
-	if s != KeyScope || l.Model == "" || strings.Contains(l.Model, "*") || l.Kind != Requests && l.Kind != Tokens {
+	if _, tag := l.tag(); tag || s != KeyScope || l.Model == "" || strings.Contains(l.Model, "*") || l.Kind != Requests && l.Kind != Tokens {
 		return ""
 	}
 	clean := strings.Map(func(r rune) rune {

@@ -8,6 +8,10 @@ import (
 // Hold is what one call has reserved. It is settled or released exactly once;
 // later calls do nothing. The zero Hold is ready for Reserve.
 type Hold struct {
+	// Session is the session of the call, "" if it has none, and Tags are its
+	// tags: set them before Reserve, for limits on those within a key.
+	Session string
+	Tags    []string
 	// Money is what was promised to the call, in nano-USD.
 	Money int64
 	// Capped says that the call must not cost more than Money: the budgets have
@@ -61,6 +65,7 @@ func (h *Hold) claim(le *lease) *round {
 // Reset makes h ready for another call. It must have been settled.
 func (h *Hold) Reset() {
 	h.Money, h.Capped, h.Overshoot = 0, false, 0
+	h.Session, h.Tags = "", nil
 	h.Would, h.Reached, h.Charges = nil, nil, h.Charges[:0]
 	h.takes, h.entries, h.cells = h.takes[:0], h.entries[:0], h.cells[:0]
 	h.tightest = [families]int{-1, -1}

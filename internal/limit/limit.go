@@ -66,7 +66,7 @@ func New(c Counter, now func() time.Time) *Limiter {
 // a *gateway.Error of kind Exceeded or BudgetExceeded. What was reserved is held
 // until Settle or Release.
 func (l *Limiter) Reserve(ctx context.Context, h *Hold, p *gateway.Principal, g *Global, model string, size *Size) error {
-	h.takes = l.Takes(h.takes[:0], p, g, model)
+	h.takes = l.takes(h.takes[:0], p, g, model, h)
 	now := l.now()
 	if f := l.counter.Reserve(ctx, now, h, h.takes, size); f != nil {
 		return f.Error(model, now)
@@ -87,11 +87,21 @@ var unused Actual
 // first, and returns them. This is the one place that decides which limits
 // apply to a call.
 func (l *Limiter) Takes(dst []Take, p *gateway.Principal, g *Global, model string) []Take {
+	return l.takes(dst, p, g, model, &Hold{})
+}
+
+func (l *Limiter) takes(dst []Take, p *gateway.Principal, g *Global, model string, h *Hold) []Take {
 	add := func(s Scope, label, name string, lim *gateway.Limits, spent *gateway.Spend, anchor time.Time, counted bool) {
 		dst = l.set(s, label, name, lim, spent, anchor, counted).Takes(dst, model)
 	}
 	if k := p.Key; k != nil {
-		add(Scope{Kind: KeyScope, ID: k.Hash}, k.Alias, k.Name, &k.Limits, &k.Spend, k.CreatedAt, false)
+		set := l.set(Scope{Kind: KeyScope, ID: k.Hash}, k.Alias, k.Name, &k.Limits, &k.Spend, k.CreatedAt, false)
+		if h.Session != "" {
+			if lim := set.session(k.Metadata); lim != nil {
+				add(Scope{Kind: SessionScope, ID: h.Session, Of: k.Hash}, "", "", lim, &nothing, time.Time{}, false)
+			}
+		}
+		dst = set.takeTags(set.Takes(dst, model), h.Tags)
 	}
 	if m := p.Member; m != nil && p.Team != nil {
 		add(Scope{Kind: MemberScope, ID: m.UserID, Of: p.Team.ID}, "", "", &m.Limits, &m.Spend, p.Team.CreatedAt, false)

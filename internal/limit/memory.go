@@ -40,6 +40,7 @@ type cell struct {
 	owner  *Memory
 	mu     sync.Mutex
 	gone   bool    // dropped: whoever finds it must look for another; guarded by mu
+	seen   int64   // Unix second of the last call, of sessions; guarded by mu
 	open   int     // calls that hold something here; guarded by mu
 	meters []meter // few: linear search beats a map; guarded by mu
 }
@@ -170,6 +171,9 @@ func (m *Memory) reserve(now time.Time, h *Hold, takes []Take, size *Size) (*Ref
 	}
 	for _, c := range h.cells {
 		c.open++
+	}
+	if len(takes) > 0 && takes[0].Set.Scope.Kind == SessionScope {
+		h.cells[0].seen = now.Unix()
 	}
 	h.Money, h.Capped = money, money < worst
 	return nil, false
@@ -318,6 +322,9 @@ func (m *Memory) Sweep(now time.Time) int {
 func (c *cell) idle(now time.Time) bool {
 	if c.open > 0 {
 		return false
+	}
+	if c.seen > 0 && now.Sub(time.Unix(c.seen, 0)) > sessionTTL {
+		return true
 	}
 	for i := range c.meters {
 		if !c.meters[i].idle(now) {

@@ -64,7 +64,9 @@ func (f *Refusal) Error(model string, now time.Time) *gateway.Error {
 	}
 	row, id := &Scopes[f.Set.Scope.Kind], f.Set.Scope.String()
 	who := row.Name
-	if f.Limit.Model != "" {
+	if tag, ok := f.Limit.tag(); ok {
+		who, id = tagPerKey, id+":"+tag
+	} else if f.Limit.Model != "" {
 		who, id = row.Model, id+":"+model
 	}
 	name := Kinds[f.Limit.Kind].Name

@@ -84,12 +84,22 @@ type Set struct {
 
 	limits []Limit  // for every model, then by model
 	every  int      // how many of them are for every model
+	tagged bool     // some are for tags
 	models []byName // exact names first, then patterns, the most exact first
 
 	source *gateway.Limits      // what it was made from
 	epoch  atomic.Uint32        // in which a call has used it
 	cell   atomic.Pointer[cell] // where Memory counts it
+	// sessions are the limits on each session of a key.
+	sessions atomic.Pointer[sessions]
 }
+
+// tagMark is what the Model of a limit begins with that counts the calls with a
+// tag instead of those of a model.
+const tagMark = "#tag:"
+
+// tag returns which tag's calls the limit counts; false if it is not one on a tag.
+func (l *Limit) tag() (string, bool) { return strings.CutPrefix(l.Model, tagMark) }
 
 // byName are the limits of one model: limits[from:to].
 type byName struct {
@@ -125,9 +135,12 @@ func NewSet(s Scope, label string, anchor time.Time, limits ...Limit) *Set {
 		if l.Model != "" {
 			l.scope, l.id = Scopes[s.Kind].Model, id+":"+l.Model
 		}
+		_, tag := l.tag()
 		switch n := len(set.models); {
 		case l.Model == "":
 			set.every = i + 1
+		case tag:
+			set.tagged = true
 		case n > 0 && set.models[n-1].pattern == l.Model:
 			set.models[n-1].to = i + 1
 		default:
@@ -143,6 +156,8 @@ func rank(pattern string) int {
 	switch {
 	case pattern == "":
 		return -1
+	case strings.HasPrefix(pattern, tagMark):
+		return 1 << 30
 	case strings.Contains(pattern, "*"):
 		return 1<<20 - len(pattern)
 	}
@@ -156,6 +171,19 @@ func (s *Set) Takes(dst []Take, model string) []Take {
 	}
 	if m := s.find(model); m != nil {
 		for i := m.from; i < m.to; i++ {
+			dst = append(dst, Take{s, &s.limits[i]})
+		}
+	}
+	return dst
+}
+
+// takeTags appends the limits on calls with one of the tags within the scope.
+func (s *Set) takeTags(dst []Take, tags []string) []Take {
+	if !s.tagged {
+		return dst
+	}
+	for i := range s.limits { // in one order for every call
+		if tag, ok := s.limits[i].tag(); ok && slices.Contains(tags, tag) {
 			dst = append(dst, Take{s, &s.limits[i]})
 		}
 	}
@@ -220,6 +248,10 @@ func compile(l *gateway.Limits, spent *gateway.Spend, booked func(model, duratio
 		m.Further = true
 		m.Booked = booked("", m.Window.String())
 		m.Kept.Window = spent.Total // of a lifetime; other windows have a start
+	}
+	for _, tag := range slices.Sorted(maps.Keys(l.TagRPM)) {
+		n := l.TagRPM[tag]
+		rates(tagMark+tag, &n, nil, nil, nil, nil)
 	}
 	for _, model := range slices.Sorted(maps.Keys(l.Models)) {
 		ml := l.Models[model]

@@ -222,6 +222,7 @@ func (r *Relay) carry(ctx context.Context, c *gateway.Call, in *wire.Object, out
 		return l.refused(err)
 	}
 	// 2. Room under every limit, all or nothing.
+	l.hold.Session, l.hold.Tags = c.Session, c.Tags
 	if err := r.Limits.Reserve(ctx, &l.hold, &c.Principal, l.s.Global, c.Group, &l.size); err != nil {
 		return l.refused(err)
 	}
