@@ -143,7 +143,7 @@ func (a *App) build(ctx context.Context) error {
 		return fmt.Errorf("open the database: %w", err)
 	}
 	a.onStop("database", func(context.Context) error { return a.store.Close() })
-	if a.box, err = a.openBox(s); err != nil {
+	if a.box, err = a.openBox(s, true); err != nil {
 		return err
 	}
 	if err := a.reseal(ctx); err != nil {

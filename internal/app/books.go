@@ -71,7 +71,7 @@ func OpenBooks(ctx context.Context, o Options) (*Books, error) {
 // whose prices calls may have had.
 func (a *App) booksModels(ctx context.Context, s *config.Server, into map[string]*gateway.Deployment) error {
 	var err error
-	if a.box, err = a.openBox(s); err != nil {
+	if a.box, err = a.openBox(s, false); err != nil {
 		return err
 	}
 	l, err := a.load(ctx)

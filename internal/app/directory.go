@@ -22,7 +22,7 @@ func (a *App) loadDirectory(ctx context.Context) error {
 		return fmt.Errorf("read the change feed: %w", err)
 	}
 	// Into a new one: a row that was deleted is not in it.
-	d := auth.NewDirectory()
+	d := a.directory.Empty()
 	s := a.store
 	err = errors.Join(
 		s.AllBudgets(ctx, into(d.PutBudget)),

@@ -21,8 +21,9 @@ const keyFile = "secret.key"
 
 // openBox returns what seals and opens the secrets in the database: with the
 // salt key, which is the master key where there is none, as for LiteLLM; else
-// with a key in the data directory. The others still open what they sealed.
-func (a *App) openBox(s *config.Server) (*secret.Box, error) {
+// with a key in the data directory, which is made there if keep is set. The
+// others still open what they sealed.
+func (a *App) openBox(s *config.Server, keep bool) (*secret.Box, error) {
 	var keys []string
 	for _, k := range []gateway.Secret{s.SaltKey, s.MasterKey} {
 		if k != "" && !slices.Contains(keys, k.Reveal()) {
@@ -40,8 +41,10 @@ func (a *App) openBox(s *config.Server) (*secret.Box, error) {
 		return nil, fmt.Errorf("read the key that seals secrets: %w", err)
 	case len(keys) == 0:
 		key := rand.Text() + rand.Text() // 256 bits
-		if err := writeKey(path, key); err != nil {
-			return nil, fmt.Errorf("keep the key that seals secrets: %w", err)
+		if keep {
+			if err := writeKey(path, key); err != nil {
+				return nil, fmt.Errorf("keep the key that seals secrets: %w", err)
+			}
 		}
 		keys = append(keys, key)
 	}

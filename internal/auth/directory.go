@@ -47,6 +47,8 @@ type Directory struct {
 	budgets       *table[string, gateway.Budget]
 	groups        *table[string, gateway.AccessGroup]
 
+	words *dictionary // of all tables
+
 	// generation counts changes of budgets: whatever had their limits is made
 	// again when it is next asked for.
 	generation atomic.Uint64
@@ -69,39 +71,49 @@ type replaced struct {
 type claim struct{ issuer, name, value string }
 
 // NewDirectory returns an empty directory.
-func NewDirectory() *Directory {
+func NewDirectory() *Directory { return newDirectory(newDictionary()) }
+
+// Empty returns an empty directory whose rows d can take over with Replace.
+func (d *Directory) Empty() *Directory { return newDirectory(d.words) }
+
+func newDirectory(words *dictionary) *Directory {
 	d := &Directory{
+		words:      words,
 		deprecated: map[Sum]replaced{}, claims: map[claim]Sum{}, claimOf: map[string]claim{},
 		emails: map[string]string{}, subjects: map[string]string{}, groupNames: map[string]string{},
 	}
 	g := &d.generation
-	d.budgets = newTable(g, func(string, *gateway.Budget) {})
-	d.keys = newTable(g, func(sum Sum, k *gateway.Key) {
+	d.budgets = newTable(g, words, func(string, *gateway.Budget) {})
+	d.keys = newTable(g, words, func(sum Sum, k *gateway.Key) {
 		k.Hash = hex.EncodeToString(sum[:])
 		d.lend(&k.Limits, k.BudgetID)
 	})
-	d.users = newTable(g, func(string, *gateway.User) {})
-	d.teams = newTable(g, func(_ string, t *gateway.Team) {
+	d.users = newTable(g, words, func(string, *gateway.User) {})
+	d.teams = newTable(g, words, func(_ string, t *gateway.Team) {
 		slices.SortStableFunc(t.Members, func(a, b gateway.Member) int { return cmp.Compare(a.UserID, b.UserID) })
 		for i := range t.Members {
 			d.readyMember(&t.Members[i], t.MemberBudgetID)
 		}
 	})
-	d.organizations = newTable(g, func(_ string, o *gateway.Organization) {
+	d.organizations = newTable(g, words, func(_ string, o *gateway.Organization) {
 		d.lend(&o.Limits, o.BudgetID)
 		for i := range o.Members {
 			d.readyMember(&o.Members[i], "")
 		}
 	})
-	d.projects = newTable(g, func(_ string, p *gateway.Project) { d.lend(&p.Limits, p.BudgetID) })
-	d.endUsers = newTable(g, func(_ string, e *gateway.EndUser) { d.lend(&e.Limits, e.BudgetID) })
-	d.tags = newTable(g, func(_ string, t *gateway.Tag) { d.lend(&t.Limits, t.BudgetID) })
-	d.groups = newTable(g, func(_ string, a *gateway.AccessGroup) { d.lend(&a.Limits, a.BudgetID) })
+	d.projects = newTable(g, words, func(_ string, p *gateway.Project) { d.lend(&p.Limits, p.BudgetID) })
+	d.endUsers = newTable(g, words, func(_ string, e *gateway.EndUser) { d.lend(&e.Limits, e.BudgetID) })
+	d.tags = newTable(g, words, func(_ string, t *gateway.Tag) { d.lend(&t.Limits, t.BudgetID) })
+	d.groups = newTable(g, words, func(_ string, a *gateway.AccessGroup) { d.lend(&a.Limits, a.BudgetID) })
 	return d
 }
 
-// Replace has d know what n knows and nothing else. n is used up.
+// Replace has d know what n knows and nothing else. n was made by d.Empty and
+// is used up.
 func (d *Directory) Replace(n *Directory) {
+	if n.words != d.words {
+		panic("auth: Replace by a directory that Empty has not made")
+	}
 	d.budgets.take(n.budgets)
 	d.generation.Add(1)
 	d.keys.take(n.keys)

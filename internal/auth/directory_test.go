@@ -246,7 +246,8 @@ func TestIndexesFollowTheirUsers(t *testing.T) {
 }
 
 func TestReplaceForgetsWhatIsGone(t *testing.T) {
-	d, n := directory(), auth.NewDirectory()
+	d := directory()
+	n := d.Empty()
 	n.PutKey(&gateway.Key{Hash: auth.Hash("x"), BudgetID: "b"})
 	n.PutBudget(&gateway.Budget{ID: "b", Limits: gateway.Limits{RPM: new(int64(1))}})
 	d.Replace(n)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"reflect"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // pack writes what is set in v, a struct, in few bytes. A million keys are kept
@@ -13,74 +15,109 @@ import (
 // follows the struct by reflection, so a field that is added later is kept too.
 //
 // A struct is its set fields, each as its number from 1 and its value, and a 0.
-func pack(v any) string {
-	return string(packStruct(nil, reflect.ValueOf(v).Elem()))
+func pack(words *dictionary, v any) string {
+	p := packer{words, make([]byte, 0, 512)}
+	p.structure(reflect.ValueOf(v).Elem())
+	return string(p.b)
 }
 
-// unpack is the inverse of pack. Texts are parts of s, not copies of them.
-func unpack(s string, v any) {
-	d := unpacker{s}
+// unpack is the inverse of pack. Texts may be parts of s, not copies of them.
+func unpack(words *dictionary, s string, v any) {
+	d := unpacker{words, s}
 	d.structure(reflect.ValueOf(v).Elem())
 }
 
+// A text is a number and what follows it: the number's two lowest bits say what.
+const (
+	written = iota // length, and the text
+	known          // number of a word in the dictionary
+	asUUID         // nothing, and the 16 bytes of a UUID in its usual form
+)
+
 var timeType = reflect.TypeFor[time.Time]()
 
-func packStruct(b []byte, v reflect.Value) []byte {
+type packer struct {
+	words *dictionary
+	b     []byte
+}
+
+func (p *packer) structure(v reflect.Value) {
 	for i := range v.NumField() {
 		f := v.Field(i)
 		if f.IsZero() || f.Kind() == reflect.Slice && f.Len() == 0 || f.Kind() == reflect.Map && f.Len() == 0 {
 			continue
 		}
-		b = binary.AppendUvarint(b, uint64(i)+1)
-		b = packValue(b, f)
+		p.number(uint64(i) + 1)
+		p.value(f)
 	}
-	return append(b, 0)
+	p.b = append(p.b, 0)
 }
 
-func packValue(b []byte, v reflect.Value) []byte {
+func (p *packer) number(n uint64) { p.b = binary.AppendUvarint(p.b, n) }
+
+func (p *packer) value(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
-		return packString(b, v.String())
+		p.text(v.String())
 	case reflect.Bool:
+		n := uint64(0)
 		if v.Bool() {
-			return append(b, 1)
+			n = 1
 		}
-		return append(b, 0)
+		p.number(n)
 	case reflect.Int64:
-		return binary.AppendVarint(b, v.Int())
+		p.b = binary.AppendVarint(p.b, v.Int())
 	case reflect.Pointer:
-		return packValue(b, v.Elem())
+		p.value(v.Elem())
 	case reflect.Struct:
 		if v.Type() == timeType {
 			t := v.Interface().(time.Time)
-			return binary.AppendUvarint(binary.AppendVarint(b, t.Unix()), uint64(t.Nanosecond()))
+			p.b = binary.AppendVarint(p.b, t.Unix())
+			p.number(uint64(t.Nanosecond()))
+			return
 		}
-		return packStruct(b, v)
+		p.structure(v)
 	case reflect.Slice:
+		p.number(uint64(v.Len()))
 		if v.Type().Elem().Kind() == reflect.Uint8 {
-			return append(binary.AppendUvarint(b, uint64(v.Len())), v.Bytes()...)
+			p.b = append(p.b, v.Bytes()...)
+			return
 		}
-		b = binary.AppendUvarint(b, uint64(v.Len()))
 		for i := range v.Len() {
-			b = packValue(b, v.Index(i))
+			p.value(v.Index(i))
 		}
-		return b
 	case reflect.Map:
-		b = binary.AppendUvarint(b, uint64(v.Len()))
+		p.number(uint64(v.Len()))
 		for _, k := range v.MapKeys() {
-			b = packValue(packValue(b, k), v.MapIndex(k))
+			p.value(k)
+			p.value(v.MapIndex(k))
 		}
-		return b
+	default:
+		panic(fmt.Sprintf("auth: a field of type %s cannot be packed", v.Type()))
 	}
-	panic(fmt.Sprintf("auth: a field of type %s cannot be packed", v.Type()))
 }
 
-func packString(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+func (p *packer) text(s string) {
+	if n, ok := p.words.id(s); ok {
+		p.number(uint64(n)<<2 | known)
+		return
+	}
+	if len(s) == 36 {
+		if id, err := uuid.Parse(s); err == nil && id.String() == s {
+			p.number(asUUID)
+			p.b = append(p.b, id[:]...)
+			return
+		}
+	}
+	p.number(uint64(len(s))<<2 | written)
+	p.b = append(p.b, s...)
 }
 
 // unpacker reads what pack wrote; anything else is a programmer's error.
-type unpacker struct{ s string }
+type unpacker struct {
+	words *dictionary
+	s     string
+}
 
 func (d *unpacker) uvarint() uint64 {
 	var n uint64
@@ -101,6 +138,17 @@ func (d *unpacker) varint() int64 {
 
 func (d *unpacker) text() string {
 	n := d.uvarint()
+	switch n & 3 {
+	case known:
+		return d.words.word(n >> 2)
+	case asUUID:
+		id := uuid.UUID([]byte(d.take(16)))
+		return id.String()
+	}
+	return d.take(n >> 2)
+}
+
+func (d *unpacker) take(n uint64) string {
 	s := d.s[:n]
 	d.s = d.s[n:]
 	return s
@@ -137,7 +185,7 @@ func (d *unpacker) value(v reflect.Value) {
 		d.structure(v)
 	case reflect.Slice:
 		if v.Type().Elem().Kind() == reflect.Uint8 {
-			v.SetBytes([]byte(d.text()))
+			v.SetBytes([]byte(d.take(d.uvarint())))
 			return
 		}
 		n := int(d.uvarint())

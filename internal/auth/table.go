@@ -25,6 +25,7 @@ type table[K comparable, T any] struct {
 	ready func(K, *T)
 	// generation changes when ready would make something else of a row.
 	generation *atomic.Uint64
+	words      *dictionary
 	shards     [shards]shard[K, T]
 }
 
@@ -40,8 +41,8 @@ type hot[T any] struct {
 	generation uint64
 }
 
-func newTable[K comparable, T any](generation *atomic.Uint64, ready func(K, *T)) *table[K, T] {
-	t := &table[K, T]{ready: ready, generation: generation}
+func newTable[K comparable, T any](generation *atomic.Uint64, words *dictionary, ready func(K, *T)) *table[K, T] {
+	t := &table[K, T]{ready: ready, generation: generation, words: words}
 	for i := range t.shards {
 		t.shards[i].packed, t.shards[i].hot = map[K]string{}, map[K]hot[T]{}
 	}
@@ -54,7 +55,7 @@ func (t *table[K, T]) shard(k K) *shard[K, T] {
 
 // put adds or replaces a row.
 func (t *table[K, T]) put(k K, v *T) {
-	p := pack(v)
+	p := pack(t.words, v)
 	s := t.shard(k)
 	s.mu.Lock()
 	s.packed[k] = p
@@ -90,7 +91,7 @@ func (t *table[K, T]) get(k K) *T {
 			return nil
 		}
 		v := new(T)
-		unpack(p, v)
+		unpack(t.words, p, v)
 		t.ready(k, v)
 		s.mu.Lock()
 		if s.packed[k] != p { // changed or deleted meanwhile
