@@ -233,11 +233,9 @@ func (q *request) overrides(c *gateway.Call, in *wire.Object) error {
 		*t.to = time.Duration(s * float64(time.Second))
 	}
 	if in.Has("fallbacks") {
-		list, err := stringList(in.Get("fallbacks"))
-		if err != nil {
-			return gateway.Invalidf("fallbacks", "'fallbacks' must be a list of model names: %v", err)
+		if err := q.fallbacks(c, in.Get("fallbacks")); err != nil {
+			return err
 		}
-		c.Fallbacks = list
 	}
 	c.DisableFallbacks, _ = in.Bool("disable_fallbacks")
 	if c.Region = q.region(); c.Region == "" { // a client cannot leave its key's region

@@ -62,6 +62,12 @@ func TestCallReadsWhatTheGatewayNeeds(t *testing.T) {
 		{name: "retries from the header", header: []string{"x-litellm-num-retries", "4"}, holds: func(c *gateway.Call) bool { return *c.Retries == 4 }},
 		{name: "retries from the body win, zero too", body: `,"num_retries":0`, header: []string{"x-litellm-num-retries", "4"}, holds: func(c *gateway.Call) bool { return *c.Retries == 0 }},
 		{name: "fallbacks as names and as objects", body: `,"fallbacks":["other",{"model":"gpt"}]`, holds: func(c *gateway.Call) bool { return slices.Equal(c.Fallbacks, []string{"other", "gpt"}) }},
+		{name: "a fallback has members of its own", body: `,"max_tokens":5,"fallbacks":["other",{"model":"gpt","max_tokens":70,"n":2,"messages":[{"role":"user","content":"` + strings.Repeat("x", 3000) + `"}]}]`, holds: func(c *gateway.Call) bool {
+			p := c.FallbackParams
+			return len(p) == 2 && p[0] == nil && len(p[1]) == 3 && p[1][0].Name == "max_tokens" && string(p[1][0].Value) == "70" &&
+				c.Ask.MaxOutput == 70 && c.Ask.Choices == 2 && c.Ask.Input > 2000
+		}},
+		{name: "a fallback does not lift a call without a cap", body: `,"fallbacks":[{"model":"gpt","max_tokens":70}]`, holds: func(c *gateway.Call) bool { return c.Ask.MaxOutput == 0 }},
 		{name: "no fallbacks at all is not the same as silence", body: `,"fallbacks":[]`, holds: func(c *gateway.Call) bool { return c.Fallbacks != nil && len(c.Fallbacks) == 0 }},
 		{name: "fallbacks can be switched off", body: `,"disable_fallbacks":true`, holds: func(c *gateway.Call) bool { return c.DisableFallbacks }},
 		{name: "the customer header wins over user", body: `,"user":"b"`, header: []string{"x-litellm-customer-id", "a"}, holds: func(c *gateway.Call) bool { return c.EndUser == "a" }},
@@ -130,6 +136,11 @@ func TestCallRefusesWhatItCannotMean(t *testing.T) {
 		{name: "retries without end", body: `{"model":"gpt"}`, header: []string{"x-litellm-num-retries", "51"}, kind: gateway.Invalid, param: "x-litellm-num-retries"},
 		{name: "fallbacks of numbers", body: `{"model":"gpt","fallbacks":[1]}`, kind: gateway.Invalid, param: "fallbacks"},
 		{name: "fallbacks without end", body: `{"model":"gpt","fallbacks":[` + strings.Repeat(`"gpt",`, 64) + `"gpt"]}`, kind: gateway.Invalid, param: "fallbacks"},
+		{name: "a fallback with a price of its own", body: `{"model":"gpt","fallbacks":[{"model":"gpt","input_cost_per_token":0}]}`, kind: gateway.Invalid, param: "fallbacks"},
+		{name: "a fallback with an address of its own", body: `{"model":"gpt","fallbacks":[{"model":"gpt","api_base":"http://192.0.2.1"}]}`, kind: gateway.Invalid, param: "fallbacks"},
+		{name: "a fallback with fallbacks", body: `{"model":"gpt","fallbacks":[{"model":"gpt","fallbacks":[]}]}`, kind: gateway.Invalid, param: "fallbacks"},
+		{name: "a fallback for another user", body: `{"model":"gpt","fallbacks":[{"model":"gpt","user":"u"}]}`, kind: gateway.Invalid, param: "fallbacks"},
+		{name: "a fallback of no tokens", body: `{"model":"gpt","fallbacks":[{"model":"gpt","max_tokens":-1}]}`, kind: gateway.Invalid, param: "max_tokens"},
 		{name: "tags that are no list", body: `{"model":"gpt","tags":"a"}`, kind: gateway.Invalid, param: "tags"},
 		{name: "metadata that is no object", body: `{"model":"gpt","metadata":3}`, kind: gateway.Invalid, param: "metadata"},
 		{name: "tags of clients where they are not taken", body: `{"model":"gpt","metadata":{"tags":["a"]}}`, set: func(s *Snapshot) { s.Policy.RejectTags = true }, kind: gateway.Invalid, param: "metadata.tags"},

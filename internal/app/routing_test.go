@@ -130,6 +130,25 @@ func TestRouting(t *testing.T) {
 			t.Errorf("asked %d times, %d %s; want two retries of a bad request", n, res.StatusCode, body)
 		}
 	})
+	t.Run("a fallback with members of its own", func(t *testing.T) {
+		h.mock.Reset()
+		res, body := h.ask(master, `"model":"bad","temperature":1,"num_retries":0,"fallbacks":["bad",{"model":"cheap","temperature":0.5,"messages":[{"role":"user","content":"shorter"}]}]`)
+		calls := h.mock.Calls()
+		if res.StatusCode != 200 || len(calls) != 2 || res.Header.Get("X-Litellm-Attempted-Fallbacks") != "1" {
+			t.Fatalf("%d %s after %d calls", res.StatusCode, body, len(calls))
+		}
+		if b := string(calls[0].Body); !strings.Contains(b, `"Hello"`) || !strings.Contains(b, `"temperature":1`) {
+			t.Errorf("first: %s", b)
+		}
+		if b := string(calls[1].Body); !strings.Contains(b, `"shorter"`) || strings.Contains(b, "Hello") || !strings.Contains(b, `"temperature":0.5`) || !strings.Contains(b, `"model":"cheap"`) {
+			t.Errorf("the fallback: %s", b)
+		}
+	})
+	t.Run("settings of a key", func(t *testing.T) {
+		if res, body := h.do("POST", "/key/generate", master, `{"router_settings":{"num_retries":1}}`); res.StatusCode != 200 && !strings.Contains(body, "router_settings") {
+			t.Errorf("%d %s", res.StatusCode, body)
+		}
+	})
 	t.Run("models that are shown", func(t *testing.T) {
 		for _, tt := range []struct{ key, has, hasNot string }{{ta, `"id":"where"`, `"model_name_ta_1"`}, {tb, `"id":"nick"`, `"shut"`}} {
 			_, body := h.do("GET", "/v1/models", tt.key, "")

@@ -142,12 +142,41 @@ func routes() reader[map[string][]string] {
 					l.bad(f.value, "%q has fallbacks already; put all of them into one list", f.name)
 					good = false
 				}
-				targets, ok := words().read(l, f.value)
-				out[f.name], good = targets, good && ok
+				to, ok := targets(l, f.value)
+				out[f.name], good = to, good && ok
 			}
 		}
 		return out, good
 	}}
+}
+
+// targets are the groups to fall back to: names, or mappings with a model.
+func targets(l *loader, n *node) ([]string, bool) {
+	if n.shape != list {
+		return words().read(l, n)
+	}
+	out, good := make([]string, 0, len(n.items)), true
+	for _, item := range n.items {
+		if item.shape != mapping {
+			name, ok := text().read(l, item)
+			out, good = append(out, name), good && ok
+			continue
+		}
+		name := ""
+		for _, f := range item.fields {
+			if f.name == "model" {
+				name, _ = text().read(l, f.value)
+				continue
+			}
+			l.ignore(f.value, "the members of a fallback are not honoured here; give them to the deployments of its model")
+		}
+		if name == "" {
+			l.bad(item, "needs a model")
+			good = false
+		}
+		out = append(out, name)
+	}
+	return out, good
 }
 
 // alias is a group's name, or {model: name, hidden: true}.

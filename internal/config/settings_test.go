@@ -39,6 +39,10 @@ func TestRouterSettingsWinOverLiteLLMSettings(t *testing.T) {
 			"fallbacks of litellm_settings count too", "litellm_settings: {fallbacks: [{a: b}, {c: [d, e]}], default_fallbacks: [z]}", nil,
 			func(r config.Router) any { return fmt.Sprint(r.Fallbacks, r.DefaultFallbacks) }, "map[a:[b] c:[d e]] [z]",
 		},
+		{
+			"a fallback may be an object", "router_settings: {fallbacks: [{a: [{model: b}, c]}]}", nil,
+			func(r config.Router) any { return fmt.Sprint(r.Fallbacks) }, "map[a:[b c]]",
+		},
 		{"not configured is nil", "model_list: []", nil, func(r config.Router) any { return r.ContextWindowFallbacks == nil }, true},
 		{
 			"aliases", "router_settings: {model_group_alias: {a: b, c: {model: d, hidden: true}}}", nil,

@@ -85,7 +85,8 @@ type Call struct {
 	Retries          *int
 	Timeout          time.Duration
 	StreamTimeout    time.Duration
-	Fallbacks        []string // replaces the configured fallbacks if not nil
+	Fallbacks        []string  // replaces the configured fallbacks if not nil
+	FallbackParams   [][]Param // what a fallback's request has instead, by the place in Fallbacks; nil if none has any
 	DisableFallbacks bool
 	DropParams       bool
 	// Betas are the features of its own dialect that the client opts into

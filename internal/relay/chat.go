@@ -76,6 +76,11 @@ func (l *line) chat(ctx context.Context, t router.Target) error {
 // call returns the call as the adapter of t sees it.
 func (l *line) call(t router.Target) *provider.Call {
 	l.capped = l.affordable()
+	for _, name := range [...]string{"max_tokens", "max_completion_tokens"} {
+		if n, ok := l.in.Int(name); ok && t.Params != nil && l.capped > 0 {
+			l.capped = min(l.capped, n)
+		}
+	}
 	return &provider.Call{
 		Call: l.c, In: l.in, Upstream: t.Model, MaxTokens: l.capped,
 		DropParams: l.s.DropParams || t.DropParams || l.c.DropParams,

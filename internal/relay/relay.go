@@ -147,7 +147,8 @@ type line struct {
 	r     *Relay
 	s     *Snapshot
 	c     *gateway.Call
-	in    *wire.Object
+	in    *wire.Object // as the attempt that runs wants it
+	own   *wire.Object // as the client sent it
 	out   Sink
 	d     dialect
 	route router.Route
@@ -198,10 +199,34 @@ func (r *Relay) Embed(ctx context.Context, c *gateway.Call, in *wire.Object, out
 	return r.carry(ctx, c, in, out, func(ctx context.Context, l *line) error { return l.answer(ctx, (*line).embed) })
 }
 
+// request makes the request what this attempt wants: the client's own, or with
+// the members that the client has given to a fallback instead of its own.
+func (l *line) request(t router.Target) error {
+	if t.Params == nil {
+		if l.in != l.own {
+			l.in, l.canon = l.own, nil
+		}
+		return nil
+	}
+	edits := make([]wire.Edit, 0, len(t.Params))
+	for _, p := range t.Params {
+		edits = append(edits, l.own.Set(p.Name, p.Value))
+	}
+	in := new(wire.Object)
+	if err := in.Parse(wire.Segments(l.own.Body, edits).Bytes()); err != nil {
+		return gateway.Invalidf("fallbacks", "the members of the fallback '%s' make no request: %v", t.Group, err)
+	}
+	l.in, l.canon = in, nil
+	return nil
+}
+
 // answer makes one attempt after another, until a deployment answers.
 func (l *line) answer(ctx context.Context, try func(*line, context.Context, router.Target) error) error {
 	return l.route.Do(ctx, l.r.Clock, &l.outcome, func(ctx context.Context, t router.Target) (router.Seen, error) {
-		err := l.enter(ctx, t)
+		err := l.request(t)
+		if err == nil {
+			err = l.enter(ctx, t)
+		}
 		if err == nil {
 			l.began = time.Now()
 			err = try(l, ctx, t)
@@ -214,7 +239,7 @@ func (l *line) answer(ctx context.Context, try func(*line, context.Context, rout
 func (r *Relay) carry(ctx context.Context, c *gateway.Call, in *wire.Object, out Sink, run func(context.Context, *line) error) error {
 	l := r.line()
 	defer r.free(l)
-	l.r, l.s, l.c, l.in, l.out, l.d = r, r.Snapshot(), c, in, out, dialects[c.Dialect]
+	l.r, l.s, l.c, l.in, l.own, l.out, l.d = r, r.Snapshot(), c, in, in, out, dialects[c.Dialect]
 	l.keep = l.s.Exporter.WantsContent()
 
 	// 1. What it may come to, at the dearest deployment that may answer.
@@ -274,7 +299,7 @@ func (r *Relay) line() *line {
 func (r *Relay) free(l *line) {
 	l.hold.Reset()
 	l.attempt.Reset()
-	l.r, l.s, l.c, l.in, l.out, l.d, l.rate, l.canon, l.output = nil, nil, nil, nil, nil, dialect{}, nil, nil, nil
+	l.r, l.s, l.c, l.in, l.own, l.out, l.d, l.rate, l.canon, l.output = nil, nil, nil, nil, nil, nil, dialect{}, nil, nil, nil
 	l.route, l.size, l.row, l.answered = router.Route{}, limit.Size{}, spend.Row{}, seen{}
 	l.outcome.Reset()
 	l.first, l.began, l.settled, l.vendor, l.capped, l.keep = time.Time{}, time.Time{}, false, 0, 0, false

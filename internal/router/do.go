@@ -26,7 +26,10 @@ type Target struct {
 	Model   string        // the vendor's name of the model
 	Timeout time.Duration // of a whole answer
 	Idle    time.Duration // for a stream's first byte and between bytes
-	m       *member
+	// Params are what the request has instead of the client's own members, for
+	// a fallback that the client wants so.
+	Params []gateway.Param
+	m      *member
 }
 
 // FirstByte returns the q-th part (0 to 1) of the times that the deployment's
@@ -88,7 +91,8 @@ type Outcome struct {
 func (o *Outcome) Reset() {
 	o.Target, o.Attempts, o.Retries, o.Fallbacks, o.Why = Target{}, nil, 0, 0, gateway.Why{Removals: o.Why.Removals[:0]}
 	r := &o.run
-	r.t, r.c, r.g, r.over, r.try, r.clock, r.visited, r.tried = nil, nil, nil, nil, nil, Clock{}, r.visited[:0], r.tried[:0]
+	r.t, r.c, r.g, r.over, r.try, r.clock, r.params = nil, nil, nil, nil, nil, Clock{}, nil
+	r.visited, r.tried = r.visited[:0], r.tried[:0]
 }
 
 // run is one call on its way.
@@ -101,11 +105,12 @@ type run struct {
 	try       Try
 	out       *Outcome
 	began     time.Time
-	at        time.Time // when the clock was looked at last
-	level     int       // that was picked from last
-	hops      int       // to other groups
-	visited   []string  // groups
-	unbounded bool      // all removals are written down
+	at        time.Time       // when the clock was looked at last
+	level     int             // that was picked from last
+	hops      int             // to other groups
+	params    []gateway.Param // of the fallback that is tried
+	visited   []string        // groups
+	unbounded bool            // all removals are written down
 }
 
 // Do calls try with one deployment after another until it returns nil, an
@@ -135,7 +140,7 @@ func (r *run) group(ctx context.Context, g *group, depth int) error {
 		return err
 	}
 	e := gateway.AsError(err)
-	for _, next := range r.next(e, g.name, depth) {
+	for i, next := range r.next(e, g.name, depth) {
 		to, ferr := r.t.find(next, &r.c.Principal)
 		if ferr != nil || to == nil || slices.Contains(r.visited, to.name) {
 			continue
@@ -146,6 +151,9 @@ func (r *run) group(ctx context.Context, g *group, depth int) error {
 		r.hops++
 		r.out.Fallbacks++
 		r.out.Why.Hops = append(r.out.Why.Hops, gateway.Hop{From: g.name, To: to.name, Because: e.Kind})
+		if depth == 0 && i < len(r.c.FallbackParams) {
+			r.params = r.c.FallbackParams[i]
+		}
 		ferr = r.group(ctx, to, depth+1)
 		if ferr == nil || errors.Is(ferr, ErrCommitted) || ctx.Err() != nil {
 			return ferr
@@ -220,7 +228,7 @@ func (r *run) attempt(ctx context.Context, m *member) error {
 }
 
 func (r *run) target(m *member) Target {
-	t := Target{Deployment: m.Deployment, m: m, Model: r.g.upstream(m), Timeout: cmp.Or(r.c.Timeout, r.over.timeout(), m.Timeout, r.t.set.Timeout)}
+	t := Target{Deployment: m.Deployment, m: m, Model: r.g.upstream(m), Params: r.params, Timeout: cmp.Or(r.c.Timeout, r.over.timeout(), m.Timeout, r.t.set.Timeout)}
 	// Where nobody has a time for streams, the one for whole answers counts.
 	t.Idle = cmp.Or(r.c.StreamTimeout, m.StreamIdle, r.t.set.StreamIdle, t.Timeout)
 	return t
