@@ -163,6 +163,10 @@ func TestDecodeChatParameters(t *testing.T) {
 			canon.Request{Format: &canon.Format{Kind: "json_schema", Schema: raw(`{"type":"object"}`)}},
 		},
 		{
+			"a vendor's own tool, as LiteLLM's clients write it", `"tools":[{"googleSearch":{}}]`,
+			canon.Request{Tools: []canon.Tool{{Type: "googleSearch", Raw: raw(`{"googleSearch":{}}`)}}},
+		},
+		{
 			"tools of three types", `"tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"z":1,"a":2},"strict":false},"cache_control":{"type":"ephemeral"}},{"type":"custom","custom":{"name":"sh"}},{"type":"web_search","max_uses":1}]`,
 			canon.Request{Tools: []canon.Tool{
 				{Type: "function", Name: "f", Description: "d", Schema: raw(`{"z":1,"a":2}`), Strict: new(false), CacheControl: raw(`{"type":"ephemeral"}`)},

@@ -66,6 +66,9 @@ func readTool(o *object) (canon.Tool, error) {
 			}
 		}
 		return t, readFunction(f, &t)
+	case kind == "" && len(o.Members) > 0 && !o.Has("name"):
+		// LiteLLM's way to a vendor's own tool: {"googleSearch":{}}.
+		t.Type = o.Members[0].Name
 	case kind == "":
 		return canon.Tool{}, gateway.Invalidf(o.at("type"), "%s is missing", o.at("type"))
 	case kind == "custom":
