@@ -186,3 +186,60 @@ func TestABudgetGoesOnWhenItsDurationChangesDuringCalls(t *testing.T) {
 		})
 	}
 }
+
+func TestSoftBudgetsAndLimitsInShadowModeTellAndRefuseNothing(t *testing.T) {
+	t.Parallel()
+	h := open(t, oneModel("mock-tokens=5")+`
+general_settings: {global_rpm_limit: 3, enforce_global_limits: false}
+litellm_settings: {default_soft_budget: 0.01}
+`, env())
+	key := h.key("")
+	for n := range 4 {
+		if a := h.ask(key, `"model":"m","max_tokens":5`); !a.whole() {
+			t.Fatalf("call %d: %s", n+1, a)
+		}
+	}
+	h.eventually("both are told", func() bool {
+		m := h.do("GET", "/metrics", master, "").body
+		return strings.Contains(m, `penstock_soft_budgets_reached_total{scope="api_key"} 1`) &&
+			strings.Contains(m, `penstock_limits_shadow_refused_total{limit="requests",scope="global"} 1`)
+	})
+	for _, want := range []string{"soft budget reached", "a limit in shadow mode would have refused a call"} {
+		if n := strings.Count(h.log.String(), want); n != 1 {
+			t.Errorf("the log says %q %d times, want once", want, n)
+		}
+	}
+}
+
+func TestAnswersAndRefusalsTellWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	h := open(t, oneModel("mock-tokens=5"), env())
+	key := h.key(`"rpm_limit":2,"tpm_limit":1000`)
+	told := func(a *answer, want map[string]string) {
+		t.Helper()
+		for name, v := range want {
+			if got := a.header.Get(name); got != v {
+				t.Errorf("%s: %q, want %q", name, got, v)
+			}
+		}
+	}
+	first := h.ask(key, `"model":"m","max_tokens":5`)
+	told(first, map[string]string{
+		"x-ratelimit-limit-requests": "2", "x-ratelimit-remaining-requests": "1", "x-ratelimit-limit-tokens": "1000",
+		"x-ratelimit-api_key-limit-requests": "2", "x-ratelimit-api_key-remaining-requests": "1", "x-ratelimit-api_key-limit-tokens": "1000",
+	})
+	for _, name := range []string{"x-ratelimit-reset-requests", "x-ratelimit-reset-tokens"} {
+		if v := first.header.Get(name); v != "1m0s" && v != "1m1s" {
+			t.Errorf("%s: %q, want a minute", name, v)
+		}
+	}
+	h.ask(key, `"model":"m","max_tokens":5`)
+	refused := h.ask(key, `"model":"m","max_tokens":5`)
+	refusal(t, refused, "Rate limit exceeded for api_key: ")
+	told(refused, map[string]string{
+		"x-ratelimit-limit-requests": "2", "x-ratelimit-remaining-requests": "0", "x-ratelimit-api_key-remaining-requests": "0", "rate_limit_type": "requests",
+	})
+	if refused.header.Get("x-ratelimit-reset-requests") == "" || refused.header.Get("reset_at") == "" {
+		t.Errorf("the refusal does not say when: %v", refused.header)
+	}
+}
