@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -294,10 +293,7 @@ func template(t *testing.T) []byte {
 
 func place(t *testing.T, db []byte) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "penstock-fault")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "x.db"), db, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -371,7 +367,6 @@ func settle(t *testing.T, dir, when string, said *told) {
 func TestKilledAtEveryStep(t *testing.T) {
 	db := template(t)
 	dir := place(t, db)
-	defer os.RemoveAll(dir)
 	var said told
 	steps := runChild(t, dir, 0, &said)
 	if len(said.ended) != faultCalls+1 || steps < 100 {
@@ -379,27 +374,19 @@ func TestKilledAtEveryStep(t *testing.T) {
 	}
 	settle(t, dir, "without a fault", &said)
 
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range 2 {
-		wg.Go(func() {
-			for n := next.Add(1); n <= steps; n = next.Add(1) {
-				func() {
-					dir := place(t, db)
-					defer os.RemoveAll(dir)
-					var said told
-					runChild(t, dir, n, &said)
-					when := fmt.Sprintf("killed at step %d of %d", n, steps)
-					if n%3 == 0 {
-						// Again, in the recovery: it has a few steps for each file.
-						runChild(t, dir, 1+n/3%12, &said)
-						when += fmt.Sprintf(" and then at step %d", 1+n/3%12)
-					}
-					settle(t, dir, when, &said)
-				}()
+	for n := int64(1); n <= steps; n++ {
+		t.Run(strconv.FormatInt(n, 10), func(t *testing.T) {
+			t.Parallel()
+			dir := place(t, db)
+			var said told
+			runChild(t, dir, n, &said)
+			when := fmt.Sprintf("killed at step %d of %d", n, steps)
+			if n%3 == 0 {
+				// Again, in the recovery: it has a few steps for each file.
+				runChild(t, dir, 1+n/3%12, &said)
+				when += fmt.Sprintf(" and then at step %d", 1+n/3%12)
 			}
+			settle(t, dir, when, &said)
 		})
 	}
-	wg.Wait()
-	t.Logf("%d steps", steps)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -321,9 +322,7 @@ func (b *Booker) round(ctx context.Context) (n int, more bool, err error) {
 	b.waiting.Add(-int64(len(extra)))
 	extra = nil
 	n = len(b.rows)
-	for id, p := range began {
-		b.open[id] = p
-	}
+	maps.Copy(b.open, began)
 	for i := range b.rows {
 		delete(b.open, b.rows[i].CallID)
 	}

@@ -192,7 +192,7 @@ func TestSlowStoreHoldsUpNoCall(t *testing.T) {
 		}
 	}
 	go func() {
-		for range s.entered { //nolint:revive // it may book as often as it likes now
+		for range s.entered { // it may book as often as it likes now
 		}
 	}()
 	close(s.leave)

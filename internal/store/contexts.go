@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -114,9 +115,7 @@ func (c *contexts) add(list map[callContext]*knownContext) {
 	if c.known == nil || len(c.known)+len(list) > maxContexts {
 		c.known = make(map[callContext]*knownContext)
 	}
-	for key, k := range list {
-		c.known[key] = k
-	}
+	maps.Copy(c.known, list)
 }
 
 // addContexts writes contexts and the rates that they name.

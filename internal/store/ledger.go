@@ -143,11 +143,11 @@ func (l *Ledger) Rates(ctx context.Context) (map[string]string, error) {
 
 // Totals hands the total of everybody who has one to yield.
 func (l *Ledger) Totals(ctx context.Context, yield func(Owner, gateway.NanoUSD) error) error {
-	query := `SELECT scope, id, spend_total FROM totals`
+	queries := []string{`SELECT scope, id, spend_total FROM totals`}
 	for _, o := range owners {
-		query += " UNION ALL SELECT '" + o.scope + "', " + o.id + ", spend_total FROM " + o.table
+		queries = append(queries, "SELECT '"+o.scope+"', "+o.id+", spend_total FROM "+o.table)
 	}
-	return l.amounts(ctx, "totals", query, yield)
+	return l.amounts(ctx, "totals", strings.Join(queries, " UNION ALL "), yield)
 }
 
 // Corrections hands what managers have changed of totals to yield.
