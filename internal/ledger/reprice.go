@@ -44,20 +44,9 @@ type Repriced struct {
 // counts as a part of its cost.
 func (o *Reprice) Run(ctx context.Context, db *store.DB, progress Progress) (*Repriced, error) {
 	out := &Repriced{}
-	var pending []store.Adjusted
-	changes := map[[2]string]*Change{}
-	flush := func() error {
-		if o.DryRun {
-			pending = pending[:0]
-			return nil
-		}
-		n, err := db.Adjust(ctx, pending)
-		out.Written += int64(n)
-		pending = pending[:0]
-		return err
-	}
-	// The view is read in spans of an hour and closed before anything is
-	// written: a view that stays open for hours holds up the engine's cleaning.
+	r := &repricing{Reprice: o, db: db, out: out, changes: map[[2]string]*Change{}}
+	// In spans of an hour: a view that stays open for long holds up the engine's
+	// cleaning.
 	from, to, err := o.bounds(ctx, db)
 	if err != nil {
 		return nil, err
@@ -67,19 +56,12 @@ func (o *Reprice) Run(ctx context.Context, db *store.DB, progress Progress) (*Re
 		if end.After(to) {
 			end = to
 		}
-		if err := db.Ledger(ctx, func(l *store.Ledger) error { return o.span(ctx, l, at, end, out, changes, &pending) }); err != nil {
-			return nil, err
+		err := db.Ledger(ctx, func(l *store.Ledger) error { return r.span(ctx, l, at, end) })
+		if err == nil {
+			err = r.flush(ctx)
 		}
-		for len(pending) > 0 {
-			rest := pending
-			if len(rest) > adjustAtOnce {
-				pending = rest[:adjustAtOnce]
-			}
-			n := len(pending)
-			if err := flush(); err != nil {
-				return nil, fmt.Errorf("after %d adjustments: %w", out.Written, err)
-			}
-			pending = rest[n:]
+		if err != nil {
+			return nil, fmt.Errorf("after %d adjustments: %w", out.Written, err)
 		}
 		progress(int64(end.Sub(from)), int64(to.Sub(from)))
 	}
@@ -99,7 +81,29 @@ func (o *Reprice) bounds(ctx context.Context, db *store.DB) (from, to time.Time,
 	return from, to, err
 }
 
-func (o *Reprice) span(ctx context.Context, l *store.Ledger, from, to time.Time, out *Repriced, changes map[[2]string]*Change, pending *[]store.Adjusted) error {
+// repricing is a run of Reprice.
+type repricing struct {
+	*Reprice
+	db      *store.DB
+	out     *Repriced
+	changes map[[2]string]*Change
+	pending []store.Adjusted
+}
+
+// flush writes what is pending. What it writes is not in the view that is read.
+func (r *repricing) flush(ctx context.Context) error {
+	if !r.DryRun {
+		n, err := r.db.Adjust(ctx, r.pending)
+		if err != nil {
+			return err
+		}
+		r.out.Written += int64(n)
+	}
+	r.pending = r.pending[:0]
+	return nil
+}
+
+func (r *repricing) span(ctx context.Context, l *store.Ledger, from, to time.Time) error {
 	type past struct {
 		n    int64
 		cost gateway.NanoUSD
@@ -114,16 +118,16 @@ func (o *Reprice) span(ctx context.Context, l *store.Ledger, from, to time.Time,
 		return err
 	}
 	return l.Calls(ctx, from, to, func(e *store.Entry) error {
-		if o.Model != "" && e.Group != o.Model && e.Model != o.Model {
+		if r.Model != "" && e.Group != r.Model && e.Model != r.Model {
 			return nil
 		}
-		out.Calls++
+		r.out.Calls++
 		if e.Provider == "" {
 			return nil // no vendor was reached
 		}
-		rate := o.Rate(&e.Row)
+		rate := r.Rate(&e.Row)
 		if rate == nil {
-			out.Unknown++
+			r.out.Unknown++
 			return nil
 		}
 		p := adjusted[e.CallID]
@@ -131,18 +135,26 @@ func (o *Reprice) span(ctx context.Context, l *store.Ledger, from, to time.Time,
 		if before == after {
 			return nil
 		}
-		key := [2]string{e.Model, e.Provider}
-		c := changes[key]
-		if c == nil {
-			c = &Change{Model: e.Model, Provider: e.Provider}
-			changes[key] = c
-			out.Changes = append(out.Changes, c)
-		}
-		c.Calls++
-		c.Before += before
-		c.After += after
+		r.change(&e.Row, before, after)
 		row := e.Row
-		*pending = append(*pending, store.Adjusted{Call: &row, N: p.n + 1, Cost: after - before, Rate: rate.ID(), Terms: rate.Terms()})
-		return nil
+		r.pending = append(r.pending, store.Adjusted{Call: &row, N: p.n + 1, Cost: after - before, Rate: rate.ID(), Terms: rate.Terms()})
+		if len(r.pending) < adjustAtOnce {
+			return nil
+		}
+		return r.flush(ctx)
 	})
+}
+
+// change counts a call whose cost changes.
+func (r *repricing) change(call *spend.Row, before, after gateway.NanoUSD) {
+	key := [2]string{call.Model, call.Provider}
+	c := r.changes[key]
+	if c == nil {
+		c = &Change{Model: call.Model, Provider: call.Provider}
+		r.changes[key] = c
+		r.out.Changes = append(r.out.Changes, c)
+	}
+	c.Calls++
+	c.Before += before
+	c.After += after
 }

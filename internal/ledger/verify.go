@@ -98,6 +98,9 @@ func (v *verifier) run(ctx context.Context, progress Progress) error {
 	if err := v.walk(ctx, of, progress); err != nil {
 		return err
 	}
+	if v.r.Calls != of {
+		v.r.found("%d calls of %d have lost what they have in common with others (table contexts)", of-v.r.Calls, of)
+	}
 	dropped, err := v.l.DroppedDays(ctx)
 	if err != nil {
 		return err

@@ -76,6 +76,8 @@ func (db *DB) Book(ctx context.Context, rows []spend.Row) (int, error) {
 		return db.addSums(ctx, t, &s)
 	})
 	if err != nil {
+		db.contexts.forget()
+		db.days.forget()
 		return 0, fmt.Errorf("book %d calls: %w", len(rows), err)
 	}
 	db.contexts.add(unknown)

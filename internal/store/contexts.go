@@ -118,6 +118,14 @@ func (c *contexts) add(list map[callContext]*knownContext) {
 	maps.Copy(c.known, list)
 }
 
+// forget has everything looked at again. A database that failed may be another
+// one when it is back: a replica that did not have everything yet.
+func (c *contexts) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.known = nil
+}
+
 // addContexts writes contexts and the rates that they name.
 func (db *DB) addContexts(ctx context.Context, t *txn, list map[callContext]*knownContext) error {
 	if len(list) == 0 {

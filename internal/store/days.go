@@ -39,6 +39,13 @@ func (k *knownDays) add(day int64, until time.Time) {
 	k.days[day] = until
 }
 
+// forget is to days what it is to contexts.
+func (k *knownDays) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.days = nil
+}
+
 // The days that get partitions; a call outside has a broken clock for a reason.
 var firstDay, lastDay = dayNumber(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()), dayNumber(time.Date(2120, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro())
 

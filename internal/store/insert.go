@@ -66,7 +66,9 @@ func insertOneByOne(ctx context.Context, dc any, calls []call, link *newLink, ad
 // copyCalls is the way for PostgreSQL: COPY into a table of this connection,
 // and from there what is new.
 func copyCalls(ctx context.Context, c *pgx.Conn, calls []call, link *newLink, added []bool) error {
-	if _, err := c.Exec(ctx, `CREATE TEMPORARY TABLE IF NOT EXISTS calls_in (LIKE calls) ON COMMIT DELETE ROWS`); err != nil {
+	// Behind a pooler it may be there from a process of another version.
+	table := fmt.Sprintf("calls_in_%d", len(callColumns))
+	if _, err := c.Exec(ctx, `CREATE TEMPORARY TABLE IF NOT EXISTS `+table+` (LIKE calls) ON COMMIT DELETE ROWS`); err != nil {
 		return err
 	}
 	var args []any
@@ -75,11 +77,11 @@ func copyCalls(ctx context.Context, c *pgx.Conn, calls []call, link *newLink, ad
 		args, err = calls[i].appendArgs(args[:0], link)
 		return args, err
 	})
-	if _, err := c.CopyFrom(ctx, pgx.Identifier{"pg_temp", "calls_in"}, callColumns, source); err != nil {
+	if _, err := c.CopyFrom(ctx, pgx.Identifier{"pg_temp", table}, callColumns, source); err != nil {
 		return err
 	}
 	columns := strings.Join(callColumns, ", ")
-	rows, err := c.Query(ctx, "INSERT INTO calls ("+columns+") SELECT "+columns+" FROM pg_temp.calls_in ORDER BY started_at, call_id ON CONFLICT DO NOTHING RETURNING call_id")
+	rows, err := c.Query(ctx, "INSERT INTO calls ("+columns+") SELECT "+columns+" FROM pg_temp."+table+" ORDER BY started_at, call_id ON CONFLICT DO NOTHING RETURNING call_id")
 	if err != nil {
 		return err
 	}
