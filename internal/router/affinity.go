@@ -51,7 +51,6 @@ type affinityKeys struct {
 	prefix       [prefixes]uint64
 	n            int // of prefix
 	hashed       bool
-	hit          bool
 }
 
 // affinity returns the call's keys but for the prefixes: reading a prompt is
@@ -207,9 +206,9 @@ func (r *run) pinned(h uint64, ttl time.Duration, l *level, ms []*member) *membe
 // fair reports whether m has not more than its share of the calls. Of a large
 // level, some members stand for all.
 func (r *run) fair(m *member, l *level, ms []*member) bool {
-	n := len(ms)
 	if ms == nil {
-		n, ms = len(l.members), r.found[:0]
+		n := len(l.members)
+		ms = r.found[:0]
 		for at := r.below(n); len(ms) < sample; at = (at + l.stride) % n {
 			ms = append(ms, l.members[at])
 		}

@@ -174,17 +174,31 @@ func TestBackOff(t *testing.T) {
 		mod  func(*gateway.Error)
 		want []time.Duration // least waits; each may be longer by the jitter
 	}{
-		{"it doubles up to eight seconds", router.Settings{Retries: 6}, []gateway.Deployment{d("a")}, gateway.UpstreamFailed, nil,
-			[]time.Duration{500 * ms, 1000 * ms, 2000 * ms, 4000 * ms, 8000 * ms, 8000 * ms}},
-		{"it is not less than retry_after", router.Settings{Retries: 2, RetryAfter: 3 * time.Second}, []gateway.Deployment{d("a")}, gateway.UpstreamFailed, nil,
-			[]time.Duration{3000 * ms, 3000 * ms}},
+		{
+			"it doubles up to eight seconds",
+			router.Settings{Retries: 6},
+			[]gateway.Deployment{d("a")},
+			gateway.UpstreamFailed, nil,
+			[]time.Duration{500 * ms, 1000 * ms, 2000 * ms, 4000 * ms, 8000 * ms, 8000 * ms},
+		},
+		{
+			"it is not less than retry_after",
+			router.Settings{Retries: 2, RetryAfter: 3 * time.Second},
+			[]gateway.Deployment{d("a")},
+			gateway.UpstreamFailed, nil,
+			[]time.Duration{3000 * ms, 3000 * ms},
+		},
 		{"it is what the provider says", router.Settings{Retries: 1}, []gateway.Deployment{d("a")}, gateway.UpstreamLimited, retryAfter(7 * time.Second), []time.Duration{7000 * ms}},
 		{"down to milliseconds", router.Settings{Retries: 1}, []gateway.Deployment{d("a")}, gateway.UpstreamLimited, retryAfter(20 * ms), []time.Duration{20 * ms}},
 		{"but not if it says more than a minute", router.Settings{Retries: 1}, []gateway.Deployment{d("a")}, gateway.UpstreamLimited, retryAfter(time.Hour), []time.Duration{500 * ms}},
 		{"nobody waits while somebody else is left", router.Settings{Retries: 1}, []gateway.Deployment{d("a"), d("b")}, gateway.UpstreamLimited, retryAfter(7 * time.Second), nil},
 		{"when all have failed, it is waited", router.Settings{Retries: 2}, []gateway.Deployment{d("a"), d("b")}, gateway.UpstreamFailed, nil, []time.Duration{1000 * ms}},
-		{"rather a fallback than waiting for a limit", router.Settings{Retries: 2, Fallbacks: map[string][]string{"m": {"f"}}},
-			[]gateway.Deployment{d("a"), d("f", group("f"))}, gateway.UpstreamLimited, retryAfter(7 * time.Second), nil},
+		{
+			"rather a fallback than waiting for a limit",
+			router.Settings{Retries: 2, Fallbacks: map[string][]string{"m": {"f"}}},
+			[]gateway.Deployment{d("a"), d("f", group("f"))},
+			gateway.UpstreamLimited, retryAfter(7 * time.Second), nil,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t, tt.s, tt.ds...)

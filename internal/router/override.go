@@ -3,7 +3,6 @@ package router
 import (
 	"errors"
 	"time"
-	"unsafe"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -127,7 +126,7 @@ func (t *Table) override(p *gateway.Principal) *Override {
 		}
 		// Keys and teams never change, so the place of their settings stands
 		// for what is in them.
-		at := unsafe.SliceData(b)
+		at := &b[0]
 		if o, ok := t.overrides.Load(at); ok {
 			return o.(*Override)
 		}
