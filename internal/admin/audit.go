@@ -49,9 +49,15 @@ func (a *API) entry(r *http.Request, p *gateway.Principal, action, table, id str
 	// The pattern and not the path: that may hold a key.
 	_, route, _ := strings.Cut(r.Pattern, " ")
 	return &gateway.AuditEntry{
-		ID: uuid.NewString(), At: a.now(), Actor: changedBy(r, p), ActorKey: p.KeyHash(),
+		ID: orderedID(), At: a.now(), Actor: changedBy(r, p), ActorKey: p.KeyHash(),
 		Action: action, Table: table, ObjectID: id, ClientIP: ip, RequestURL: route,
 	}
+}
+
+// orderedID returns a new id; later ones are greater, so that entries of one
+// moment stand in the order in which they were made.
+func orderedID() string {
+	return uuid.Must(uuid.NewV7()).String() // it fails only without randomness, which ends the process
 }
 
 // changedByHeader names who really made a change, for keys of programs that act

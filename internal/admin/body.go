@@ -80,11 +80,9 @@ func decode(raw []byte, b body) error {
 func setUnknown(h http.Header, fields map[string]jsontext.Value) {
 	var names []string
 	for name, value := range fields {
-		switch string(value) {
-		case "null", "false", "0", "0.0", `""`, "[]", "{}":
-			continue
+		if asks(value) {
+			names = append(names, headerName(name))
 		}
-		names = append(names, headerName(name))
 	}
 	if len(names) == 0 {
 		return
@@ -95,6 +93,15 @@ func setUnknown(h http.Header, fields map[string]jsontext.Value) {
 		names = append(names[:most], fmt.Sprintf("and %d more", len(names)-most))
 	}
 	h.Set(UnknownHeader, strings.Join(names, ", "))
+}
+
+// asks reports whether a value asks for anything.
+func asks(value jsontext.Value) bool {
+	switch string(value) {
+	case "null", "false", "0", "0.0", `""`, "[]", "{}":
+		return false
+	}
+	return true
 }
 
 // headerName returns a field name in a form that cannot break a header.
@@ -164,6 +171,9 @@ func (q *query) text(name string) string {
 	}
 	return v
 }
+
+// long is text that may be longer than an id.
+func (q *query) long(name string) string { return q.values.Get(name) }
 
 // number returns a whole number between least and most.
 func (q *query) number(name string, def, least, most int) int {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"penstock/internal/admin"
 	"penstock/internal/gateway"
 	"penstock/internal/spend"
 	"penstock/internal/store"
@@ -14,12 +15,13 @@ import (
 
 // fake is a store in memory. It keeps copies, as a database does.
 type fake struct {
-	mu    sync.Mutex
-	keys  rows[gateway.Key]
-	users rows[gateway.User]
-	teams rows[gateway.Team]
-	calls []spend.Row
-	fail  error // of every call, if not nil
+	admin.Store // what tests do on a database
+	mu          sync.Mutex
+	keys        rows[gateway.Key]
+	users       rows[gateway.User]
+	teams       rows[gateway.Team]
+	calls       []spend.Row
+	fail        error // of every call, if not nil
 }
 
 func newFake() *fake {
@@ -250,4 +252,10 @@ func (f *fake) Total(context.Context, string, string) (gateway.Spend, error) {
 		s.Total += r.Cost
 	}
 	return s, err
+}
+
+func (f *fake) Organization(_ context.Context, id string) (*gateway.Organization, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	return &gateway.Organization{ID: id}, err // whatever is asked for
 }

@@ -1,14 +1,23 @@
 package admin
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+
+	"penstock/internal/auth"
 	"penstock/internal/config"
 	"penstock/internal/gateway"
 	"penstock/internal/limit"
+	"penstock/internal/store"
 )
 
 // generateBody is the body of POST /key/generate.
@@ -21,25 +30,21 @@ type generateBody struct {
 type generated struct {
 	Key string `json:"key"`
 	keyRow
-	Duration           *string `json:"duration"`
-	TokenID            string  `json:"token_id"`
-	BudgetLimits       none    `json:"budget_limits"`
-	BudgetFallbacks    empty   `json:"budget_fallbacks"`
-	ModelRPM           none    `json:"model_rpm_limit"`
-	ModelTPM           none    `json:"model_tpm_limit"`
-	Guardrails         none    `json:"guardrails"`
-	Policies           none    `json:"policies"`
-	Prompts            none    `json:"prompts"`
-	EnforcedParams     none    `json:"enforced_params"`
-	PassthroughRoutes  none    `json:"allowed_passthrough_routes"`
-	VectorStoreIndexes none    `json:"allowed_vector_store_indexes"`
-	RPMLimitType       none    `json:"rpm_limit_type"`
-	TPMLimitType       none    `json:"tpm_limit_type"`
-	RouterSettings     none    `json:"router_settings"`
-	AccessGroupIDs     none    `json:"access_group_ids"`
+	Duration *string                   `json:"duration"`
+	TokenID  string                    `json:"token_id"`
+	Kept     map[string]jsontext.Value `json:",embed"`
 }
 
 func (a *API) generateKey(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
+	return a.generate(w, r, p, auth.GenerateKey)
+}
+
+// serviceAccountKey makes a key that belongs to a program of a team and to no user.
+func (a *API) serviceAccountKey(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
+	return a.generate(w, r, p, auth.ServiceAccount)
+}
+
+func (a *API) generate(w http.ResponseWriter, r *http.Request, p *gateway.Principal, do auth.KeyAct) (any, error) {
 	var b generateBody
 	if err := read(w, r, &b); err != nil {
 		return nil, err
@@ -62,20 +67,31 @@ func (a *API) generateKey(w http.ResponseWriter, r *http.Request, p *gateway.Pri
 		}
 		secret = gateway.Secret(key)
 	}
-	if team := b.TeamID.Or(""); team != "" {
-		if _, err := a.team(r.Context(), team); err != nil {
-			return nil, err
-		}
-	}
-	k, err := a.createKey(r.Context(), p, secret, &b, now)
+	k, err := a.newKey(p, secret, &b, now)
 	if err != nil {
 		return nil, err
 	}
+	if do == auth.ServiceAccount {
+		if k.TeamID == "" {
+			return nil, invalid("team_id", "team_id is missing: the key of a service account belongs to a team")
+		}
+		k.UserID, k.ServiceAccountID = "", k.Alias
+		if k.ServiceAccountID == "" {
+			k.ServiceAccountID = uuid.NewString()
+		}
+	}
+	if err := a.mayGenerate(r.Context(), p, do, &b.keyFields, k); err != nil {
+		return nil, err
+	}
+	if err := a.createKey(r, p, k); err != nil {
+		return nil, err
+	}
+	setUnused(w.Header(), b.unused()...)
 	return a.generated(k, secret, b.Duration.Or("")), nil
 }
 
-// createKey stores the key that b describes.
-func (a *API) createKey(ctx context.Context, p *gateway.Principal, secret gateway.Secret, b *generateBody, now time.Time) (*gateway.Key, error) {
+// newKey returns the key that b describes.
+func (a *API) newKey(p *gateway.Principal, secret gateway.Secret, b *generateBody, now time.Time) (*gateway.Key, error) {
 	routes, err := routesOfType(b.Type.Or(""))
 	if err != nil {
 		return nil, err
@@ -95,14 +111,186 @@ func (a *API) createKey(ctx context.Context, p *gateway.Principal, secret gatewa
 	}
 	a.setSpend(&k.Spend, &k.Limits, gateway.NanoUSD(b.Spend.Or(0)), now, now)
 	k.Spend.Total = k.Spend.Window
-	if err := a.store.CreateKey(ctx, k); err != nil {
-		return nil, keyConflict(err)
+	return k, nil
+}
+
+// mayGenerate refuses a key that the caller may not make, or that refers to
+// what does not exist.
+func (a *API) mayGenerate(ctx context.Context, p *gateway.Principal, do auth.KeyAct, f *keyFields, k *gateway.Key) error {
+	if err := a.projectOf(ctx, p, f, k); err != nil {
+		return err
 	}
-	return k, a.changed(ctx, Change{Entity: KeyEntity, ID: k.Hash})
+	if err := a.directory.MayKey(p, do, k); err != nil {
+		return err
+	}
+	was := &gateway.Key{}
+	if !f.AllowedRoutes.Has() {
+		was.AllowedRoutes = k.AllowedRoutes // they are those of its type
+	}
+	if err := a.ownBounds(p, f, was, k); err != nil {
+		return err
+	}
+	return a.references(ctx, p, f)
+}
+
+// projectOf checks the project that a key is put into: it decides the team.
+func (a *API) projectOf(ctx context.Context, p *gateway.Principal, f *keyFields, k *gateway.Key) error {
+	id := f.ProjectID.Or("")
+	if id == "" {
+		return nil
+	}
+	project, err := a.store.Project(ctx, id)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if err := a.directory.MayProject(p, auth.See, id, project); err != nil {
+		return err
+	}
+	switch {
+	case project == nil:
+		return &gateway.Error{Kind: gateway.NotFound, Param: "project_id", Message: "Project not found, project_id=" + id}
+	case k.TeamID == "":
+		k.TeamID = project.TeamID
+	case k.TeamID != project.TeamID:
+		return invalid("project_id", "Project %s belongs to another team than the key: its team_id is %s", id, project.TeamID)
+	}
+	return nil
+}
+
+// references checks that what a body refers to is there, and that the caller may
+// have its calls charged to it.
+func (a *API) references(ctx context.Context, p *gateway.Principal, f *keyFields) error {
+	if team := f.TeamID.Or(""); team != "" {
+		if _, err := a.team(ctx, team); err != nil {
+			return err
+		}
+	}
+	if id := f.OrganizationID.Or(""); id != "" {
+		o, err := a.store.Organization(ctx, id)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if err := a.directory.MayOrganization(p, auth.See, id, o); err != nil {
+			return err
+		}
+		if o == nil {
+			return &gateway.Error{Kind: gateway.NotFound, Param: "organization_id", Message: "Organization not found for organization_id=" + id, Err: err}
+		}
+	}
+	for _, b := range []struct {
+		field string
+		id    Opt[string]
+	}{{"budget_id", f.BudgetID}, {"end_user_budget_id", f.EndUserBudgetID}} {
+		if err := a.budgetExists(ctx, b.field, b.id.Or("")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// budgetExists refuses the id of a shared budget that is not there.
+func (a *API) budgetExists(ctx context.Context, field, id string) error {
+	if id == "" {
+		return nil
+	}
+	_, err := a.store.Budget(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return invalid(field, "Budget with id '%s' does not exist. Create it with /budget/new first.", id)
+	}
+	return err
+}
+
+// ownBounds keeps callers who are no admins from giving a key more than they
+// have, and from what only admins decide. was is the key before; of a new one it
+// is empty, but for what follows from its type.
+func (a *API) ownBounds(p *gateway.Principal, f *keyFields, was, k *gateway.Key) error {
+	if isAdmin(p) {
+		return nil
+	}
+	for _, x := range []struct {
+		name string
+		does bool
+	}{
+		{"allowed_routes", !slices.Equal(was.AllowedRoutes, k.AllowedRoutes)},
+		{"allowed_ips", len(was.AllowedIPs) > 0 && !slices.Equal(was.AllowedIPs, k.AllowedIPs)},
+		{"permissions", asks(obj(k.Permissions)) && !bytes.Equal(was.Permissions, k.Permissions)},
+		{"object_permission", asks(obj(k.ObjectPermission)) && !bytes.Equal(was.ObjectPermission, k.ObjectPermission)},
+		{"spend", f.Spend.Has() && (f.Spend.Value != 0 || was.Hash != "")},
+		{"metadata.allow_litellm_changed_by_header", allowsChangedBy(k.Metadata) && !allowsChangedBy(was.Metadata)},
+	} {
+		if x.does {
+			return &gateway.Error{Kind: gateway.Forbidden, Param: x.name, Message: "Only proxy admins can set " + x.name + ". Your role=" + string(auth.RoleName(p))}
+		}
+	}
+	if was.Blocked && !k.Blocked {
+		if err := a.mayUnblock(p, was); err != nil {
+			return err
+		}
+	}
+	if k.TeamID != "" || p.User == nil || k.UserID != p.User.ID {
+		return nil
+	}
+	if most := p.User.Limits.Budget; most != nil && f.MaxBudget.Has() && gateway.NanoUSD(f.MaxBudget.Value) > *most {
+		return invalid("max_budget", "max_budget is higher than the user's - max_budget=%s; user max_budget=%s", f.MaxBudget.Value, usd(*most))
+	}
+	for _, model := range f.Models.Or(nil) {
+		if len(p.User.Models) > 0 && !listed(p.User.Models, model) {
+			return &gateway.Error{Kind: gateway.Forbidden, Param: "models", Message: fmt.Sprintf("You may not use model %s, so a key of yours cannot either. Your models=%v", model, p.User.Models)}
+		}
+	}
+	return nil
+}
+
+// mayUnblock decides who unblocks a key: not the owner of one that is no team's,
+// who may be whom it was blocked against.
+func (a *API) mayUnblock(p *gateway.Principal, k *gateway.Key) error {
+	if err := a.directory.MayKey(p, auth.UnblockKey, k); err != nil {
+		return err
+	}
+	return a.notOwn(p, k, "unblock")
+}
+
+// notOwn refuses what only admins do to a key that is no team's.
+func (a *API) notOwn(p *gateway.Principal, k *gateway.Key, what string) error {
+	if isAdmin(p) || k.TeamID != "" || a.directory.MayKey(p, auth.UnblockKey, &gateway.Key{OrganizationID: k.OrganizationID}) == nil {
+		return nil
+	}
+	return &gateway.Error{Kind: gateway.Forbidden, Param: "key", Message: "Only proxy admins can " + what + " a key that is no team's. Your role=" + string(auth.RoleName(p))}
+}
+
+// listed reports whether a list of models covers a model, which may be a
+// pattern itself.
+func listed(list []string, model string) bool {
+	return slices.ContainsFunc(list, func(entry string) bool {
+		return entry == model || entry == "all-proxy-models" || strings.Contains(entry, "*") && gateway.Match(entry, model, nil)
+	})
+}
+
+// isAdmin reports whether p may do everything.
+func isAdmin(p *gateway.Principal) bool { return p.Master || p.Role == gateway.ProxyAdmin }
+
+// createKey stores a new key.
+func (a *API) createKey(r *http.Request, p *gateway.Principal, k *gateway.Key) error {
+	e := a.keyEntry(r, p, created, k)
+	e.After = snapshot(a.keyRow(k))
+	if err := a.store.CreateKey(store.Audited(r.Context(), e), k); err != nil {
+		return keyConflict(err)
+	}
+	return a.changed(r.Context(), Change{Entity: KeyEntity, ID: k.Hash})
+}
+
+// keyEntry is an entry of the audit log about a key.
+func (a *API) keyEntry(r *http.Request, p *gateway.Principal, action string, k *gateway.Key) *gateway.AuditEntry {
+	e := a.entry(r, p, action, keyTable, k.Hash)
+	e.KeyHash, e.TeamID = k.Hash, k.TeamID
+	return e
 }
 
 func (a *API) generated(k *gateway.Key, secret gateway.Secret, duration string) *generated {
-	return &generated{Key: secret.Reveal(), keyRow: a.keyRow(k), Duration: text(duration), TokenID: k.Hash}
+	return &generated{
+		Key: secret.Reveal(), keyRow: a.keyRow(k), Duration: text(duration), TokenID: k.Hash,
+		Kept: new(keptFields).echo(k.Metadata),
+	}
 }
 
 // fill sets the fields that were not sent to the configured defaults.

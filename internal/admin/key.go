@@ -5,9 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"penstock/internal/gateway"
 )
@@ -69,29 +72,50 @@ func keyName(key gateway.Secret) string {
 // keyFields are the fields of /key/generate and /key/update that we honour.
 type keyFields struct {
 	limitFields
-	Key            Opt[string]            `json:"key"`
-	Alias          Opt[string]            `json:"key_alias"`
-	Duration       Opt[string]            `json:"duration"`
-	Models         Opt[[]string]          `json:"models"`
-	UserID         Opt[string]            `json:"user_id"`
-	TeamID         Opt[string]            `json:"team_id"`
-	OrganizationID Opt[string]            `json:"organization_id"`
-	Metadata       Opt[object]            `json:"metadata"`
-	Permissions    Opt[object]            `json:"permissions"`
-	Aliases        Opt[map[string]string] `json:"aliases"`
-	Blocked        Opt[bool]              `json:"blocked"`
-	Tags           Opt[[]string]          `json:"tags"`
-	AllowedRoutes  Opt[[]string]          `json:"allowed_routes"`
+	keptFields
+	Key              Opt[string]              `json:"key"`
+	Alias            Opt[string]              `json:"key_alias"`
+	Duration         Opt[string]              `json:"duration"`
+	Models           Opt[[]string]            `json:"models"`
+	UserID           Opt[string]              `json:"user_id"`
+	TeamID           Opt[string]              `json:"team_id"`
+	OrganizationID   Opt[string]              `json:"organization_id"`
+	ProjectID        Opt[string]              `json:"project_id"`
+	BudgetID         Opt[string]              `json:"budget_id"`
+	EndUserBudgetID  Opt[string]              `json:"end_user_budget_id"`
+	Metadata         Opt[object]              `json:"metadata"`
+	Permissions      Opt[object]              `json:"permissions"`
+	ObjectPermission Opt[object]              `json:"object_permission"`
+	RouterSettings   Opt[object]              `json:"router_settings"`
+	Aliases          Opt[map[string]string]   `json:"aliases"`
+	BudgetFallbacks  Opt[map[string][]string] `json:"budget_fallbacks"`
+	AccessGroupIDs   Opt[[]string]            `json:"access_group_ids"`
+	Blocked          Opt[bool]                `json:"blocked"`
+	Tags             Opt[[]string]            `json:"tags"`
+	AllowedRoutes    Opt[[]string]            `json:"allowed_routes"`
+	AllowedIPs       Opt[[]string]            `json:"allowed_ips"`
+	EnforcedParams   Opt[[]string]            `json:"enforced_params"`
+	CacheControls    Opt[[]string]            `json:"allowed_cache_controls"`
+	AutoRotate       Opt[bool]                `json:"auto_rotate"`
+	RotationInterval Opt[string]              `json:"rotation_interval"`
 	unknown
 }
 
+func (f keyFields) unknownFields() map[string]jsontext.Value { return f.unknownLimits(f.Unknown) }
+
 // check refuses what no key can be. Whatever passes can be stored.
 func (f *keyFields) check(now time.Time) error {
+	if err := liftMeta(&f.Metadata, &f.finerFields, &f.Tags, &f.EnforcedParams, &f.EndUserBudgetID); err != nil {
+		return err
+	}
 	for _, t := range []struct{ name, value string }{
 		{"key_alias", f.Alias.Value},
 		{"user_id", f.UserID.Value},
 		{"team_id", f.TeamID.Value},
 		{"organization_id", f.OrganizationID.Value},
+		{"project_id", f.ProjectID.Value},
+		{"budget_id", f.BudgetID.Value},
+		{"end_user_budget_id", f.EndUserBudgetID.Value},
 	} {
 		if err := checkText(t.name, t.value); err != nil {
 			return err
@@ -100,18 +124,48 @@ func (f *keyFields) check(now time.Time) error {
 	for _, t := range []struct {
 		name   string
 		values []string
-	}{{"models", f.Models.Value}, {"tags", f.Tags.Value}, {"allowed_routes", f.AllowedRoutes.Value}} {
+	}{
+		{"models", f.Models.Value}, {"tags", f.Tags.Value}, {"allowed_routes", f.AllowedRoutes.Value}, {"enforced_params", f.EnforcedParams.Value},
+		{"allowed_cache_controls", f.CacheControls.Value}, {"access_group_ids", f.AccessGroupIDs.Value},
+	} {
 		if err := checkTexts(t.name, t.values); err != nil {
 			return err
 		}
 	}
+	if err := checkIPs(f.AllowedIPs.Value); err != nil {
+		return err
+	}
 	if err := checkMap("aliases", f.Aliases.Value); err != nil {
+		return err
+	}
+	for model, others := range f.BudgetFallbacks.Value {
+		if err := checkTexts("budget_fallbacks", append([]string{model}, others...)); err != nil {
+			return err
+		}
+	}
+	if err := f.keptFields.check(); err != nil {
 		return err
 	}
 	if _, err := f.expires(now); err != nil {
 		return err
 	}
+	if err := f.checkRotation(now); err != nil {
+		return err
+	}
 	return f.limitFields.check(now)
+}
+
+// checkIPs refuses what is neither an address nor a range of them.
+func checkIPs(values []string) error {
+	for _, v := range values {
+		if _, err := netip.ParseAddr(v); err == nil {
+			continue
+		}
+		if _, err := netip.ParsePrefix(v); err != nil {
+			return invalid("allowed_ips", "allowed_ips: want addresses and CIDR ranges like 10.0.0.0/8, got '%s'", shorten([]byte(v)))
+		}
+	}
+	return nil
 }
 
 // expires returns the end of the key's life, zero for never.
@@ -122,9 +176,20 @@ func (f *keyFields) expires(now time.Time) (time.Time, error) {
 	}
 	end, err := lifetime(text, now)
 	if err != nil {
-		return time.Time{}, invalid("duration", "Invalid duration '%s': %v", text, err)
+		return time.Time{}, invalid("duration", "Invalid duration '%s': %v", shorten([]byte(text)), err)
 	}
 	return end, nil
+}
+
+func (f *keyFields) checkRotation(now time.Time) error {
+	interval := f.RotationInterval.Or("")
+	if interval == "" {
+		return nil
+	}
+	if _, err := lifetime(interval, now); err != nil {
+		return invalid("rotation_interval", "Invalid rotation_interval '%s': %v", shorten([]byte(interval)), err)
+	}
+	return nil
 }
 
 // apply changes in k what was sent; null clears.
@@ -133,13 +198,26 @@ func (f *keyFields) apply(k *gateway.Key, now time.Time) error {
 	setText(&k.UserID, f.UserID)
 	setText(&k.TeamID, f.TeamID)
 	setText(&k.OrganizationID, f.OrganizationID)
+	setText(&k.ProjectID, f.ProjectID)
+	setText(&k.BudgetID, f.BudgetID)
+	setText(&k.EndUserBudgetID, f.EndUserBudgetID)
 	setList(&k.Models, f.Models)
 	setList(&k.Tags, f.Tags)
 	setList(&k.AllowedRoutes, f.AllowedRoutes)
+	setList(&k.AllowedIPs, f.AllowedIPs)
+	setList(&k.EnforcedParams, f.EnforcedParams)
+	setList(&k.CacheControls, f.CacheControls)
+	setList(&k.AccessGroupIDs, f.AccessGroupIDs)
 	setObject(&k.Metadata, f.Metadata)
 	setObject(&k.Permissions, f.Permissions)
+	setObject(&k.ObjectPermission, f.ObjectPermission)
+	setObject(&k.RouterSettings, f.RouterSettings)
+	f.keptFields.apply(&k.Metadata)
 	if f.Aliases.Sent {
 		k.Aliases = f.Aliases.Or(nil)
+	}
+	if f.BudgetFallbacks.Sent {
+		k.BudgetFallbacks = f.BudgetFallbacks.Or(nil)
 	}
 	if f.Blocked.Sent {
 		k.Blocked = f.Blocked.Or(false)
@@ -151,8 +229,47 @@ func (f *keyFields) apply(k *gateway.Key, now time.Time) error {
 		}
 		k.Expires = end
 	}
-	f.limitFields.apply(&k.Limits)
+	if err := f.applyRotation(&k.Rotation, now); err != nil {
+		return err
+	}
+	f.limitFields.apply(&k.Limits, now)
 	return nil
+}
+
+// applyRotation notes when the key should be replaced.
+func (f *keyFields) applyRotation(r *gateway.Rotation, now time.Time) error {
+	if !f.AutoRotate.Sent && !f.RotationInterval.Sent {
+		return nil
+	}
+	if f.AutoRotate.Sent {
+		r.Auto = f.AutoRotate.Or(false)
+	}
+	setText(&r.Interval, f.RotationInterval)
+	switch {
+	case !r.Auto:
+		r.Next = time.Time{}
+	case r.Interval == "":
+		return invalid("rotation_interval", "rotation_interval is missing: say how often a key with auto_rotate is replaced, like '30d'")
+	default:
+		next, err := lifetime(r.Interval, now)
+		if err != nil {
+			return invalid("rotation_interval", "Invalid rotation_interval '%s': %v", shorten([]byte(r.Interval)), err)
+		}
+		r.Next = next
+	}
+	return nil
+}
+
+// unused names the fields that were sent and that nothing acts on.
+func (f *keyFields) unused() []string {
+	names := f.keptFields.unused()
+	if f.AutoRotate.Or(false) {
+		names = append(names, "auto_rotate") // nobody could be given the new key
+	}
+	if f.ObjectPermission.Has() && asks(jsontext.Value(f.ObjectPermission.Value)) {
+		names = append(names, "object_permission")
+	}
+	return names
 }
 
 func setText(to *string, from Opt[string]) {

@@ -77,7 +77,7 @@ func TestGenerateKeepsEveryField(t *testing.T) {
 	d.get("/key/info?key="+hash).ok().has(
 		"info.max_budget", "10.5", "info.spend", "0.25", "info.total_spend", "0.25", "info.budget_reset_at", `"2026-02-01T00:00:00Z"`,
 		"info.expires", `"2026-01-18T18:00:00Z"`, "info.status", `"revoked"`, "info.blocked", "true", "info.soft_budget", "1.0",
-		"info.metadata", `{"z":1,"a":{"n":12345678901234567890}}`, "info.team_id", `"t1"`)
+		"info.metadata", `{"z":1,"a":{"n":12345678901234567890},"tags":["g"]}`, "info.team_id", `"t1"`)
 }
 
 func TestGenerateRefuses(t *testing.T) {
@@ -217,7 +217,7 @@ func TestKeyRules(t *testing.T) {
 	}{
 		{"what is absent is filled", `{}`, []string{
 			"max_budget", "5.0", "rpm_limit", "9", "expires", `"2026-01-18T12:00:00Z"`,
-			"models", `["m"]`, "metadata", `{"from":"default"}`, "tags", `["x"]`, "tpm_limit", "1000", "budget_duration", `"30d"`,
+			"models", `["m"]`, "metadata", `{"from":"default","tags":["x"]}`, "tags", `["x"]`, "tpm_limit", "1000", "budget_duration", `"30d"`,
 		}},
 		{"null is absent", `{"max_budget":null,"models":null}`, []string{"max_budget", "5.0", "models", `["m"]`}},
 		{"what was sent wins", `{"max_budget":7,"models":[],"duration":"2d"}`, []string{"max_budget", "7.0", "models", `[]`, "expires", `"2026-01-19T12:00:00Z"`}},

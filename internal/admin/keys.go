@@ -1,9 +1,11 @@
 package admin
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 
+	"penstock/internal/auth"
 	"penstock/internal/gateway"
 	"penstock/internal/store"
 )
@@ -28,85 +30,55 @@ func (a *API) keyInfo(_ http.ResponseWriter, r *http.Request, p *gateway.Princip
 	if key == "" {
 		return nil, invalid("key", "key is missing: the master key is not a virtual key, say which key to show with ?key=")
 	}
-	k, err := a.store.Key(r.Context(), keyHash(key))
+	k, err := a.keyFor(r.Context(), p, auth.SeeKey, keyHash(key), "Key not found in database")
 	if err != nil {
-		return nil, notFound(err, "key", "Key not found in database")
+		return nil, err
 	}
 	row := a.keyRow(k)
 	row.Token = ""
 	return &keyInfo{Key: key, Info: row}, nil
 }
 
-// updateBody is the body of POST /key/update.
-type updateBody struct {
-	keyFields
+// keysBody is the body of POST /v2/key/info.
+type keysBody struct {
+	Keys Opt[[]string] `json:"keys"`
+	unknown
 }
 
-// updated is a changed key; Key is what the caller called it.
-type updated struct {
-	Key string `json:"key"`
-	keyRow
+type keyInfos struct {
+	Keys []string `json:"key"`
+	Info []keyRow `json:"info"`
 }
 
-func (a *API) updateKey(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
-	var b updateBody
+// keyInfos shows those of the keys that are there and that the caller may see.
+func (a *API) keyInfos(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
+	var b keysBody
 	if err := read(w, r, &b); err != nil {
 		return nil, err
 	}
-	ctx, now := r.Context(), a.now()
-	if err := b.check(now); err != nil {
-		return nil, err
+	if n := len(b.Keys.Value); n > maxKeys {
+		return nil, invalid("keys", "%d keys are too many for one call, at most %d are shown at once", n, maxKeys)
 	}
-	called, hash := b.Key.Or(""), ""
-	switch alias := b.Alias.Or(""); {
-	case called != "":
-		hash = keyHash(called)
-	case alias != "":
-		// Without a key the alias says which one, and is not a new one.
-		k, err := a.store.KeyByAlias(ctx, alias)
-		if err != nil {
-			return nil, notFound(err, "key_alias", "Key not found in database, passed key_alias=%s", alias)
-		}
-		called, hash, b.Alias = k.Hash, k.Hash, Opt[string]{}
-	default:
-		return nil, malformed("key", "key is missing: pass the key, its hash, or key_alias")
+	keys := b.Keys.Or(nil)
+	if len(keys) == 0 && p.Key != nil {
+		keys = []string{p.Key.Hash}
 	}
-	if err := checkText("key", called); err != nil {
-		return nil, err
+	if len(keys) == 0 {
+		return nil, invalid("keys", "keys is missing: pass a list of keys or of their hashes")
 	}
-	if team := b.TeamID.Or(""); team != "" {
-		if _, err := a.team(ctx, team); err != nil {
+	out := &keyInfos{Keys: keys, Info: []keyRow{}}
+	for _, key := range keys {
+		k, err := a.store.Key(r.Context(), keyHash(key))
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return nil, err
 		}
-	}
-	if b.Spend.Sent || b.BudgetDuration.Sent {
-		// What is still to be booked belongs to the spend that is replaced.
-		if err := a.flush(ctx); err != nil {
-			return nil, err
+		if k != nil && a.directory.MayKey(p, auth.SeeKey, k) == nil {
+			row := a.keyRow(k)
+			row.Token = ""
+			out.Info = append(out.Info, row)
 		}
 	}
-	k, err := a.store.UpdateKey(ctx, hash, func(k *gateway.Key) error {
-		before, duration := a.spent(&k.Spend, &k.Limits, now, k.CreatedAt), k.Limits.BudgetDuration
-		if err := b.apply(k, now); err != nil {
-			return err
-		}
-		switch {
-		case b.Spend.Sent:
-			a.setSpend(&k.Spend, &k.Limits, gateway.NanoUSD(b.Spend.Or(0)), now, k.CreatedAt)
-		case k.Limits.BudgetDuration != duration:
-			// The new window begins elsewhere; what was spent stays spent.
-			a.setSpend(&k.Spend, &k.Limits, before, now, k.CreatedAt)
-		}
-		k.UpdatedAt, k.UpdatedBy = now, actor(p)
-		return nil
-	})
-	if err != nil {
-		return nil, keyConflict(notFound(err, "key", "Key not found in database"))
-	}
-	if err := a.changed(ctx, Change{Entity: KeyEntity, ID: hash, Spend: b.Spend.Sent}); err != nil {
-		return nil, err
-	}
-	return &updated{Key: called, keyRow: a.keyRow(k)}, nil
+	return out, nil
 }
 
 // deleteBody is the body of POST /key/delete.
@@ -120,7 +92,7 @@ type deleted struct {
 	DeletedKeys []string `json:"deleted_keys"`
 }
 
-func (a *API) deleteKeys(w http.ResponseWriter, r *http.Request, _ *gateway.Principal) (any, error) {
+func (a *API) deleteKeys(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
 	var b deleteBody
 	if err := read(w, r, &b); err != nil {
 		return nil, err
@@ -134,23 +106,42 @@ func (a *API) deleteKeys(w http.ResponseWriter, r *http.Request, _ *gateway.Prin
 	}
 	called := map[string]string{} // hash to what the caller called the key
 	var hashes []string
-	add := func(hash, name string) {
-		if _, twice := called[hash]; !twice {
-			hashes = append(hashes, hash)
-			called[hash] = name
+	var entries []*gateway.AuditEntry
+	add := func(k *gateway.Key, name string) {
+		if _, twice := called[k.Hash]; !twice {
+			hashes = append(hashes, k.Hash)
+			called[k.Hash] = name
+			e := a.keyEntry(r, p, removed, k)
+			e.Before = snapshot(a.keyRow(k))
+			entries = append(entries, e)
 		}
 	}
 	for _, key := range b.Keys.Value {
-		add(keyHash(key), key)
+		k, err := a.store.Key(ctx, keyHash(key))
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+		if err := a.directory.MayKey(p, auth.DeleteKey, k); err != nil {
+			return nil, err
+		}
+		if k != nil {
+			add(k, key)
+		}
 	}
 	for _, alias := range b.Aliases.Value {
 		k, err := a.store.KeyByAlias(ctx, alias)
-		if err != nil {
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+		if err := a.directory.MayKey(p, auth.DeleteKey, k); err != nil {
+			return nil, err
+		}
+		if k == nil {
 			return nil, notFound(err, "key_aliases", "No keys found: there is no key with alias %s", shorten([]byte(alias)))
 		}
-		add(k.Hash, alias)
+		add(k, alias)
 	}
-	gone, err := a.store.DeleteKeys(ctx, hashes)
+	gone, err := a.store.DeleteKeys(store.Audited(ctx, entries...), hashes)
 	if err != nil {
 		return nil, err
 	}
@@ -178,14 +169,14 @@ type keyBody struct {
 }
 
 func (a *API) blockKey(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
-	return a.setBlocked(w, r, p, true)
+	return a.setBlocked(w, r, p, auth.BlockKey, true)
 }
 
 func (a *API) unblockKey(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
-	return a.setBlocked(w, r, p, false)
+	return a.setBlocked(w, r, p, auth.UnblockKey, false)
 }
 
-func (a *API) setBlocked(w http.ResponseWriter, r *http.Request, p *gateway.Principal, blocked bool) (any, error) {
+func (a *API) setBlocked(w http.ResponseWriter, r *http.Request, p *gateway.Principal, do auth.KeyAct, block bool) (any, error) {
 	var b keyBody
 	if err := read(w, r, &b); err != nil {
 		return nil, err
@@ -197,70 +188,33 @@ func (a *API) setBlocked(w http.ResponseWriter, r *http.Request, p *gateway.Prin
 	case !isKey(key):
 		return nil, invalid("key", "Invalid key format.")
 	}
-	hash, now := keyHash(key), a.now()
-	k, err := a.store.UpdateKey(r.Context(), hash, func(k *gateway.Key) error {
-		k.Blocked, k.UpdatedAt, k.UpdatedBy = blocked, now, actor(p)
+	ctx, hash, now := r.Context(), keyHash(key), a.now()
+	have, err := a.keyFor(ctx, p, do, hash, "Key not found.")
+	if err != nil {
+		return nil, err
+	}
+	action := blocked
+	if !block {
+		action = unblocked
+		if err := a.mayUnblock(p, have); err != nil {
+			return nil, err
+		}
+	}
+	e := a.keyEntry(r, p, action, have)
+	k, err := a.store.UpdateKey(store.Audited(ctx, e), hash, func(k *gateway.Key) error {
+		e.Before = snapshot(a.keyRow(k))
+		k.Blocked, k.UpdatedAt, k.UpdatedBy = block, now, actor(p)
+		e.After = snapshot(a.keyRow(k))
 		return nil
 	})
 	if err != nil {
 		return nil, notFound(err, "key", "Key not found.")
 	}
-	if err := a.changed(r.Context(), Change{Entity: KeyEntity, ID: hash}); err != nil {
+	if err := a.changed(ctx, Change{Entity: KeyEntity, ID: hash}); err != nil {
 		return nil, err
 	}
 	row := a.keyRow(k)
 	return &row, nil
-}
-
-// keyList is one page of keys: hashes, or rows where asked for.
-type keyList struct {
-	Keys        any `json:"keys"` // []string or []keyRow
-	TotalCount  int `json:"total_count"`
-	CurrentPage int `json:"current_page"`
-	TotalPages  int `json:"total_pages"`
-}
-
-func (a *API) listKeys(_ http.ResponseWriter, r *http.Request, _ *gateway.Principal) (any, error) {
-	q := readQuery(r)
-	page, size := q.number("page", 1, 1, 1_000_000), q.number("size", 10, 1, 100)
-	full := q.flag("return_full_object", false)
-	f := store.KeyFilter{
-		UserID: q.text("user_id"), TeamID: q.text("team_id"), OrganizationID: q.text("organization_id"),
-		Hash: keyHash(q.text("key_hash")), Search: q.text("search"),
-	}
-	if alias := q.text("key_alias"); q.flag("substring_matching", false) {
-		f.AliasContains = alias
-	} else {
-		f.Alias = alias
-	}
-	order := store.Page{
-		Offset: (page - 1) * size, Limit: size,
-		Sort: q.oneOf("sort_by", "created_at", "spend", "max_budget", "created_at", "updated_at", "token", "key_alias"),
-		Desc: q.oneOf("sort_order", "desc", "asc", "desc") == "desc",
-	}
-	// Deleted keys are gone here, so there is never one to list.
-	gone := q.text("status") == "deleted"
-	if q.err != nil {
-		return nil, q.err
-	}
-	if gone {
-		return &keyList{Keys: []string{}, CurrentPage: page}, nil
-	}
-	keys, total, err := a.store.ListKeys(r.Context(), f, order)
-	if err != nil {
-		return nil, err
-	}
-	out := &keyList{TotalCount: total, CurrentPage: page, TotalPages: (total + size - 1) / size}
-	if full {
-		out.Keys = a.keyRows(keys)
-		return out, nil
-	}
-	hashes := make([]string, len(keys))
-	for i, k := range keys {
-		hashes[i] = k.Hash
-	}
-	out.Keys = hashes
-	return out, nil
 }
 
 func (a *API) keyRows(keys []*gateway.Key) []keyRow {

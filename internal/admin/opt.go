@@ -52,8 +52,12 @@ func (o *Opt[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 		o.Null = true
 		return nil
 	}
-	null, want := readField(raw, any(&o.Value))
-	if want != "" {
+	null, want, within := readField(raw, any(&o.Value))
+	switch {
+	case within != nil:
+		within.pointer = string(d.StackPointer()) + within.pointer
+		return within
+	case want != "":
 		return &fieldError{pointer: string(d.StackPointer()), value: shorten(raw), want: want}
 	}
 	o.Null = null
@@ -67,49 +71,49 @@ type count int64
 type object jsontext.Value
 
 // readField reads raw into the field that p points to. It returns what was
-// wanted if raw is something else, and whether the value stands for null. Like
-// LiteLLM it takes numbers in strings, and an empty string for no number: web
-// forms send both.
-func readField(raw jsontext.Value, p any) (null bool, want string) {
+// wanted if raw is something else, or which field within it is not what it must
+// be, and whether the value stands for null. Like LiteLLM it takes numbers in
+// strings, and an empty string for no number: web forms send both.
+func readField(raw jsontext.Value, p any) (null bool, want string, within *fieldError) {
 	switch p := p.(type) {
 	case *string:
 		if !readString(raw, p) {
-			return false, "a string"
+			return false, "a string", nil
 		}
 	case *bool:
 		switch text := strings.Trim(string(raw), `"`); {
 		case strings.EqualFold(text, "true"):
 			*p = true
 		case !strings.EqualFold(text, "false"):
-			return false, "true or false"
+			return false, "true or false", nil
 		}
 	case *count:
 		text, ok := numberText(raw)
 		if ok && text == "" {
-			return true, ""
+			return true, "", nil
 		}
 		n, err := wholeNumber(text)
 		if !ok || err != nil {
-			return false, "a whole number of at least 0"
+			return false, "a whole number of at least 0", nil
 		}
 		*p = count(n)
 	case *usd:
 		text, ok := numberText(raw)
 		if ok && text == "" {
-			return true, ""
+			return true, "", nil
 		}
 		n, err := price.ParseUSD(text)
 		if !ok || err != nil || n < 0 {
-			return false, "an amount in US dollars, at least 0 and below 9223372036"
+			return false, "an amount in US dollars, at least 0 and below 9223372036", nil
 		}
 		*p = usd(n)
 	case *object:
 		if raw.Kind() != '{' {
-			return false, "an object"
+			return false, "an object", nil
 		}
 		v := raw.Clone()
 		if v.Compact() != nil {
-			return false, "an object"
+			return false, "an object", nil
 		}
 		*p = object(v)
 	case *jsontext.Value:
@@ -117,20 +121,28 @@ func readField(raw jsontext.Value, p any) (null bool, want string) {
 	case *[]string:
 		*p = []string{}
 		if json.Unmarshal(raw, p) != nil {
-			return false, "a list of strings"
+			return false, "a list of strings", nil
+		}
+	case *map[string][]string:
+		if json.Unmarshal(raw, p) != nil {
+			return false, "an object of lists of strings", nil
 		}
 	case *map[string]string:
 		if json.Unmarshal(raw, p) != nil {
-			return false, "an object of strings"
+			return false, "an object of strings", nil
 		}
 	case interface{ want() string }:
-		if json.Unmarshal(raw, p) != nil {
-			return false, p.want()
+		err := json.Unmarshal(raw, p)
+		if f, ok := errors.AsType[*fieldError](err); ok {
+			return false, "", f
+		}
+		if err != nil {
+			return false, p.want(), nil
 		}
 	default:
 		panic(fmt.Sprintf("no reader for a field of type %T", p))
 	}
-	return false, ""
+	return false, "", nil
 }
 
 func readString(raw jsontext.Value, p *string) bool {

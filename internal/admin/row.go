@@ -24,68 +24,97 @@ func (empty) MarshalJSONTo(e *jsontext.Encoder) error {
 
 // keyRow is a key as the management API shows it.
 type keyRow struct {
-	Token              string            `json:"token,omitzero"` // not in /key/info
-	KeyName            *string           `json:"key_name"`
-	KeyAlias           *string           `json:"key_alias"`
-	SoftBudgetCooldown bool              `json:"soft_budget_cooldown"`
-	Spend              usd               `json:"spend"`
-	TotalSpend         usd               `json:"total_spend"`
-	Expires            *time.Time        `json:"expires"`
-	Models             []string          `json:"models"`
-	Aliases            map[string]string `json:"aliases"`
-	Config             empty             `json:"config"`
-	UserID             *string           `json:"user_id"`
-	TeamID             *string           `json:"team_id"`
-	AgentID            none              `json:"agent_id"`
-	ProjectID          none              `json:"project_id"`
-	OrganizationID     *string           `json:"organization_id"`
-	Permissions        jsontext.Value    `json:"permissions"`
-	Parallel           *int64            `json:"max_parallel_requests"`
-	Metadata           jsontext.Value    `json:"metadata"`
-	Tags               []string          `json:"tags"`
-	Blocked            bool              `json:"blocked"`
-	TPM                *int64            `json:"tpm_limit"`
-	RPM                *int64            `json:"rpm_limit"`
-	MaxBudget          *usd              `json:"max_budget"`
-	SoftBudget         *usd              `json:"soft_budget"`
-	BudgetDuration     *string           `json:"budget_duration"`
-	BudgetResetAt      *time.Time        `json:"budget_reset_at"`
-	CacheControls      []string          `json:"allowed_cache_controls"`
-	AllowedRoutes      []string          `json:"allowed_routes"`
-	KeyType            string            `json:"key_type"`
-	ModelSpend         empty             `json:"model_spend"`
-	ModelMaxBudget     empty             `json:"model_max_budget"`
-	BudgetID           none              `json:"budget_id"`
-	CreatedAt          *time.Time        `json:"created_at"`
-	CreatedBy          *string           `json:"created_by"`
-	UpdatedAt          *time.Time        `json:"updated_at"`
-	UpdatedBy          *string           `json:"updated_by"`
-	LastActive         *time.Time        `json:"last_active"`
-	RotationCount      int               `json:"rotation_count"`
-	AutoRotate         bool              `json:"auto_rotate"`
-	Status             string            `json:"status"`
-	BudgetTable        none              `json:"litellm_budget_table"`
-	ObjectPermission   none              `json:"object_permission"`
+	limitsRow
+	Token              string              `json:"token,omitzero"` // not in /key/info
+	KeyName            *string             `json:"key_name"`
+	KeyAlias           *string             `json:"key_alias"`
+	SoftBudgetCooldown bool                `json:"soft_budget_cooldown"`
+	Spend              usd                 `json:"spend"`
+	TotalSpend         usd                 `json:"total_spend"`
+	Expires            *time.Time          `json:"expires"`
+	Models             []string            `json:"models"`
+	Aliases            map[string]string   `json:"aliases"`
+	Config             empty               `json:"config"`
+	UserID             *string             `json:"user_id"`
+	TeamID             *string             `json:"team_id"`
+	AgentID            none                `json:"agent_id"`
+	ProjectID          *string             `json:"project_id"`
+	OrganizationID     *string             `json:"organization_id"`
+	Permissions        jsontext.Value      `json:"permissions"`
+	Metadata           jsontext.Value      `json:"metadata"`
+	Tags               []string            `json:"tags"`
+	Blocked            bool                `json:"blocked"`
+	CacheControls      []string            `json:"allowed_cache_controls"`
+	AllowedRoutes      []string            `json:"allowed_routes"`
+	AllowedIPs         []string            `json:"allowed_ips"`
+	EnforcedParams     []string            `json:"enforced_params"`
+	AccessGroupIDs     []string            `json:"access_group_ids"`
+	BudgetFallbacks    map[string][]string `json:"budget_fallbacks"`
+	KeyType            string              `json:"key_type"`
+	ModelSpend         empty               `json:"model_spend"`
+	BudgetID           *string             `json:"budget_id"`
+	RouterSettings     jsontext.Value      `json:"router_settings"`
+	CreatedAt          *time.Time          `json:"created_at"`
+	CreatedBy          *string             `json:"created_by"`
+	UpdatedAt          *time.Time          `json:"updated_at"`
+	UpdatedBy          *string             `json:"updated_by"`
+	LastActive         *time.Time          `json:"last_active"`
+	RotationCount      int64               `json:"rotation_count"`
+	AutoRotate         bool                `json:"auto_rotate"`
+	RotationInterval   *string             `json:"rotation_interval"`
+	LastRotationAt     *time.Time          `json:"last_rotation_at"`
+	KeyRotationAt      *time.Time          `json:"key_rotation_at"`
+	Status             string              `json:"status"`
+	BudgetTable        *sharedBudget       `json:"litellm_budget_table"`
+	ObjectPermission   jsontext.Value      `json:"object_permission"`
 }
 
 func (a *API) keyRow(k *gateway.Key) keyRow {
 	now := a.now()
-	_, reset := a.window(k.Limits.BudgetDuration, now, k.CreatedAt)
 	return keyRow{
-		Token: k.Hash, KeyName: text(k.Name), KeyAlias: text(k.Alias),
+		limitsRow: a.limitsRow(&k.Limits, now, k.CreatedAt),
+		Token:     k.Hash, KeyName: text(k.Name), KeyAlias: text(k.Alias),
 		Spend:      usd(a.live(KeyEntity, k.Hash, &k.Spend, &k.Limits, now, k.CreatedAt)),
 		TotalSpend: usd(k.Spend.Total),
 		Expires:    stamp(k.Expires), Models: list(k.Models), Aliases: k.Aliases,
-		UserID: text(k.UserID), TeamID: text(k.TeamID), OrganizationID: text(k.OrganizationID),
-		Permissions: obj(k.Permissions), Metadata: obj(k.Metadata), Tags: list(k.Tags), Blocked: k.Blocked,
-		Parallel: k.Limits.Parallel, TPM: k.Limits.TPM, RPM: k.Limits.RPM,
-		MaxBudget: (*usd)(k.Limits.Budget), SoftBudget: (*usd)(k.Limits.SoftBudget),
-		BudgetDuration: text(k.Limits.BudgetDuration), BudgetResetAt: stamp(reset),
-		CacheControls: []string{}, AllowedRoutes: list(k.AllowedRoutes), KeyType: keyType(k),
+		UserID: text(k.UserID), TeamID: text(k.TeamID), OrganizationID: text(k.OrganizationID), ProjectID: text(k.ProjectID),
+		Permissions: obj(k.Permissions), Tags: list(k.Tags), Blocked: k.Blocked,
+		Metadata: metadataRow(k.Metadata, &k.Limits, shownMeta{
+			Tags: k.Tags, EnforcedParams: k.EnforcedParams, EndUserBudgetID: k.EndUserBudgetID, ServiceAccount: k.ServiceAccountID,
+		}),
+		CacheControls: list(k.CacheControls), AllowedRoutes: list(k.AllowedRoutes), AllowedIPs: list(k.AllowedIPs), EnforcedParams: list(k.EnforcedParams),
+		AccessGroupIDs: list(k.AccessGroupIDs), BudgetFallbacks: k.BudgetFallbacks, KeyType: keyType(k),
+		BudgetID: text(k.BudgetID), BudgetTable: a.sharedBudget(k.BudgetID), RouterSettings: obj(k.RouterSettings),
 		CreatedAt: stamp(k.CreatedAt), CreatedBy: text(k.CreatedBy),
 		UpdatedAt: stamp(k.UpdatedAt), UpdatedBy: text(k.UpdatedBy), LastActive: stamp(k.LastActive),
-		Status: keyStatus(k, now),
+		RotationCount: k.Rotation.Count, AutoRotate: k.Rotation.Auto, RotationInterval: text(k.Rotation.Interval),
+		LastRotationAt: stamp(k.Rotation.Last), KeyRotationAt: stamp(k.Rotation.Next),
+		Status: keyStatus(k, now), ObjectPermission: objOrNull(k.ObjectPermission),
 	}
+}
+
+// sharedBudget is a budget that several objects refer to, as rows of them show it.
+type sharedBudget struct {
+	BudgetID      string   `json:"budget_id"`
+	AllowedModels []string `json:"allowed_models"`
+	limitsRow
+}
+
+// sharedBudget returns the budget with the id, nil if there is none.
+func (a *API) sharedBudget(id string) *sharedBudget {
+	b := a.directory.Budget(id)
+	if b == nil {
+		return nil
+	}
+	return &sharedBudget{b.ID, list(b.AllowedModels), a.limitsRow(&b.Limits, a.now(), b.CreatedAt)}
+}
+
+// objOrNull is null for an object that was never set.
+func objOrNull(b []byte) jsontext.Value {
+	if len(b) == 0 {
+		return jsontext.Value("null")
+	}
+	return jsontext.Value(b)
 }
 
 func keyType(k *gateway.Key) string {
@@ -107,45 +136,38 @@ func keyStatus(k *gateway.Key, now time.Time) string {
 
 // userRow is a user as the management API shows it.
 type userRow struct {
-	UserID         string         `json:"user_id"`
-	UserAlias      *string        `json:"user_alias"`
-	UserEmail      *string        `json:"user_email"`
-	UserRole       *string        `json:"user_role"`
-	TeamID         none           `json:"team_id"`
-	Teams          []string       `json:"teams"`
-	Organization   none           `json:"organization_id"`
-	Models         []string       `json:"models"`
-	Spend          usd            `json:"spend"`
-	TotalSpend     usd            `json:"total_spend"`
-	MaxBudget      *usd           `json:"max_budget"`
-	SoftBudget     *usd           `json:"soft_budget"`
-	BudgetDuration *string        `json:"budget_duration"`
-	BudgetResetAt  *time.Time     `json:"budget_reset_at"`
-	TPM            *int64         `json:"tpm_limit"`
-	RPM            *int64         `json:"rpm_limit"`
-	Parallel       *int64         `json:"max_parallel_requests"`
-	Metadata       jsontext.Value `json:"metadata"`
-	CacheControls  []string       `json:"allowed_cache_controls"`
-	ModelSpend     empty          `json:"model_spend"`
-	ModelMaxBudget empty          `json:"model_max_budget"`
-	SSOUserID      none           `json:"sso_user_id"`
-	ObjPermission  none           `json:"object_permission"`
-	CreatedAt      *time.Time     `json:"created_at"`
-	UpdatedAt      *time.Time     `json:"updated_at"`
+	limitsRow
+	UserID        string         `json:"user_id"`
+	UserAlias     *string        `json:"user_alias"`
+	UserEmail     *string        `json:"user_email"`
+	UserRole      *string        `json:"user_role"`
+	TeamID        none           `json:"team_id"`
+	Teams         []string       `json:"teams"`
+	Organization  *string        `json:"organization_id"`
+	Organizations []string       `json:"organizations"`
+	Models        []string       `json:"models"`
+	Spend         usd            `json:"spend"`
+	TotalSpend    usd            `json:"total_spend"`
+	Metadata      jsontext.Value `json:"metadata"`
+	CacheControls []string       `json:"allowed_cache_controls"`
+	Blocked       bool           `json:"blocked"`
+	ModelSpend    empty          `json:"model_spend"`
+	SSOUserID     *string        `json:"sso_user_id"`
+	ObjPermission jsontext.Value `json:"object_permission"`
+	CreatedAt     *time.Time     `json:"created_at"`
+	UpdatedAt     *time.Time     `json:"updated_at"`
 }
 
 func (a *API) userRow(u *gateway.User) userRow {
 	now := a.now()
-	_, reset := a.window(u.Limits.BudgetDuration, now, u.CreatedAt)
 	return userRow{
-		UserID: u.ID, UserAlias: text(u.Alias), UserEmail: text(u.Email), UserRole: text(string(u.Role)),
-		Teams: list(u.Teams), Models: list(u.Models),
+		limitsRow: a.limitsRow(&u.Limits, now, u.CreatedAt),
+		UserID:    u.ID, UserAlias: text(u.Alias), UserEmail: text(u.Email), UserRole: text(string(u.Role)),
+		Teams: list(u.Teams), Organization: text(u.OrganizationID), Organizations: list(u.Organizations), Models: list(u.Models),
 		Spend:      usd(a.live(UserEntity, u.ID, &u.Spend, &u.Limits, now, u.CreatedAt)),
 		TotalSpend: usd(u.Spend.Total),
-		MaxBudget:  (*usd)(u.Limits.Budget), SoftBudget: (*usd)(u.Limits.SoftBudget),
-		BudgetDuration: text(u.Limits.BudgetDuration), BudgetResetAt: stamp(reset),
-		TPM: u.Limits.TPM, RPM: u.Limits.RPM, Parallel: u.Limits.Parallel,
-		Metadata: obj(u.Metadata), CacheControls: []string{},
+		Metadata:   metadataRow(u.Metadata, &u.Limits, shownMeta{}), CacheControls: list(u.CacheControls), Blocked: u.Blocked,
+		SSOUserID: text(u.SSOID), ObjPermission: objOrNull(u.ObjectPermission),
 		CreatedAt: stamp(u.CreatedAt), UpdatedAt: stamp(u.UpdatedAt),
 	}
 }
@@ -159,6 +181,7 @@ type memberRow struct {
 
 // teamRow is a team as the management API shows it.
 type teamRow struct {
+	limitsRow
 	TeamID            string            `json:"team_id"`
 	TeamAlias         *string           `json:"team_alias"`
 	OrganizationID    *string           `json:"organization_id"`
@@ -166,44 +189,62 @@ type teamRow struct {
 	Members           []string          `json:"members"`
 	MembersWithRoles  []memberRow       `json:"members_with_roles"`
 	MemberPermissions []string          `json:"team_member_permissions"`
+	MemberModels      []string          `json:"default_team_member_models"`
 	Metadata          jsontext.Value    `json:"metadata"`
-	TPM               *int64            `json:"tpm_limit"`
-	RPM               *int64            `json:"rpm_limit"`
-	MaxBudget         *usd              `json:"max_budget"`
-	SoftBudget        *usd              `json:"soft_budget"`
-	BudgetDuration    *string           `json:"budget_duration"`
+	Tags              []string          `json:"tags"`
 	Models            []string          `json:"models"`
 	ModelAliases      map[string]string `json:"model_aliases"`
+	AccessGroupIDs    []string          `json:"access_group_ids"`
+	AllowedIPs        []string          `json:"allowed_ips"`
+	EnforcedParams    []string          `json:"enforced_params"`
 	Blocked           bool              `json:"blocked"`
 	Spend             usd               `json:"spend"`
 	TotalSpend        usd               `json:"total_spend"`
-	Parallel          *int64            `json:"max_parallel_requests"`
-	BudgetResetAt     *time.Time        `json:"budget_reset_at"`
+	RouterSettings    jsontext.Value    `json:"router_settings"`
 	ModelID           none              `json:"model_id"`
-	ModelTable        none              `json:"litellm_model_table"`
-	ObjPermission     none              `json:"object_permission"`
+	ModelTable        *modelTableRow    `json:"litellm_model_table"`
+	ObjPermission     jsontext.Value    `json:"object_permission"`
 	CreatedAt         *time.Time        `json:"created_at"`
+	CreatedBy         *string           `json:"created_by"`
 	UpdatedAt         *time.Time        `json:"updated_at"`
+	UpdatedBy         *string           `json:"updated_by"`
+}
+
+// modelTableRow is where LiteLLM's clients look for the aliases of a team.
+type modelTableRow struct {
+	ModelAliases map[string]string `json:"model_aliases"`
 }
 
 func (a *API) teamRow(t *gateway.Team) teamRow {
 	now := a.now()
-	_, reset := a.window(t.Limits.BudgetDuration, now, t.CreatedAt)
 	members := make([]memberRow, len(t.Members))
 	for i, m := range t.Members {
 		members[i] = memberRow{text(m.UserID), text(m.Email), m.Role}
 	}
-	return teamRow{
-		TeamID: t.ID, TeamAlias: text(t.Alias), OrganizationID: text(t.OrganizationID),
-		Admins: []string{}, Members: []string{}, MembersWithRoles: members, MemberPermissions: []string{},
-		Metadata: obj(t.Metadata), TPM: t.Limits.TPM, RPM: t.Limits.RPM, Parallel: t.Limits.Parallel,
-		MaxBudget: (*usd)(t.Limits.Budget), SoftBudget: (*usd)(t.Limits.SoftBudget),
-		BudgetDuration: text(t.Limits.BudgetDuration), BudgetResetAt: stamp(reset),
-		Models: list(t.Models), ModelAliases: t.ModelAliases, Blocked: t.Blocked,
+	row := teamRow{
+		limitsRow: a.limitsRow(&t.Limits, now, t.CreatedAt),
+		TeamID:    t.ID, TeamAlias: text(t.Alias), OrganizationID: text(t.OrganizationID),
+		Admins: []string{}, Members: []string{}, MembersWithRoles: members, MemberPermissions: list(t.MemberPermissions), MemberModels: list(t.MemberModels),
+		Metadata: a.teamMetadata(t), Tags: list(t.Tags), AccessGroupIDs: list(t.AccessGroupIDs), AllowedIPs: list(t.AllowedIPs),
+		EnforcedParams: list(t.EnforcedParams), Models: list(t.Models), ModelAliases: t.ModelAliases, Blocked: t.Blocked,
 		Spend:      usd(a.live(TeamEntity, t.ID, &t.Spend, &t.Limits, now, t.CreatedAt)),
-		TotalSpend: usd(t.Spend.Total),
-		CreatedAt:  stamp(t.CreatedAt), UpdatedAt: stamp(t.UpdatedAt),
+		TotalSpend: usd(t.Spend.Total), RouterSettings: obj(t.RouterSettings), ObjPermission: objOrNull(t.ObjectPermission),
+		CreatedAt: stamp(t.CreatedAt), CreatedBy: text(t.CreatedBy), UpdatedAt: stamp(t.UpdatedAt), UpdatedBy: text(t.UpdatedBy),
 	}
+	if len(t.ModelAliases) > 0 {
+		row.ModelTable = &modelTableRow{t.ModelAliases}
+	}
+	return row
+}
+
+func (a *API) teamMetadata(t *gateway.Team) jsontext.Value {
+	m := metadataRow(t.Metadata, &t.Limits, shownMeta{Tags: t.Tags, EnforcedParams: t.EnforcedParams})
+	if t.MemberBudgetID != "" {
+		if id, err := jsontext.AppendQuote(nil, t.MemberBudgetID); err == nil {
+			m = setMember(m, memberBudgetField, id)
+		}
+	}
+	return m
 }
 
 // text is null for "".

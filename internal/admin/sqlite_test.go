@@ -37,7 +37,7 @@ func TestOnSQLite(t *testing.T) {
 	made := d.post("/key/generate", `{"key_alias":"a1","user_id":"u1","team_id":"t1","max_budget":1.5,"budget_duration":"30d","spend":0.25,
 		"metadata":{"z":1,"a":12345678901234567890},"models":["m"],"aliases":{"x":"m"},"duration":"1h","tags":["g"]}`).ok()
 	key, hash := made.text("key"), made.text("token_id")
-	info := d.get("/key/info?key="+key).ok().has("info.spend", "0.25", "info.metadata", `{"z":1,"a":12345678901234567890}`)
+	info := d.get("/key/info?key="+key).ok().has("info.spend", "0.25", "info.metadata", `{"z":1,"a":12345678901234567890,"tags":["g"]}`)
 	for _, field := range []string{
 		"key_name", "key_alias", "models", "aliases", "user_id", "team_id", "metadata", "max_budget", "budget_duration", "budget_reset_at",
 		"expires", "tags", "created_at", "created_by", "updated_at", "spend", "blocked",

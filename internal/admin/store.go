@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"penstock/internal/gateway"
 	"penstock/internal/spend"
@@ -17,6 +18,8 @@ type Store interface {
 	Key(ctx context.Context, hash string) (*gateway.Key, error)
 	KeyByAlias(ctx context.Context, alias string) (*gateway.Key, error)
 	UpdateKey(ctx context.Context, hash string, change func(*gateway.Key) error) (*gateway.Key, error)
+	RotateKey(ctx context.Context, oldHash, newHash string, now, grace time.Time, change func(*gateway.Key) error) (*gateway.Key, error)
+	ReplacedBy(ctx context.Context, hash string) (old []string, err error)
 	DeleteKeys(ctx context.Context, hashes []string) (deleted []string, err error)
 	ListKeys(context.Context, store.KeyFilter, store.Page) (keys []*gateway.Key, total int, err error)
 
@@ -24,12 +27,28 @@ type Store interface {
 	User(ctx context.Context, id string) (*gateway.User, error)
 	UserByEmail(ctx context.Context, email string) (*gateway.User, error)
 	UpdateUser(ctx context.Context, id string, change func(*gateway.User) error) (*gateway.User, error)
+	DeleteUsers(ctx context.Context, ids []string) (deleted []string, err error)
+	ListUsers(context.Context, store.UserFilter, store.Page) (users []*gateway.User, total int, err error)
 
 	CreateTeam(context.Context, *gateway.Team) error
 	Team(ctx context.Context, id string) (*gateway.Team, error)
 	UpdateTeam(ctx context.Context, id string, change func(*gateway.Team) error) (*gateway.Team, error)
+	DeleteTeams(ctx context.Context, ids []string) (deleted []string, err error)
 	ListTeams(context.Context, store.TeamFilter, store.Page) (teams []*gateway.Team, total int, err error)
 
+	CreateProject(context.Context, *gateway.Project) error
+	Project(ctx context.Context, id string) (*gateway.Project, error)
+	UpdateProject(ctx context.Context, id string, change func(*gateway.Project) error) (*gateway.Project, error)
+	DeleteProjects(ctx context.Context, ids []string) (deleted []string, err error)
+	ListProjects(context.Context, store.ProjectFilter, store.Page) (projects []*gateway.Project, total int, err error)
+
+	Organization(ctx context.Context, id string) (*gateway.Organization, error)
+	UpdateOrganization(ctx context.Context, id string, change func(*gateway.Organization) error) (*gateway.Organization, error)
+	Budget(ctx context.Context, id string) (*gateway.Budget, error)
+	CreateBudget(context.Context, *gateway.Budget) error
+	UpdateBudget(ctx context.Context, id string, change func(*gateway.Budget) error) (*gateway.Budget, error)
+
+	SetTotal(ctx context.Context, scope, id string, s gateway.Spend, kind, changed string) error
 	Calls(context.Context, store.CallFilter) ([]spend.Row, error)
 	SpendByDay(context.Context, store.DayFilter) ([]store.DaySpend, error)
 	Total(ctx context.Context, scope, id string) (gateway.Spend, error)

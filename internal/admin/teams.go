@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
+	"penstock/internal/auth"
 	"penstock/internal/gateway"
 	"penstock/internal/store"
 )
@@ -39,7 +40,7 @@ type teamBody struct {
 }
 
 func (b *teamBody) unknownFields() map[string]jsontext.Value {
-	return nested(b.Unknown, "members_with_roles", b.Members.Value)
+	return nested(b.unknownLimits(b.Unknown), "members_with_roles", b.Members.Value)
 }
 
 type members []member
@@ -109,7 +110,7 @@ func (a *API) newTeam(w http.ResponseWriter, r *http.Request, p *gateway.Princip
 	if t.ID == "" {
 		t.ID = uuid.NewString()
 	}
-	b.limitFields.apply(&t.Limits)
+	b.limitFields.apply(&t.Limits, now)
 	a.setSpend(&t.Spend, &t.Limits, gateway.NanoUSD(b.Spend.Or(0)), now, now)
 	t.Spend.Total = t.Spend.Window
 	// Before users are made for a team that cannot be.
@@ -236,4 +237,20 @@ func (a *API) teamInfo(w http.ResponseWriter, r *http.Request, _ *gateway.Princi
 		out.Memberships = append(out.Memberships, membership{UserID: m.UserID, TeamID: id})
 	}
 	return out, nil
+}
+
+// teamFor returns a team if the caller may do this to it. Only who may see every
+// team is told that one does not exist.
+func (a *API) teamFor(ctx context.Context, p *gateway.Principal, do auth.Act, id string) (*gateway.Team, error) {
+	t, err := a.store.Team(ctx, id)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	if e := a.directory.MayTeam(p, do, id, t); e != nil {
+		return nil, e
+	}
+	if t == nil {
+		return nil, notFound(err, "team_id", "Team not found, passed team_id=%s", id)
+	}
+	return t, nil
 }

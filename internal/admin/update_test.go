@@ -21,7 +21,7 @@ func TestUpdateChangesOnlyWhatIsSent(t *testing.T) {
 	untouched := []string{
 		"key_alias", `"a1"`, "models", `["m1"]`, "user_id", `"u1"`, "max_budget", "10.0", "soft_budget", "1.0", "budget_duration", `"30d"`,
 		"budget_reset_at", `"2026-02-01T00:00:00Z"`, "tpm_limit", "1000", "rpm_limit", "10", "max_parallel_requests", "3",
-		"spend", "0.25", "total_spend", "0.25", "metadata", `{"a":1}`, "permissions", `{"p":true}`, "aliases", `{"x":"m1"}`,
+		"spend", "0.25", "total_spend", "0.25", "metadata", `{"a":1,"tags":["g"]}`, "permissions", `{"p":true}`, "aliases", `{"x":"m1"}`,
 		"tags", `["g"]`, "allowed_routes", `["/v1/models"]`, "expires", `"2026-01-18T18:00:00Z"`, "blocked", "false",
 	}
 	for _, tt := range []struct {
@@ -40,8 +40,8 @@ func TestUpdateChangesOnlyWhatIsSent(t *testing.T) {
 		{"null empties a list", `{"models":null}`, []string{"models", "[]"}},
 		{"an empty list empties a list", `{"models":[]}`, []string{"models", "[]"}},
 		{"null frees the alias", `{"key_alias":null}`, []string{"key_alias", "null"}},
-		{"metadata is replaced, not merged", `{"metadata":{"b":2}}`, []string{"metadata", `{"b":2}`}},
-		{"null empties metadata", `{"metadata":null}`, []string{"metadata", "{}"}},
+		{"metadata is replaced, not merged", `{"metadata":{"b":2}}`, []string{"metadata", `{"b":2,"tags":["g"]}`}},
+		{"null empties metadata", `{"metadata":null}`, []string{"metadata", `{"tags":["g"]}`}},
 		{"null ends the life's end", `{"duration":null}`, []string{"expires", "null"}},
 		{"minus one ends the life's end", `{"duration":"-1"}`, []string{"expires", "null"}},
 		{"a life starts now", `{"duration":"1h"}`, []string{"expires", `"2026-01-17T13:00:00Z"`}},

@@ -32,7 +32,7 @@ type userBody struct {
 }
 
 func (b *userBody) unknownFields() map[string]jsontext.Value {
-	return nested(b.Unknown, "teams", b.Teams.Value)
+	return nested(b.unknownLimits(b.Unknown), "teams", b.Teams.Value)
 }
 
 // nested adds what the elements of a list did not understand, under the list's
@@ -145,7 +145,7 @@ func (a *API) newUser(w http.ResponseWriter, r *http.Request, p *gateway.Princip
 			u.Teams = append(u.Teams, t.TeamID)
 		}
 	}
-	b.limitFields.apply(&u.Limits)
+	b.limitFields.apply(&u.Limits, now)
 	a.setSpend(&u.Spend, &u.Limits, gateway.NanoUSD(b.Spend.Or(0)), now, now)
 	u.Spend.Total = u.Spend.Window
 	if err := a.store.CreateUser(ctx, u); err != nil {
@@ -161,7 +161,7 @@ func (a *API) newUser(w http.ResponseWriter, r *http.Request, p *gateway.Princip
 	if err := a.changed(ctx, changes...); err != nil {
 		return nil, err
 	}
-	return a.userWithKey(ctx, p, &b, u, now)
+	return a.userWithKey(r, p, &b, u, now)
 }
 
 // checkNewUser looks for what would fail after the user has been stored.
@@ -211,7 +211,7 @@ func (a *API) join(ctx context.Context, team string, m gateway.Member, now time.
 
 // userWithKey answers with u and, unless told otherwise, a new key of u. The
 // limits are the user's: the key is bound by them without a copy of its own.
-func (a *API) userWithKey(ctx context.Context, p *gateway.Principal, b *userBody, u *gateway.User, now time.Time) (*newUser, error) {
+func (a *API) userWithKey(r *http.Request, p *gateway.Principal, b *userBody, u *gateway.User, now time.Time) (*newUser, error) {
 	k := &gateway.Key{UserID: u.ID, CreatedAt: now, CreatedBy: actor(p), UpdatedAt: now, UpdatedBy: actor(p)}
 	var secret gateway.Secret
 	if b.WantsKey.Or(true) {
@@ -225,7 +225,10 @@ func (a *API) userWithKey(ctx context.Context, p *gateway.Principal, b *userBody
 			UserID: Opt[string]{Sent: true, Value: u.ID},
 		}}
 		var err error
-		if k, err = a.createKey(ctx, p, secret, kb, now); err != nil {
+		if k, err = a.newKey(p, secret, kb, now); err != nil {
+			return nil, err
+		}
+		if err := a.createKey(r, p, k); err != nil {
 			return nil, err
 		}
 	}

@@ -1,9 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"penstock/internal/gateway"
 )
@@ -123,12 +126,49 @@ type KeyFilter struct {
 	CreatedBy      string
 	// ServiceAccounts wants keys of service accounts only.
 	ServiceAccounts bool
-	// TeamIDs widens UserID: keys of the user or of one of these teams.
-	TeamIDs []string
+	// TeamIDs and OrCreatedBy widen UserID: keys of the user, of one of these
+	// teams, or made by this user.
+	TeamIDs     []string
+	OrCreatedBy string
+	// Of wants only keys that belong to one of these.
+	Of *KeyOwners
+	// HasAlias wants only keys that have one.
+	HasAlias bool
+	// AccessGroupID wants keys that have the group.
+	AccessGroupID string
 	// AliasContains and Search match a part, in any case of ASCII letters;
 	// Search looks at alias, name, hash and user.
 	AliasContains string
 	Search        string
+}
+
+// KeyOwners are whose keys somebody may see; what is empty owns nothing.
+type KeyOwners struct {
+	UserID          string
+	Hash            string // one key itself
+	CreatedBy       string
+	TeamIDs         []string
+	OrganizationIDs []string // with the keys of their teams
+}
+
+func (o *KeyOwners) only(w *where) {
+	w.is("user_id", o.UserID)
+	w.is("hash", o.Hash)
+	w.is("created_by", o.CreatedBy)
+	if len(o.TeamIDs) > 0 {
+		w.in("team_id", o.TeamIDs)
+	}
+	if len(o.OrganizationIDs) > 0 {
+		w.in("org_id", o.OrganizationIDs)
+		var of where
+		of.args = w.args
+		of.in("org_id", o.OrganizationIDs)
+		w.args, w.bad = of.args, cmp.Or(w.bad, of.bad)
+		w.parts = append(w.parts, "team_id IN (SELECT id FROM teams"+of.sql()+")")
+	}
+	if len(w.parts) == 0 {
+		w.parts = append(w.parts, "1 = 0")
+	}
 }
 
 // ListKeys returns one page of the keys that f selects, and how many f selects
@@ -147,13 +187,24 @@ func (db *DB) ListKeys(ctx context.Context, f KeyFilter, p Page) ([]*gateway.Key
 	}
 	w.contains(f.AliasContains, "alias")
 	w.contains(f.Search, "alias", "name", "hash", "user_id")
-	if len(f.TeamIDs) == 0 {
+	w.either(func(w *where) {
 		w.is("user_id", f.UserID)
-	} else {
-		w.either(func(w *where) {
-			w.is("user_id", f.UserID)
+		if len(f.TeamIDs) > 0 {
 			w.in("team_id", f.TeamIDs)
-		})
+		}
+		w.is("created_by", f.OrCreatedBy)
+	})
+	if f.Of != nil {
+		w.either(f.Of.only)
+	}
+	if f.HasAlias {
+		w.parts = append(w.parts, "alias <> ''")
+	}
+	if f.AccessGroupID != "" {
+		// The few keys that have groups have them in their details.
+		w.parts = append(w.parts, "details <> ''")
+		w.contains(`"access_group_ids":`, "details")
+		w.contains(quoted(f.AccessGroupID), "details")
 	}
 	return keys.list(ctx, db, w, p)
 }
@@ -162,4 +213,13 @@ func (db *DB) ListKeys(ctx context.Context, f KeyFilter, p Page) ([]*gateway.Key
 // memory. An error of yield ends it and is returned.
 func (db *DB) AllKeys(ctx context.Context, yield func(*gateway.Key) error) error {
 	return keys.each(ctx, db.r, keys.selectSQL(), nil, yield)
+}
+
+// quoted is a text as it stands in a packed column.
+func quoted(s string) string {
+	b, err := jsontext.AppendQuote(nil, s)
+	if err != nil {
+		return s // broken UTF-8, which is in no row
+	}
+	return string(b)
 }

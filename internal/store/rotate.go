@@ -74,6 +74,15 @@ func (db *DB) DeprecatedKey(ctx context.Context, hash string) (*gateway.Deprecat
 	return deprecated.byID(ctx, db.r, hash)
 }
 
+// ReplacedBy returns the hashes of the keys that the key with the hash stands for.
+func (db *DB) ReplacedBy(ctx context.Context, hash string) ([]string, error) {
+	old, err := texts(ctx, db.r, `SELECT hash FROM deprecated_keys WHERE active = $1`, hash)
+	if err != nil {
+		return nil, fmt.Errorf("look for keys that were replaced: %w", err)
+	}
+	return old, nil
+}
+
 // AllDeprecatedKeys calls yield with every replaced key, in no order.
 func (db *DB) AllDeprecatedKeys(ctx context.Context, yield func(*gateway.DeprecatedKey) error) error {
 	return deprecated.each(ctx, db.r, deprecated.selectSQL(), nil, yield)
