@@ -42,7 +42,7 @@ func openHouse(t *testing.T, db *store.DB) *house {
 // reload has the directory know what the database does.
 func (h *house) reload(t *testing.T) {
 	t.Helper()
-	d, ctx := auth.NewDirectory(), t.Context()
+	d, ctx := h.directory.Empty(), t.Context()
 	for _, err := range []error{
 		h.db.AllBudgets(ctx, func(b *gateway.Budget) error { d.PutBudget(b); return nil }),
 		h.db.AllUsers(ctx, func(u *gateway.User) error { d.PutUser(u); return nil }),
