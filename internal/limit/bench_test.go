@@ -13,7 +13,7 @@ import (
 func wide() gateway.Limits {
 	n := func(v int64) *int64 { return &v }
 	return gateway.Limits{
-		RPM: n(1 << 40), TPM: n(1 << 40), Parallel: n(1 << 40), Budget: usd(1 << 60), BudgetDuration: "30d",
+		RPM: n(1 << 40), TPM: n(1 << 40), Parallel: n(1 << 40), Budget: new(gateway.NanoUSD(1 << 60)), BudgetDuration: "30d",
 		Models: map[string]gateway.ModelLimits{"m": {RPM: n(1 << 40), TPM: n(1 << 40)}},
 	}
 }

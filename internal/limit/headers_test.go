@@ -21,7 +21,7 @@ func TestHeaders(t *testing.T) {
 	n := func(v int64) *int64 { return &v }
 	full := gateway.Principal{
 		Key: &gateway.Key{Hash: "k", Limits: gateway.Limits{
-			RPM: n(10), TPM: n(1000), Parallel: n(4), Budget: usd(1000),
+			RPM: n(10), TPM: n(1000), Parallel: n(4), Budget: new(gateway.NanoUSD(1000)),
 			Models: map[string]gateway.ModelLimits{"openai/m": {RPM: n(3)}},
 		}},
 		Team: &gateway.Team{ID: "t", Limits: gateway.Limits{RPM: n(5), InputTPM: n(5000)}},

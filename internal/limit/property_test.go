@@ -90,7 +90,7 @@ func limits(t *rapid.T) gateway.Limits {
 		BudgetDuration: rapid.SampledFrom(durations).Draw(t, "duration"),
 	}
 	if n := some("budget", 0, 900); n != nil {
-		l.Budget = usd(gateway.NanoUSD(*n))
+		l.Budget = new(gateway.NanoUSD(*n))
 	}
 	if n := some("second", 60, 900); n != nil {
 		l.Budgets = []gateway.BudgetWindow{{Amount: gateway.NanoUSD(*n), Duration: rapid.SampledFrom(durations[1:5]).Draw(t, "second duration")}}

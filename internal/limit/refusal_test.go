@@ -15,7 +15,7 @@ import (
 func TestTheTextOfARefusal(t *testing.T) {
 	n := func(v int64) *int64 { return &v }
 	rpm := gateway.Limits{RPM: n(1)}
-	cent := gateway.Limits{Budget: usd(10_000_000)}
+	cent := gateway.Limits{Budget: new(gateway.NanoUSD(10_000_000))}
 	daily := gateway.Limits{Budgets: []gateway.BudgetWindow{{Amount: 10_000_000, Duration: "1d"}}}
 	model := gateway.Limits{Models: map[string]gateway.ModelLimits{"gpt-4o": {RPM: n(1)}}}
 	modelBudget := gateway.Limits{Models: map[string]gateway.ModelLimits{"gpt-4o": {Budget: &gateway.BudgetWindow{Amount: 10_000_000, Duration: "1d"}}}}
@@ -116,7 +116,7 @@ func TestTheTextOfARefusal(t *testing.T) {
 // A user's budget is for personal keys: what a team's key spends is the team's,
 // unless the configuration says otherwise.
 func TestBudgetsOfAUserInATeam(t *testing.T) {
-	p := gateway.Principal{User: &gateway.User{ID: "u", Limits: gateway.Limits{Budget: usd(0)}}, Team: &gateway.Team{ID: "t"}}
+	p := gateway.Principal{User: &gateway.User{ID: "u", Limits: gateway.Limits{Budget: new(gateway.NanoUSD(0))}}, Team: &gateway.Team{ID: "t"}}
 	l := limit.New(limit.NewMemory(limit.Calendar{}), time.Now)
 	if err := l.Reserve(t.Context(), &limit.Hold{}, &p, nil, "m", limittest.Exactly(1, 1)); err != nil {
 		t.Errorf("refused: %v", err)
@@ -151,7 +151,7 @@ func TestRulesForKeysThatDoNotSay(t *testing.T) {
 func TestARaisedBudget(t *testing.T) {
 	now := limittest.Epoch
 	l := limit.New(limit.NewMemory(limit.Calendar{}), func() time.Time { return now })
-	p := gateway.Principal{Key: &gateway.Key{Hash: "k", Limits: gateway.Limits{Budget: usd(10), Raise: 5, RaiseUntil: now.Add(time.Hour)}}}
+	p := gateway.Principal{Key: &gateway.Key{Hash: "k", Limits: gateway.Limits{Budget: new(gateway.NanoUSD(10)), Raise: 5, RaiseUntil: now.Add(time.Hour)}}}
 	try := func(n int64, want bool) {
 		t.Helper()
 		h := &limit.Hold{}
@@ -175,8 +175,8 @@ func TestARaisedBudget(t *testing.T) {
 func TestShadowMode(t *testing.T) {
 	l := limit.New(limit.NewMemory(limit.Calendar{}), func() time.Time { return limittest.Epoch })
 	one := int64(1)
-	shadow := gateway.Limits{RPM: &one, Parallel: &one, Budget: usd(1), Shadow: true}
-	p := gateway.Principal{Key: &gateway.Key{Hash: "k", Limits: shadow}, Team: &gateway.Team{ID: "t", Limits: gateway.Limits{Budget: usd(25)}}}
+	shadow := gateway.Limits{RPM: &one, Parallel: &one, Budget: new(gateway.NanoUSD(1)), Shadow: true}
+	p := gateway.Principal{Key: &gateway.Key{Hash: "k", Limits: shadow}, Team: &gateway.Team{ID: "t", Limits: gateway.Limits{Budget: new(gateway.NanoUSD(25))}}}
 	var told []string
 	for range 2 {
 		h := &limit.Hold{}
@@ -201,7 +201,7 @@ func TestShadowMode(t *testing.T) {
 // A soft budget is told when it is reached, once in its window.
 func TestSoftBudget(t *testing.T) {
 	now := limittest.Epoch
-	p := gateway.Principal{Key: &gateway.Key{Hash: "k", Limits: gateway.Limits{SoftBudget: usd(20), BudgetDuration: "1d"}}}
+	p := gateway.Principal{Key: &gateway.Key{Hash: "k", Limits: gateway.Limits{SoftBudget: new(gateway.NanoUSD(20)), BudgetDuration: "1d"}}}
 	told := func(l *limit.Limiter, n gateway.NanoUSD) int {
 		h := &limit.Hold{}
 		if err := l.Reserve(t.Context(), h, &p, nil, "m", limittest.Exactly(1, int64(n))); err != nil {

@@ -42,17 +42,25 @@ var Scopes = [scopeKinds]struct {
 	ModelBudget string
 }{
 	SessionScope: {"session", "model_per_session", "session", budgetOf("Session={id} "), windowOf("Session={id}"), ""},
-	KeyScope: {"api_key", "model_per_key", "key", budgetOf("Key={key} "), windowOf("Key"),
-		"LiteLLM Virtual Key: {id}, key_alias: {alias}, exceeded budget for model={model}"},
+	KeyScope: {
+		"api_key", "model_per_key", "key", budgetOf("Key={key} "), windowOf("Key"),
+		"LiteLLM Virtual Key: {id}, key_alias: {alias}, exceeded budget for model={model}",
+	},
 	MemberScope: {"team_member", "model_per_team_member", "team_member", budgetOf("User={member} in Team={of} "), windowOf("User={member} in Team={of}"), ""},
-	UserScope: {"user", "model_per_user", "user", overBudget("User={id}"), windowOf("User={id}"),
-		"LiteLLM User: {id}, exceeded budget for model={model}"},
-	EndUserScope: {"end_user", "model_per_end_user", "end_user", overBudget("End User={id}"), windowOf("End User={id}"),
-		"LiteLLM End User: {id}, exceeded budget for model={model}"},
+	UserScope: {
+		"user", "model_per_user", "user", overBudget("User={id}"), windowOf("User={id}"),
+		"LiteLLM User: {id}, exceeded budget for model={model}",
+	},
+	EndUserScope: {
+		"end_user", "model_per_end_user", "end_user", overBudget("End User={id}"), windowOf("End User={id}"),
+		"LiteLLM End User: {id}, exceeded budget for model={model}",
+	},
 	ProjectScope: {"project", "model_per_project", "project", budgetOf("Project={id} "), windowOf("Project={id}"), ""},
 	TagScope:     {"tag", "model_per_tag", "tag", budgetOf("Tag={id} "), windowOf("Tag={id}"), ""},
-	TeamScope: {"team", "model_per_team", "team", budgetOf("Team={id} "), windowOf("Team={id}"),
-		"LiteLLM Team: {id}, exceeded budget for model={model}"},
+	TeamScope: {
+		"team", "model_per_team", "team", budgetOf("Team={id} "), windowOf("Team={id}"),
+		"LiteLLM Team: {id}, exceeded budget for model={model}",
+	},
 	OrganizationScope: {"organization", "model_per_organization", "organization", budgetOf("Organization={id} "), windowOf("Organization={id}"), ""},
 	DeploymentScope:   {"deployment", "model_per_deployment", "deployment", crossed, crossed, ""},
 	ProviderScope:     {"provider", "model_per_provider", "provider", crossed, crossed, ""},
@@ -88,17 +96,6 @@ func (s Scope) String() string {
 		return s.ID
 	}
 	return gateway.MemberID(s.Of, s.ID)
-}
-
-// before reports whether s is locked before o.
-func (s *Scope) before(o *Scope) bool {
-	switch {
-	case s.Kind != o.Kind:
-		return s.Kind < o.Kind
-	case s.Of != o.Of:
-		return s.Of < o.Of
-	}
-	return s.ID < o.ID
 }
 
 // Unlimited is the amount of a limit that only counts. Money is counted for

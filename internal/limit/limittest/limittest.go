@@ -251,7 +251,7 @@ func capped(t *testing.T, open func(t *testing.T) limit.Counter) {
 				}
 				sum += h.Money
 			}
-			for n := 0; n < 1000; n++ {
+			for range 1000 {
 				h := &limit.Hold{}
 				if c.Reserve(t.Context(), Epoch, h, takes, size) != nil {
 					break
