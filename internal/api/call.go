@@ -82,6 +82,9 @@ func (q *request) call(op gateway.Operation, in *wire.Object, body []byte) (*gat
 		}
 		return nil, gateway.Invalidf("model", "Missing required parameter: 'model'.")
 	}
+	if err := q.a.Auth.Directory.ChooseTeam(&q.principal, model, q.s.Table); err != nil {
+		return nil, err
+	}
 	c := &gateway.Call{
 		ID: q.id, Op: op, Dialect: q.dialect, Route: q.r.URL.Path, Model: model, Body: body, Principal: q.principal, Start: q.start,
 		ClientIP: q.client(), UserAgent: q.r.Header.Get("User-Agent"),
@@ -273,7 +276,12 @@ func member(object []byte, name string) string {
 // of the body's metadata in which the client has sent tags, "" if there is none.
 func (q *request) about(c *gateway.Call, in *wire.Object) (tagsIn string, err error) {
 	h := q.r.Header
-	c.EndUser = cmp.Or(h.Get("X-Litellm-Customer-Id"), h.Get("X-Litellm-End-User-Id"))
+	if t := q.principal.Token; t != nil {
+		c.EndUser = t.EndUserID // signed: the client cannot say otherwise
+	}
+	if c.EndUser == "" {
+		c.EndUser = cmp.Or(h.Get("X-Litellm-Customer-Id"), h.Get("X-Litellm-End-User-Id"))
+	}
 	if c.EndUser == "" && q.s.UserHeader != "" {
 		c.EndUser = h.Get(q.s.UserHeader)
 	}

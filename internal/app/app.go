@@ -72,6 +72,7 @@ type App struct {
 	registry  *prometheus.Registry
 	exports   *exports
 	health    *healthDesk
+	tokens    *auth.Tokens // of identity providers, nil if they are not taken
 	book      *price.Book
 	transport *http.Transport
 	mock      *mockServer
@@ -219,7 +220,8 @@ func (a *App) build(ctx context.Context) error {
 		Metrics: relay.NewMetrics(a.registry), Log: a.log, Clock: router.RealClock(), Refused: relay.NewRefusals(),
 	}
 	a.health = newHealthDesk(a)
-	authn := &auth.Authenticator{Directory: a.directory, Master: master, Header: s.KeyHeader, Now: time.Now}
+	a.tokens = a.newTokens(s)
+	authn := &auth.Authenticator{Directory: a.directory, Master: master, Header: s.KeyHeader, Tokens: a.tokens, Now: time.Now}
 	handler := a.handler(authn)
 
 	a.server = &http.Server{

@@ -219,6 +219,9 @@ func (a *App) start(ctx context.Context, wg *sync.WaitGroup, hup <-chan os.Signa
 		})
 	}
 	wg.Go(func() { a.health.loop().Run(ctx) })
+	if a.tokens != nil {
+		wg.Go(func() { a.tokens.Run(ctx) })
+	}
 	wg.Go(func() { a.retain(ctx) })
 	if a.store.Dialect() == "postgres" {
 		told := make(chan struct{}, 1)

@@ -24,6 +24,9 @@ func (d *Directory) Allowed(p *gateway.Principal, model string, g Groups) error 
 	if p.Master {
 		return nil
 	}
+	if t := p.Token; t != nil && len(t.Models) > 0 && !d.allow(t.Models, model, nil, g) {
+		return denied("key", "the role or scope of this token", t.Models, model)
+	}
 	granted := false // by an access group of the key, which reaches beyond its team
 	if k := p.Key; k != nil {
 		granted = d.grants(k.AccessGroupIDs, model, g)

@@ -18,6 +18,8 @@ type Authenticator struct {
 	Master Sum
 	// Header, if set, is the only place a key is taken from (litellm_key_header_name).
 	Header string
+	// Tokens are those of identity providers, nil if they are not taken.
+	Tokens *Tokens
 	Now    func() time.Time
 }
 
@@ -68,8 +70,8 @@ func unauthenticated(msg string) *gateway.Error {
 	return &gateway.Error{Kind: gateway.Unauthenticated, Message: msg, Type: "auth_error", Param: "None"}
 }
 
-// Authenticate returns who the request is from: it must carry the master key, or
-// a virtual key that exists. What a key that exists may not do is Admit's to say.
+// Authenticate returns who the request is from: it must carry the master key, a
+// token of an identity provider that is trusted, or a virtual key that exists. What a key that exists may not do is Admit's to say.
 // The error is a *gateway.Error of kind Unauthenticated.
 func (a *Authenticator) Authenticate(r *http.Request) (gateway.Principal, error) {
 	key, err := a.Credential(r)
@@ -82,6 +84,13 @@ func (a *Authenticator) Authenticate(r *http.Request) (gateway.Principal, error)
 	sum := Sum(sha256.Sum256([]byte(key)))
 	if subtle.ConstantTimeCompare(sum[:], a.Master[:]) == 1 {
 		return gateway.Principal{Role: gateway.ProxyAdmin, Master: true}, nil
+	}
+	if a.Tokens != nil && looksLikeToken(key) {
+		v, err := a.Tokens.verify(r.Context(), key, &sum)
+		if err != nil {
+			return gateway.Principal{}, err
+		}
+		return a.Tokens.principal(r, v)
 	}
 	if !strings.HasPrefix(key, "sk-") {
 		return gateway.Principal{}, unauthenticated(fmt.Sprintf("Authentication Error, LiteLLM Virtual Key expected. Received=%s, expected to start with 'sk-'.", mask(key)))

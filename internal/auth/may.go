@@ -137,7 +137,7 @@ func (d *Directory) MayTeam(p *gateway.Principal, do Act, id string, t *gateway.
 	case everything(p, do):
 		return nil
 	case t == nil:
-	case do == See && p.Key != nil && p.Key.TeamID == t.ID && t.ID != "":
+	case do == See && t.ID != "" && p.TeamID() == t.ID:
 		return nil
 	case p.Role == gateway.ProxyAdminViewer:
 	case d.orgAdmin(me, t.OrganizationID):

@@ -162,6 +162,7 @@ type Server struct {
 	JournalFsync       Fsync
 
 	Access          Access
+	JWT             JWT
 	MaxRequestBytes int64 // 100 MB unless set
 	// MaxRequestSet says that it was set: LiteLLM answers that with another status.
 	MaxRequestSet          bool

@@ -18,7 +18,7 @@ func (l *loader) environment(vars *node) {
 			l.vars = m
 		}
 	}
-	for _, k := range l.environmentKeys() {
+	for _, k := range append(l.environmentKeys(), l.jwtEnvironment()...) {
 		v, ok := l.lookup(k.name)
 		if !ok || v == "" {
 			continue

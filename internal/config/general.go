@@ -61,6 +61,7 @@ func (l *loader) generalKeys() []key {
 		bind("forward_client_headers_to_llm_api", boolean(), &s.ForwardHeaders),
 	}
 	ks = append(ks, l.accessKeys()...)
+	ks = append(ks, l.jwtKeys()...)
 	ks = append(ks, later(python, "custom_auth", "custom_key_generate", "custom_sso", "custom_auth_run_common_checks")...)
 	ks = append(ks, later(paid, "litellm_license")...)
 	ks = append(ks, later("not needed: budget windows are computed when they are read", "proxy_budget_rescheduler_min_time",
@@ -73,7 +74,7 @@ func (l *loader) generalKeys() []key {
 		"database_disable_prepared_statements", "user_api_key_cache_max_size", "max_in_flight_requests_per_worker",
 		"max_queued_requests_per_worker", "admission_queue_timeout_seconds", "proxy_batch_polling_interval",
 		"disable_budget_reservation", "disable_responses_id_security")...)
-	ks = append(ks, later(unchecked, "enforce_fallback_model_access", "disable_custom_api_keys", "role_permissions", "default_team_disabled")...)
+	ks = append(ks, later(unchecked, "enforce_fallback_model_access", "disable_custom_api_keys", "default_team_disabled")...)
 	return append(ks, later(notYet, "database_connection_pool_limit", "database_connection_timeout", "supported_db_objects",
 		"completion_model", "embedding_model", "image_generation_model", "moderation_model",
 		"infer_model_from_keys",
@@ -87,7 +88,7 @@ func (l *loader) generalKeys() []key {
 		"include_call_id_in_error_body", "key_management_system",
 		"key_management_settings", "coordination_redis", "fail_closed_rate_limit_enforcement",
 		"fail_closed_budget_enforcement",
-		"enable_jwt_auth", "litellm_jwtauth", "enable_oauth2_auth", "ui_access_mode",
+		"enable_oauth2_auth", "ui_access_mode",
 		"disable_auto_add_proxy_admin_to_teams", "encryption_algorithm",
 		"enable_drain_endpoint", "drain_endpoint_token",
 		"allow_public_health_readiness_details")...)

@@ -23,6 +23,7 @@ func (l *loader) file(root *node) {
 	l.apply(root.get("router_settings"), l.routerKeys())
 	l.apply(root.get("general_settings"), l.generalKeys())
 	l.finishRedis()
+	l.finishJWT(root.get("general_settings"))
 	l.credentials(root.get("credential_list"))
 	l.models(root.get("model_list"))
 	l.finishLogging(root.get("callback_settings"))

@@ -20,6 +20,8 @@ type loader struct {
 	told     map[string]bool   // unset variables and ignored keys already reported, by place
 	redis    redisParts
 	logs     logParts
+	jwt      Issuer            // litellm_jwtauth but for its issuers
+	roles    []Permission      // role_permissions
 	fill     *node             // router_settings.default_litellm_params
 	creds    map[string]*node  // of the file
 	stored   map[string]*node  // of the database
@@ -34,6 +36,7 @@ func newLoader(o Options) *loader {
 		creds:  map[string]*node{},
 		stored: map[string]*node{},
 		ids:    map[string]string{},
+		jwt:    Issuer{Claims: defaultClaims()},
 	}
 	l.cfg = &Config{
 		Router: Router{
@@ -45,7 +48,7 @@ func newLoader(o Options) *loader {
 			RequireMetricsAuth: true, BudgetExceededStatus: 422, Timezone: time.UTC, Health: Health{Details: true},
 			JournalFsync: Fsync{Every: 100 * time.Millisecond}, RetentionInterval: 24 * time.Hour, DrainTimeout: 30 * time.Second,
 			CountTokens: "total", Unpriced: "block", UnpricedInput: "0.00001", UnpricedOutput: "0.00003",
-			KeyCacheTTL: time.Minute, ConfigPoll: 30 * time.Second, DataDir: o.DataDir,
+			JWT: JWT{KeysTTL: 10 * time.Minute, Leeway: time.Minute}, KeyCacheTTL: time.Minute, ConfigPoll: 30 * time.Second, DataDir: o.DataDir,
 		},
 		Logging: Logging{Level: "info"},
 		env:     l.lookup,

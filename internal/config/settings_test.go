@@ -137,7 +137,7 @@ func TestLimitsAndLoggingOfAFile(t *testing.T) {
 	wantServer := config.Server{
 		Host: "0.0.0.0", Port: 4000, MasterKey: "sk-master-value", SaltKey: "sk-master-value",
 		DatabaseURL: "postgresql://u:db-password@db/x", RedisURL: "redis://redis.internal:6379",
-		DataDir: "/var/lib/penstock", JournalFsync: config.Fsync{Always: true}, MaxRequestBytes: 1 << 19, MaxRequestSet: true,
+		DataDir: "/var/lib/penstock", JournalFsync: config.Fsync{Always: true}, MaxRequestBytes: 1 << 19, MaxRequestSet: true, JWT: config.JWT{KeysTTL: 10 * time.Minute, Leeway: time.Minute},
 		AllowClientCredentials: true, KeyHeader: "X-My-Key", BudgetExceededStatus: 429, KeyCacheTTL: time.Minute,
 		Timezone: paris, BudgetResetTime: 4*time.Hour + 30*time.Minute,
 		Global: gateway.Limits{

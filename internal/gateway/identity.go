@@ -390,6 +390,19 @@ type Principal struct {
 	// once its body is.
 	EndUser *EndUser
 	Tags    []*Tag
+	// Token is what the caller's bearer token says, nil if it used a key.
+	Token *Token
+}
+
+// Token is what an identity provider says of a caller.
+type Token struct {
+	Models    []string // that its role or scope may use; empty: all
+	EndUserID string   // whom the call is for, "" if it does not say
+	// Teams are those that the call may be charged to instead of the principal's,
+	// in the token's order: the first that may use the model.
+	Teams []*Team
+	// NeedTeam says that a call of a model needs a team.
+	NeedTeam bool
 }
 
 // KeyHash returns the hash of the virtual key, or "" for the master key.
@@ -426,10 +439,13 @@ func (p *Principal) UserID() string {
 
 // TeamID returns the team the call belongs to, "" if none.
 func (p *Principal) TeamID() string {
-	if p.Key == nil {
-		return ""
+	switch {
+	case p.Key != nil:
+		return p.Key.TeamID
+	case p.Team != nil: // of a token
+		return p.Team.ID
 	}
-	return p.Key.TeamID
+	return ""
 }
 
 // OrganizationID returns the organization the call belongs to, "" if none.
@@ -437,8 +453,11 @@ func (p *Principal) OrganizationID() string {
 	if p.Team != nil && p.Team.OrganizationID != "" {
 		return p.Team.OrganizationID
 	}
-	if p.Key != nil {
+	switch {
+	case p.Key != nil:
 		return p.Key.OrganizationID
+	case p.Organization != nil: // of a token
+		return p.Organization.ID
 	}
 	return ""
 }

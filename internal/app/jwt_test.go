@@ -1,0 +1,110 @@
+package app_test
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// TestTokensOfAnIdentityProvider follows Ann, who has no key: her company's
+// identity provider says who she is and which team pays.
+func TestTokensOfAnIdentityProvider(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(w, `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1","x":%q}]}`, base64.RawURLEncoding.EncodeToString(public))
+	}))
+	t.Cleanup(keys.Close)
+	token := func(claims jwt.MapClaims) string {
+		all := jwt.MapClaims{"iss": "https://id.example.com", "aud": "gateway", "exp": time.Now().Add(time.Hour).Unix(), "sub": "ann", "email": "ann@example.com", "groups": []string{"sales", "eng"}}
+		for k, v := range claims {
+			all[k] = v
+		}
+		tok := jwt.NewWithClaims(jwt.SigningMethodEdDSA, all)
+		tok.Header["kid"] = "1"
+		s, err := tok.SignedString(private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	h := start(t, model("mock")+`
+general_settings:
+  enable_jwt_auth: true
+  litellm_jwtauth:
+    user_id_jwt_field: sub
+    user_email_jwt_field: email
+    user_id_upsert: true
+    team_ids_jwt_field: groups
+    end_user_id_jwt_field: customer
+    issuers:
+    - {issuer: "https://id.example.com", audience: gateway, jwks_url: "`+keys.URL+`"}
+`)
+	for _, team := range []string{`{"team_id":"sales","models":["other"]}`, `{"team_id":"eng","models":["m"]}`} {
+		if res, body := h.do("POST", "/team/new", master, team); res.StatusCode != 200 {
+			t.Fatalf("/team/new: %d %s", res.StatusCode, body)
+		}
+	}
+	ann := token(nil)
+	if res, body := h.ask(ann, `"model":"m"`); res.StatusCode != 200 {
+		t.Fatalf("Ann's call: %d %s", res.StatusCode, body)
+	}
+	bob := token(jwt.MapClaims{"sub": "bob", "email": "bob@example.com"})
+	var wg sync.WaitGroup
+	for range 10 { // all of them find that there is no Bob
+		wg.Go(func() {
+			if res, body := h.ask(bob, `"model":"m"`); res.StatusCode != 200 {
+				t.Errorf("Bob's first calls: %d %s", res.StatusCode, body)
+			}
+		})
+	}
+	wg.Wait()
+	for path, want := range map[string]string{
+		"/user/info?user_id=ann": `"user_email":"ann@example.com"`, // made by her first call
+	} {
+		res, body := h.do("GET", path, master, "")
+		if res.StatusCode != 200 || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s, want %s", path, res.StatusCode, body, want)
+		}
+	}
+	if res, body := h.do("GET", "/team/info?team_id=eng", master, ""); strings.Contains(body, `"total_spend":0,`) {
+		t.Errorf("the team has not paid: %d %s", res.StatusCode, body)
+	}
+	if _, body := h.do("GET", "/spend/logs?user_id=ann", master, ""); !strings.Contains(body, `"team_id":"eng"`) {
+		t.Errorf("the ledger does not say who has called for which team: %s", body)
+	}
+	for _, tt := range []struct {
+		name, token, method, path, body string
+		status                          int
+		text                            string
+	}{
+		{"a model of no team of hers", ann, "POST", "/v1/chat/completions", `{"model":"x","messages":[]}`, 403, "team_model_access_denied"},
+		{"she is no admin", ann, "POST", "/team/new", `{}`, 401, "Only proxy admin can be used"},
+		{"a token with the admin's scope is one", token(jwt.MapClaims{"scope": "litellm_proxy_admin"}), "POST", "/key/generate", `{}`, 200, `"key":"sk-`},
+		{"which calls no models", token(jwt.MapClaims{"scope": "litellm_proxy_admin"}), "POST", "/v1/chat/completions", `{"model":"m","messages":[]}`, 403, "Admin not allowed to access this route"},
+		{"expired", token(jwt.MapClaims{"exp": time.Now().Add(-time.Hour).Unix()}), "GET", "/v1/models", "", 401, "The token expired at"},
+		{"for another audience", token(jwt.MapClaims{"aud": "wiki"}), "GET", "/v1/models", "", 401, "another audience"},
+	} {
+		res, body := h.do(tt.method, tt.path, tt.token, tt.body)
+		if res.StatusCode != tt.status || !strings.Contains(body, tt.text) {
+			t.Errorf("%s: %d %s, want %d and %s", tt.name, res.StatusCode, body, tt.status, tt.text)
+		}
+		if strings.Contains(body, tt.token) {
+			t.Errorf("%s: the answer shows the token", tt.name)
+		}
+	}
+	if _, body := h.do("GET", "/v1/models", ann, ""); !strings.Contains(body, `"data":[`) {
+		t.Errorf("/v1/models: %s", body)
+	}
+}

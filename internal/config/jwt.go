@@ -1,0 +1,249 @@
+package config
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// JWT says how bearer tokens of identity providers are taken, beside keys.
+type JWT struct {
+	Enabled bool // enable_jwt_auth
+	// Issuers are who may have made a token, at least one if Enabled.
+	Issuers []Issuer
+	KeysTTL time.Duration // how long fetched keys are believed; 10 min unless set
+	Leeway  time.Duration // by how much clocks may differ; a minute unless set
+}
+
+// Issuer is one identity provider.
+type Issuer struct {
+	Name     string   // the token's iss, exactly; "" is not checked
+	Audience []string // one of them must be in the token's aud; empty is not checked
+	KeysURLs []string // of its JSON Web Key Sets; empty: found from Name by OpenID Connect discovery
+	Claims   Claims
+}
+
+// Claims says what an issuer's claims mean. Names of claims may lead into
+// objects: "resource_access.gateway.roles". An empty name is no claim.
+type Claims struct {
+	AdminScope  string   // makes a proxy admin; "litellm_proxy_admin" unless set
+	AdminRoutes []string // what such a token may call
+	TeamRoutes  []string // what a token that stands for a team and no user may call
+
+	UserID, UserEmail string
+	UserUpsert        bool   // users not known yet are made
+	EmailDomain       string // only for addresses in it; "" is any
+	TeamID, TeamIDs   string
+	TeamUpsert        bool
+	DefaultTeam       string // of tokens that name none
+	OrgID, EndUserID  string
+
+	// Roles is the claim with roles, RoleMap what they mean here, the first that
+	// fits. ObjectID is the claim with the id of the user or the team,
+	// whichever the role is for. NeedRole refuses tokens without any of them.
+	Roles    string
+	RoleMap  []RoleMapping
+	ObjectID string
+	NeedRole bool // enforce_rbac
+	// UserRoles is a claim in which one of UserAllowedRoles must stand.
+	UserRoles        string
+	UserAllowedRoles []string
+	RolePermissions  []Permission // by role here
+
+	NeedScope bool         // enforce_scope_based_access
+	Scopes    []Permission // what each scope allows
+	NeedTeam  bool         // enforce_team_based_model_access
+	KeyClaim  string       // stands for a virtual key (virtual_key_claim_field)
+	NeedKey   bool         // tokens that stand for none are refused (unregistered_jwt_client_behavior: reject)
+}
+
+// RoleMapping says what a provider's role is here.
+type RoleMapping struct{ Theirs, Ours string }
+
+// Permission is what a role or a scope allows. Empty lists allow everything.
+type Permission struct {
+	Name           string
+	Models, Routes []string
+}
+
+func defaultClaims() Claims {
+	return Claims{
+		AdminScope:  "litellm_proxy_admin",
+		AdminRoutes: []string{"management_routes", "spend_tracking_routes", "global_spend_tracking_routes", "info_routes"},
+		TeamRoutes:  []string{"llm_api_routes", "info_routes"},
+	}
+}
+
+// jwtKeys are those of general_settings about bearer tokens.
+func (l *loader) jwtKeys() []key {
+	j := &l.cfg.Server.JWT
+	return []key{
+		bind("enable_jwt_auth", boolean(), &j.Enabled),
+		custom("role_permissions", "a list of {role, models, routes}", func(l *loader, n *node) {
+			l.roles = l.permissions(n, "role")
+		}),
+		custom("litellm_jwtauth", "a mapping of claims to what they mean", jwtAuth),
+	}
+}
+
+// jwtEnvironment are LiteLLM's variables about bearer tokens.
+func (l *loader) jwtEnvironment() []key {
+	return []key{
+		use("JWT_PUBLIC_KEY_URL", text(), func(l *loader, s string) { l.jwt.KeysURLs = commas(s) }),
+		use("JWT_AUDIENCE", text(), func(l *loader, s string) { l.jwt.Audience = commas(s) }),
+		use("JWT_ISSUER", text(), func(l *loader, s string) { l.jwt.Name = s }),
+	}
+}
+
+func commas(s string) []string {
+	var out []string
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+// jwtAuth reads litellm_jwtauth. What stands at its top is the default of each
+// of its issuers.
+func jwtAuth(l *loader, n *node) {
+	j := &l.cfg.Server.JWT
+	top := append(l.issuerKeys(&l.jwt),
+		bind("public_key_ttl", seconds(), &j.KeysTTL),
+		bind("leeway", seconds(), &j.Leeway),
+		custom("issuers", "a list of {issuer, audience, jwks_url, …}", func(*loader, *node) {}),
+	)
+	top = append(top, later(python, "custom_validate")...)
+	top = append(top, later(notHere, "virtual_key_mapping_cache_ttl", "public_allowed_routes")...)
+	top = append(top, later(notYet, "team_alias_jwt_field", "org_alias_jwt_field", "team_claim_fallback", "upsert_sso_user_to_team", "sync_user_role_and_teams",
+		"oidc_userinfo_enabled", "oidc_userinfo_endpoint", "oidc_userinfo_cache_ttl", "routing_overrides", "customer_org_alias_jwt_field",
+		"customer_member_id_jwt_field", "customer_team_id_jwt_field")...)
+	l.apply(n, top)
+	issuers := n.get("issuers")
+	if issuers == nil || issuers.shape == null {
+		return
+	}
+	for _, item := range l.items(issuers) {
+		// Its own copy: a list that is set for one issuer is not for the next.
+		i := Issuer{Claims: l.jwt.Claims}
+		anyAudience := false
+		l.apply(item, append(l.issuerKeys(&i), bind("disable_audience_validation", boolean(), &anyAudience)))
+		switch {
+		case i.Name == "":
+			l.want(item, "an issuer: the token's iss, exactly")
+		case len(i.Audience) == 0 && !anyAudience:
+			l.want(item, "an audience, or disable_audience_validation: true")
+		case anyAudience:
+			i.Audience = nil
+		}
+		j.Issuers = append(j.Issuers, i)
+	}
+}
+
+func (l *loader) issuerKeys(i *Issuer) []key {
+	c := &i.Claims
+	return []key{
+		bind("issuer", text(), &i.Name),
+		bind("audience", words(), &i.Audience),
+		bind("jwks_url", words(), &i.KeysURLs),
+		bind("admin_jwt_scope", text(), &c.AdminScope),
+		bind("admin_allowed_routes", words(), &c.AdminRoutes),
+		bind("team_allowed_routes", words(), &c.TeamRoutes),
+		bind("user_id_jwt_field", text(), &c.UserID),
+		bind("user_email_jwt_field", text(), &c.UserEmail),
+		bind("user_id_upsert", boolean(), &c.UserUpsert),
+		bind("user_allowed_email_domain", text(), &c.EmailDomain),
+		bind("team_id_jwt_field", text(), &c.TeamID),
+		bind("team_ids_jwt_field", text(), &c.TeamIDs),
+		bind("team_id_upsert", boolean(), &c.TeamUpsert),
+		bind("team_id_default", text(), &c.DefaultTeam),
+		bind("org_id_jwt_field", text(), &c.OrgID),
+		bind("end_user_id_jwt_field", text(), &c.EndUserID),
+		bind("roles_jwt_field", text(), &c.Roles),
+		bind("object_id_jwt_field", text(), &c.ObjectID),
+		bind("enforce_rbac", boolean(), &c.NeedRole),
+		bind("user_roles_jwt_field", text(), &c.UserRoles),
+		bind("user_allowed_roles", words(), &c.UserAllowedRoles),
+		bind("enforce_scope_based_access", boolean(), &c.NeedScope),
+		bind("enforce_team_based_model_access", boolean(), &c.NeedTeam),
+		bind("virtual_key_claim_field", text(), &c.KeyClaim),
+		bind("jwt_client_id_field", text(), &c.KeyClaim),
+		use("unregistered_jwt_client_behavior", choice("fallback_team_mapping", "reject"), func(_ *loader, s string) { c.NeedKey = s == "reject" }),
+		custom("role_mappings", "a list of {role, internal_role}", func(l *loader, n *node) {
+			c.RoleMap = append(slices.Clip(c.RoleMap), l.roleMap(n, "role", "internal_role")...)
+		}),
+		custom("jwt_litellm_role_map", "a list of {jwt_role, litellm_role}", func(l *loader, n *node) {
+			c.RoleMap = append(slices.Clip(c.RoleMap), l.roleMap(n, "jwt_role", "litellm_role")...)
+		}),
+		custom("scope_mappings", "a list of {scope, models, routes}", func(l *loader, n *node) { c.Scopes = l.permissions(n, "scope") }),
+	}
+}
+
+// items are those of a list.
+func (l *loader) items(n *node) []*node {
+	if n.shape != list {
+		l.want(n, "a list")
+	}
+	return n.items
+}
+
+func (l *loader) roleMap(n *node, theirs, ours string) []RoleMapping {
+	var out []RoleMapping
+	for _, item := range l.items(n) {
+		var m RoleMapping
+		l.apply(item, []key{
+			bind(theirs, text(), &m.Theirs),
+			bind(ours, choice("proxy_admin", "proxy_admin_viewer", "internal_user", "internal_user_viewer", "team", "customer"), &m.Ours),
+		})
+		if m.Theirs == "" || m.Ours == "" {
+			l.want(item, theirs+" and "+ours)
+			continue
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+func (l *loader) permissions(n *node, name string) []Permission {
+	var out []Permission
+	for _, item := range l.items(n) {
+		var p Permission
+		l.apply(item, []key{bind(name, text(), &p.Name), bind("models", words(), &p.Models), bind("routes", words(), &p.Routes)})
+		out = append(out, p)
+	}
+	return out
+}
+
+// finishJWT puts together who may have made a token.
+func (l *loader) finishJWT(general *node) {
+	j := &l.cfg.Server.JWT
+	if !j.Enabled {
+		return
+	}
+	at := general.get("enable_jwt_auth")
+	if len(j.Issuers) == 0 {
+		j.Issuers = []Issuer{l.jwt}
+	}
+	for i := range j.Issuers {
+		s := &j.Issuers[i]
+		s.Claims.RolePermissions = l.roles
+		addresses := s.KeysURLs
+		switch {
+		case len(addresses) > 0:
+		case s.Name != "":
+			addresses = []string{s.Name} // where discovery begins
+		default:
+			l.bad(at, "set JWT_PUBLIC_KEY_URL, or issuers in litellm_jwtauth: nothing says whose tokens to take")
+		}
+		for _, address := range addresses {
+			if u, err := url.Parse(address); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+				l.bad(at, "the keys of tokens are fetched from an address that begins with https://, not from %q", address)
+			}
+		}
+		if s.Name == "" && len(s.Audience) == 0 {
+			l.warn(at, "neither JWT_AUDIENCE nor JWT_ISSUER is set: every token of the identity provider is taken, also one that was made for another service")
+		}
+	}
+}
