@@ -43,7 +43,12 @@ func (e *exports) build(l config.Logging) (*export.Exporter, error) {
 			errs = errors.Join(errs, err)
 			continue
 		}
-		targets = append(targets, export.Target{Destination: dest, OnSuccess: d.OnSuccess, OnFailure: d.OnFailure, Content: !l.RedactMessages})
+		pace, err := export.ParsePace(d.Settings)
+		if err != nil {
+			errs = errors.Join(errs, fmt.Errorf("logging destination %s: %w", d.Name, err))
+			continue
+		}
+		targets = append(targets, export.Target{Destination: dest, OnSuccess: d.OnSuccess, OnFailure: d.OnFailure, Content: !l.RedactMessages, Pace: pace})
 	}
 	if errs != nil {
 		return nil, fmt.Errorf("logging: %w", errs)

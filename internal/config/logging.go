@@ -120,7 +120,7 @@ func (l *loader) callbackType(own *node) string {
 // (as in GENERIC_LOGGER_HEADERS: k=v,k=v), event_types (comma separated),
 // log_format.
 func (l *loader) webhook(d *Destination, own, at *node) bool {
-	var endpoint, format string
+	var endpoint, format, batch, flush string
 	var events []string
 	headers := l.logs.headers
 	before := len(l.problems)
@@ -130,7 +130,14 @@ func (l *loader) webhook(d *Destination, own, at *node) bool {
 		bind("headers", dict(text()), &headers),
 		bind("event_types", eventTypes(), &events),
 		bind("log_format", choice("json_array", "ndjson", "single"), &format),
-	}, later(notYet, "message_logging", "turn_off_message_logging", "batch_size", "flush_interval")...))
+		bind("batch_size", text(), &batch),
+		bind("flush_interval", text(), &flush),
+	}, later(notYet, "message_logging", "turn_off_message_logging")...))
+	for name, v := range map[string]string{"batch_size": batch, "flush_interval": flush} {
+		if v != "" {
+			d.Settings[name] = v
+		}
+	}
 	if endpoint == "" {
 		endpoint = firstSet(l.lookup, []string{"GENERIC_LOGGER_ENDPOINT"})
 	}
@@ -195,6 +202,13 @@ var langfuseVars = []struct {
 	{"release", []string{"LANGFUSE_RELEASE"}},
 	{"sample_rate", []string{"LANGFUSE_SAMPLE_RATE"}},
 	{"flush_interval", []string{"LANGFUSE_FLUSH_INTERVAL"}},
+	{"proxy_base_url", []string{"PROXY_BASE_URL"}},
+}
+
+// langfuseTags are the default tags that mean something here. LiteLLM takes any
+// name of its metadata.
+var langfuseTags = []string{
+	"cache_hit", "proxy_base_url", "user_api_key_alias", "user_api_key_team_alias", "user_api_key_team_id", "user_api_key_user_email", "user_api_key_user_id",
 }
 
 func (l *loader) langfuse(d *Destination, own, at *node) bool {
@@ -206,6 +220,11 @@ func (l *loader) langfuse(d *Destination, own, at *node) bool {
 	for _, v := range langfuseVars {
 		if s := firstSet(l.lookup, v.vars); s != "" {
 			d.Settings[v.setting] = s
+		}
+	}
+	for _, tag := range l.logs.langfuseTags {
+		if !slices.Contains(langfuseTags, tag) {
+			l.warn(at, "litellm_settings.langfuse_default_tags: %q has no effect; there are %s", tag, strings.Join(langfuseTags, ", "))
 		}
 	}
 	if len(l.logs.langfuseTags) > 0 {

@@ -1,12 +1,16 @@
 package export
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -45,6 +49,68 @@ type Target struct {
 	OnSuccess   bool // calls that were answered
 	OnFailure   bool // calls that failed or were refused
 	Content     bool // prompts and answers too
+	Pace        Pace
+}
+
+// Pace is how a destination wants its records where that is not the options'
+// way. Zero values leave it to the options.
+type Pace struct {
+	// Sample is the share of calls that are sent, from 0 to 1; nil is all of
+	// them. Which ones depends on their ids alone, so that several destinations
+	// with the same share, and several gateways, keep the same calls.
+	Sample *float64
+	Flush  time.Duration
+	Batch  int
+}
+
+// ParsePace reads a destination's sample_rate, flush_interval (seconds) and
+// batch_size. The error names the setting.
+func ParsePace(settings map[string]string) (Pace, error) {
+	var p Pace
+	if v := settings["sample_rate"]; v != "" {
+		share, err := strconv.ParseFloat(v, 64)
+		if err != nil || !(share >= 0 && share <= 1) {
+			return p, fmt.Errorf("sample_rate: want a number from 0 to 1, got %q", v)
+		}
+		p.Sample = &share
+	}
+	if v := settings["flush_interval"]; v != "" {
+		s, err := strconv.ParseFloat(v, 64)
+		if err != nil || !(s > 0 && s <= 3600) {
+			return p, fmt.Errorf("flush_interval: want a number of seconds above 0 and up to 3600, got %q", v)
+		}
+		p.Flush = time.Duration(s * float64(time.Second))
+	}
+	if v := settings["batch_size"]; v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 || n > 10_000 {
+			return p, fmt.Errorf("batch_size: want a whole number from 1 to 10000, got %q", v)
+		}
+		p.Batch = n
+	}
+	return p, nil
+}
+
+// keeps reports whether the call of that id is among those that are sent.
+func (p *Pace) keeps(id string) bool {
+	if p.Sample == nil {
+		return true
+	}
+	sum := sha256.Sum256([]byte(id))
+	return float64(binary.BigEndian.Uint64(sum[:])>>11)/(1<<53) < *p.Sample
+}
+
+// single is a destination that takes one record at a time: had it a batch, a
+// failure in the middle of it would send the first ones again.
+type single interface{ Single() bool }
+
+// pace returns the options as the target wants them.
+func (o Options) pace(t *Target) Options {
+	o.Flush, o.Batch = cmp.Or(t.Pace.Flush, o.Flush), cmp.Or(t.Pace.Batch, o.Batch)
+	if s, ok := t.Destination.(single); ok && s.Single() {
+		o.Batch = 1
+	}
+	return o
 }
 
 // Options bound what one destination may hold and how it is tried.
@@ -107,7 +173,7 @@ func New(o Options, log *slog.Logger, targets ...Target) *Exporter {
 	for _, t := range targets {
 		ctx, cancel := context.WithCancel(context.Background())
 		w := &worker{
-			Target: t, ctx: ctx, cancel: cancel, o: o.withDefaults(), log: log.With("destination", t.Destination.Name()),
+			Target: t, ctx: ctx, cancel: cancel, o: o.withDefaults().pace(&t), log: log.With("destination", t.Destination.Name()),
 			wake: make(chan struct{}, 1), done: make(chan struct{}),
 		}
 		go w.run()
@@ -122,7 +188,7 @@ func New(o Options, log *slog.Logger, targets ...Target) *Exporter {
 // dropped and counted.
 func (e *Exporter) Emit(rec *gateway.Record) {
 	for _, w := range e.workers {
-		if rec.Err == nil && w.OnSuccess || rec.Err != nil && w.OnFailure {
+		if (rec.Err == nil && w.OnSuccess || rec.Err != nil && w.OnFailure) && w.Pace.keeps(rec.Call.ID) {
 			w.put(rec)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -46,6 +48,12 @@ func (f *fake) Send(ctx context.Context, batch []*gateway.Record) error {
 	}
 	f.got = append(f.got, batch...)
 	return nil
+}
+
+func (f *fake) sent() (records, tries int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.got), f.tries
 }
 
 func target(f *fake) export.Target {
@@ -150,4 +158,49 @@ func TestOnlyWhatItWants(t *testing.T) {
 			t.Errorf("%d successes and %d failures delivered (%v), want 2 and 1", len(good.got), len(bad.got), err)
 		}
 	})
+}
+
+func TestADestinationHasItsOwnPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pace, err := export.ParsePace(map[string]string{"sample_rate": "0.25", "flush_interval": "7", "batch_size": "1000"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		some, same, none, all := &fake{name: "some"}, &fake{name: "same"}, &fake{name: "none"}, &fake{name: "all"}
+		paced := func(f *fake, p export.Pace) export.Target { x := target(f); x.Pace = p; return x }
+		nothing, err := export.ParsePace(map[string]string{"sample_rate": "0"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := export.New(export.Options{}, quiet(), paced(some, pace), paced(same, pace), paced(none, nothing), target(all))
+		const calls = 900
+		for i := range calls {
+			e.Emit(&gateway.Record{Call: gateway.Call{ID: strconv.Itoa(i)}})
+		}
+		time.Sleep(6 * time.Second) // of the bubble's clock
+		synctest.Wait()
+		if _, tries := some.sent(); tries != 0 {
+			t.Error("sent before its flush_interval")
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		n, tries := some.sent()
+		if tries != 1 || n < calls/5 || n > calls/3 {
+			t.Errorf("a quarter of %d calls is %d in %d batches", calls, n, tries)
+		}
+		as, _ := same.sent()
+		zero, _ := none.sent()
+		every, _ := all.sent()
+		if as != n || zero != 0 || every != calls {
+			t.Errorf("same share: %d, no share: %d, all: %d", as, zero, every)
+		}
+		if err := e.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	for name, bad := range map[string]string{"sample_rate": "1.1", "flush_interval": "0", "batch_size": "many"} {
+		if _, err := export.ParsePace(map[string]string{name: bad}); err == nil || !strings.HasPrefix(err.Error(), name) {
+			t.Errorf("%s %q: %v", name, bad, err)
+		}
+	}
 }

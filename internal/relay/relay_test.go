@@ -104,35 +104,59 @@ func TestBooksAndLimitsAgreeWhateverBecomesOfACall(t *testing.T) {
 		refused     bool // never admitted: nothing on the books
 		inMemory    bool // the journal could not take its end
 	}{
-		{name: "an answer with usage costs what the provider counted", ok: true, prompt: 100, completion: 20,
-			answer: func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, whole) }},
-		{name: "an answer without usage is counted here", ok: true, prompt: -1, completion: -1,
+		{
+			name: "an answer with usage costs what the provider counted", ok: true, prompt: 100, completion: 20,
+			answer: func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, whole) },
+		},
+		{
+			name: "an answer without usage is counted here", ok: true, prompt: -1, completion: -1,
 			answer: func(w http.ResponseWriter, _ *http.Request) {
 				_, _ = io.WriteString(w, strings.Replace(whole, `,"usage":{"prompt_tokens":100,"completion_tokens":20,"total_tokens":120}`, "", 1))
-			}},
-		{name: "a stream costs what its usage says", stream: true, ok: true, prompt: 100, completion: 20,
-			answer: events(chunk("a"), chunk("b"), usage, "data: [DONE]\n\n")},
-		{name: "a stream whose vendor forgets its end is whole all the same", stream: true, ok: true, prompt: 100, completion: 20,
-			answer: events(chunk("a"), `data: {"id":"r1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`+"\n\n", usage)},
-		{name: "a stream that is cut is charged for what came", stream: true, failed: gateway.UpstreamCut, interrupted: true, prompt: -1, completion: -1,
-			answer: events(chunk(long), chunk(long))},
-		{name: "a client that leaves pays for what was streamed", stream: true, leaves: 1, failed: gateway.Canceled, interrupted: true, prompt: -1, completion: -1,
-			answer: events(chunk(long), chunk(long), usage, "data: [DONE]\n\n")},
-		{name: "an answer that is cut before its end is charged for nothing", failed: gateway.UpstreamCut,
+			},
+		},
+		{
+			name: "a stream costs what its usage says", stream: true, ok: true, prompt: 100, completion: 20,
+			answer: events(chunk("a"), chunk("b"), usage, "data: [DONE]\n\n"),
+		},
+		{
+			name: "a stream whose vendor forgets its end is whole all the same", stream: true, ok: true, prompt: 100, completion: 20,
+			answer: events(chunk("a"), `data: {"id":"r1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`+"\n\n", usage),
+		},
+		{
+			name: "a stream that is cut is charged for what came", stream: true, failed: gateway.UpstreamCut, interrupted: true, prompt: -1, completion: -1,
+			answer: events(chunk(long), chunk(long)),
+		},
+		{
+			name: "a client that leaves pays for what was streamed", stream: true, leaves: 1, failed: gateway.Canceled, interrupted: true, prompt: -1, completion: -1,
+			answer: events(chunk(long), chunk(long), usage, "data: [DONE]\n\n"),
+		},
+		{
+			name: "an answer that is cut before its end is charged for nothing", failed: gateway.UpstreamCut,
 			answer: func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Length", "5000")
 				_, _ = io.WriteString(w, whole)
-			}},
-		{name: "a refusal costs nothing", failed: gateway.UpstreamRefused,
-			answer: func(w http.ResponseWriter, _ *http.Request) { http.Error(w, `{"error":{"message":"no"}}`, 400) }},
-		{name: "a provider's bug costs nothing", failed: gateway.UpstreamFailed,
-			answer: func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "oops", 500) }},
-		{name: "an error in a stream's first event costs nothing", stream: true, failed: gateway.UpstreamFailed,
-			answer: events(`data: {"error":{"message":"overloaded","type":"server_error"}}` + "\n\n")},
-		{name: "a call that cannot be journaled is not made", refused: true, failed: gateway.Unavailable, setup: func(b *books) { b.full = true },
-			answer: func(http.ResponseWriter, *http.Request) { panic("called") }},
-		{name: "an answered call whose end cannot be journaled is kept in memory", ok: true, inMemory: true, prompt: 100, completion: 20, setup: func(b *books) { b.broken = true },
-			answer: func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, whole) }},
+			},
+		},
+		{
+			name: "a refusal costs nothing", failed: gateway.UpstreamRefused,
+			answer: func(w http.ResponseWriter, _ *http.Request) { http.Error(w, `{"error":{"message":"no"}}`, 400) },
+		},
+		{
+			name: "a provider's bug costs nothing", failed: gateway.UpstreamFailed,
+			answer: func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "oops", 500) },
+		},
+		{
+			name: "an error in a stream's first event costs nothing", stream: true, failed: gateway.UpstreamFailed,
+			answer: events(`data: {"error":{"message":"overloaded","type":"server_error"}}` + "\n\n"),
+		},
+		{
+			name: "a call that cannot be journaled is not made", refused: true, failed: gateway.Unavailable, setup: func(b *books) { b.full = true },
+			answer: func(http.ResponseWriter, *http.Request) { panic("called") },
+		},
+		{
+			name: "an answered call whose end cannot be journaled is kept in memory", ok: true, inMemory: true, prompt: 100, completion: 20, setup: func(b *books) { b.broken = true },
+			answer: func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, whole) },
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			up := httptest.NewServer(tt.answer)

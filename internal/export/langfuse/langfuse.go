@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,13 +34,15 @@ type Destination struct {
 	publicKey   string
 	environment string
 	release     string
+	base        string   // where clients reach the gateway, for the tag proxy_base_url
+	tags        []string // names of what is added to a trace's tags, as "name:value"
 	client      *http.Client
 }
 
 var _ export.Destination = (*Destination)(nil)
 
 // New returns a destination from its settings: public_key and secret_key
-// (required), host, environment and release.
+// (required), host, environment, release and default_tags (names, comma separated).
 func New(name string, settings map[string]string, client *http.Client) (*Destination, error) {
 	pk, sk, host := settings["public_key"], settings["secret_key"], settings["host"]
 	if pk == "" || sk == "" {
@@ -51,8 +54,14 @@ func New(name string, settings map[string]string, client *http.Client) (*Destina
 	if u, err := url.Parse(host); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, fmt.Errorf("logging destination %s: LANGFUSE_HOST: want an http or https address", name)
 	}
+	var tags []string
+	for tag := range strings.SplitSeq(settings["default_tags"], ",") {
+		if tag = strings.TrimSpace(tag); defaultTags[tag] != nil { // package config has warned of others
+			tags = append(tags, tag)
+		}
+	}
 	return &Destination{
-		name: name, url: strings.TrimRight(host, "/") + "/api/public/otel/v1/traces", publicKey: pk,
+		name: name, tags: tags, base: settings["proxy_base_url"], url: strings.TrimRight(host, "/") + "/api/public/otel/v1/traces", publicKey: pk,
 		auth: "Basic " + base64.StdEncoding.EncodeToString([]byte(pk+":"+sk)), environment: settings["environment"], release: settings["release"], client: client,
 	}, nil
 }
@@ -132,9 +141,15 @@ func (d *Destination) span(r *gateway.Record) *tracepb.Span {
 		add("langfuse.observation.metadata.model_id", r.Deployment.ID)
 		add("langfuse.observation.metadata.provider", r.Deployment.Provider)
 	}
-	if len(c.Tags) > 0 {
-		values := make([]*commonpb.AnyValue, len(c.Tags))
-		for i, t := range c.Tags {
+	tags := c.Tags
+	for _, name := range d.tags {
+		if v := defaultTags[name](d, r); v != "" {
+			tags = append(slices.Clip(tags), name+":"+v)
+		}
+	}
+	if len(tags) > 0 {
+		values := make([]*commonpb.AnyValue, len(tags))
+		for i, t := range tags {
 			values[i] = &commonpb.AnyValue{Value: &commonpb.AnyValue_StringValue{StringValue: valid(t)}}
 		}
 		a = append(a, &commonpb.KeyValue{Key: "langfuse.trace.tags", Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_ArrayValue{ArrayValue: &commonpb.ArrayValue{Values: values}}}})
@@ -171,6 +186,22 @@ func (d *Destination) span(r *gateway.Record) *tracepb.Span {
 		TraceId: traceID(cmp.Or(str("trace_id"), str("existing_trace_id"), c.ID)), SpanId: id[:8], Name: valid(name), Kind: tracepb.Span_SPAN_KIND_CLIENT,
 		StartTimeUnixNano: uint64(c.Start.UnixNano()), EndTimeUnixNano: uint64(r.End.UnixNano()), Attributes: a, Status: status,
 	}
+}
+
+// defaultTags are what langfuse_default_tags may name.
+var defaultTags = map[string]func(*Destination, *gateway.Record) string{
+	"cache_hit":               func(_ *Destination, r *gateway.Record) string { return strconv.FormatBool(r.CacheHit) },
+	"user_api_key_alias":      func(_ *Destination, r *gateway.Record) string { return r.Call.Principal.KeyAlias() },
+	"user_api_key_user_id":    func(_ *Destination, r *gateway.Record) string { return r.Call.Principal.UserID() },
+	"user_api_key_team_id":    func(_ *Destination, r *gateway.Record) string { return r.Call.Principal.TeamID() },
+	"user_api_key_team_alias": func(_ *Destination, r *gateway.Record) string { return export.TeamAlias(r) },
+	"user_api_key_user_email": func(_ *Destination, r *gateway.Record) string {
+		if u := r.Call.Principal.User; u != nil {
+			return u.Email
+		}
+		return ""
+	},
+	"proxy_base_url": func(d *Destination, _ *gateway.Record) string { return d.base },
 }
 
 // known are the client's metadata that have a place of their own.

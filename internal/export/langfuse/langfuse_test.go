@@ -36,7 +36,7 @@ func TestSpan(t *testing.T) {
 		}
 	}))
 	defer srv.Close()
-	d, err := langfuse.New("langfuse", map[string]string{"public_key": "pk", "secret_key": "sk", "host": srv.URL + "/"}, srv.Client())
+	d, err := langfuse.New("langfuse", map[string]string{"public_key": "pk", "secret_key": "sk", "host": srv.URL + "/", "default_tags": "user_api_key_alias,cache_hit,unknown,proxy_base_url", "proxy_base_url": "https://gw"}, srv.Client())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,6 +80,17 @@ func TestSpan(t *testing.T) {
 		if a[key] != want {
 			t.Errorf("%s = %q, want %q", key, a[key], want)
 		}
+	}
+	var tags []string
+	for _, kv := range spans[0].GetAttributes() {
+		if kv.GetKey() == "langfuse.trace.tags" {
+			for _, v := range kv.GetValue().GetArrayValue().GetValues() {
+				tags = append(tags, v.GetStringValue())
+			}
+		}
+	}
+	if got, want := strings.Join(tags, " "), "a b user_api_key_alias:prod cache_hit:false proxy_base_url:https://gw"; got != want {
+		t.Errorf("tags %q, want %q", got, want)
 	}
 	if _, ok := a["langfuse.observation.output"]; ok {
 		t.Error("mask_output was not kept")

@@ -56,6 +56,9 @@ func New(name string, settings map[string]string, client *http.Client) (*Destina
 // Name implements export.Destination.
 func (d *Destination) Name() string { return d.name }
 
+// Single says that records come one by one.
+func (d *Destination) Single() bool { return d.format == "single" }
+
 // Send implements export.Destination.
 func (d *Destination) Send(ctx context.Context, batch []*gateway.Record) error {
 	var body bytes.Buffer

@@ -3,9 +3,11 @@ package webhook_test
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -60,5 +62,35 @@ func TestSend(t *testing.T) {
 		if _, err := webhook.New("w", bad, nil); err == nil {
 			t.Errorf("New(%v) took it", bad)
 		}
+	}
+}
+
+// A record that was delivered is not sent again because a later one failed.
+func TestSingleRecordsAreDeliveredOnce(t *testing.T) {
+	var mu sync.Mutex
+	got := map[string]int{}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		id := string(b)[len(`{"id":"`):][:2]
+		mu.Lock()
+		defer mu.Unlock()
+		if got[id]++; id == "r2" && got[id] == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer srv.Close()
+	d, err := webhook.New("w", map[string]string{"endpoint": srv.URL, "log_format": "single"}, srv.Client())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := export.New(export.Options{Flush: time.Millisecond, RetryMin: time.Millisecond}, slog.New(slog.DiscardHandler), export.Target{Destination: d, OnSuccess: true})
+	for _, id := range []string{"r1", "r2", "r3"} {
+		e.Emit(&gateway.Record{ResponseID: id})
+	}
+	if err := e.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got["r1"] != 1 || got["r2"] != 2 || got["r3"] != 1 {
+		t.Errorf("delivered %v", got)
 	}
 }
