@@ -241,6 +241,13 @@ func (q *request) overrides(c *gateway.Call, in *wire.Object) error {
 		}
 	}
 	c.DisableFallbacks, _ = in.Bool("disable_fallbacks")
+	if v := h.Get("X-Penstock-Hedge"); v != "" {
+		on, err := strconv.ParseBool(v)
+		if err != nil {
+			return gateway.Invalidf("x-penstock-hedge", "want true or false, got %q", clip(v, 40))
+		}
+		c.Hedge = &on
+	}
 	if c.Region = q.region(); c.Region == "" { // a client cannot leave its key's region
 		c.Region, _ = in.String("allowed_model_region")
 	}

@@ -142,7 +142,7 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 		Snapshot: &relay.Snapshot{
 			Table: table, Prices: prices, Global: global, Transport: a.transport,
 			DropParams: c.Server.DropParams, ServeUnjournaled: c.Server.ServeUnjournaled, Unpriced: unpriced(&c.Server), CountTokens: countTokens[c.Server.CountTokens], Exporter: destinations,
-			MaxStream: c.Router.MaxStream,
+			MaxStream: c.Router.MaxStream, Hedging: hedging(&c.Router),
 		},
 		MaxBody: c.Server.MaxRequestBytes, BudgetExceededStatus: c.Server.BudgetExceededStatus, MetricsAuth: c.Server.RequireMetricsAuth,
 		MaxBodySet: c.Server.MaxRequestSet,
@@ -240,4 +240,12 @@ func (a *App) start(ctx context.Context, wg *sync.WaitGroup, hup <-chan os.Signa
 			}
 		})
 	}
+}
+
+func hedging(r *config.Router) relay.Hedging {
+	h := relay.Hedging{All: r.Hedging.All, Groups: map[string]bool{}, After: r.HedgeAfter}
+	for _, g := range r.Hedging.Groups {
+		h.Groups[g] = true
+	}
+	return h
 }

@@ -94,7 +94,11 @@ type Router struct {
 	Timeout       time.Duration // whole call; 10 minutes unless set
 	StreamTimeout time.Duration // wait for the first and the next byte; 0: Timeout
 	MaxStream     time.Duration // whole streamed answer; an hour unless set
-	RetryAfter    time.Duration // shortest pause before a retry
+	// Hedging asks slow streams of a second deployment, HedgeAfter so long
+	// after the first; 0 is the time in which 95 of a hundred have begun.
+	Hedging    Hedging
+	HedgeAfter time.Duration
+	RetryAfter time.Duration // shortest pause before a retry
 	// RetryPolicy sets retries by class of failure, and GroupRetryPolicy for
 	// one model group. They win over NumRetries.
 	RetryPolicy      Policy
@@ -136,6 +140,12 @@ type StrategyArgs struct {
 	Buffer     float64       // by what part others may be slower than the quickest
 	Samples    int           // calls that the mean latency is of; 10 unless set
 	Percentile float64       // of the times to the first byte, 0 to 1; 0: their mean
+}
+
+// Hedging says which model groups are hedged.
+type Hedging struct {
+	All    bool
+	Groups []string
 }
 
 // Alias is another name for a model group.

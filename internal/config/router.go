@@ -35,6 +35,8 @@ func (l *loader) routerKeys() []key {
 		}),
 		bind("stream_timeout", seconds(), &r.StreamTimeout),
 		bind("max_stream_duration", seconds(), &r.MaxStream),
+		bind("hedging", hedging(), &r.Hedging),
+		bind("hedge_after", seconds(), &r.HedgeAfter),
 		custom("default_litellm_params", "a mapping", func(l *loader, n *node) {
 			if n.shape != mapping {
 				l.want(n, "a mapping")
@@ -121,6 +123,23 @@ func routingGroups(l *loader, n *node) {
 			l.cfg.Router.GroupStrategies[m] = how
 		}
 	}
+}
+
+// hedging is true for every group, or the names of some.
+func hedging() reader[Hedging] {
+	const kind = "true, false or a list of model groups"
+	return reader[Hedging]{kind, func(l *loader, n *node) (Hedging, bool) {
+		if n.shape == scalar {
+			on, ok := boolean().read(l, n)
+			return Hedging{All: on}, ok
+		}
+		if n.shape != list {
+			l.want(n, kind)
+			return Hedging{}, false
+		}
+		groups, ok := words().read(l, n)
+		return Hedging{Groups: groups}, ok
+	}}
 }
 
 // routes is a list of one-entry mappings from a group to where to go instead.
@@ -313,6 +332,9 @@ func (l *loader) finishRouter() {
 				check(m.where, to)
 			}
 		}
+	}
+	for _, name := range r.Hedging.Groups {
+		check("hedging", name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Aliases)) {
 		check("model_group_alias", r.Aliases[name].Model)

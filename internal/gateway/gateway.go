@@ -88,6 +88,7 @@ type Call struct {
 	Fallbacks        []string  // replaces the configured fallbacks if not nil
 	FallbackParams   [][]Param // what a fallback's request has instead, by the place in Fallbacks; nil if none has any
 	DisableFallbacks bool
+	Hedge            *bool // whether a slow stream is asked of a second deployment
 	DropParams       bool
 	// Betas are the features of its own dialect that the client opts into
 	// (anthropic-beta). They go with the body where it passes through.

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"penstock/internal/canon"
@@ -21,56 +20,25 @@ import (
 // chat makes one attempt: translate if need be, send, and copy the answer to
 // the client.
 func (l *line) chat(ctx context.Context, t router.Target) error {
-	p, ok := l.r.Providers[t.Provider].(provider.Chat)
-	if !ok {
-		return gateway.Invalidf("model", "provider %q of model '%s' has no chat", t.Provider, l.c.Model)
+	if after, ok := l.hedgeAfter(t); ok {
+		return l.race(ctx, t, after)
 	}
-	pc := l.call(t)
-	through := p.Dialect() == l.c.Dialect
-	var up *provider.Request
-	var err error
-	if through {
-		up, err = p.Pass(t.Deployment, pc)
-	} else {
-		if pc.MaxTokens == 0 && l.c.Ask.MaxOutput == 0 && p.Dialect() == gateway.Anthropic {
-			// Anthropic wants a cap always: the model's own is no cap at all.
-			pc.MaxTokens = l.s.Prices.Book().MaxOutput(t.Provider, t.Model)
-		}
-		up, err = l.translate(p, t, pc)
-	}
-	if err != nil {
+	o := &l.one
+	if err := l.prepare(ctx, t, o); err != nil {
 		return err
 	}
-
-	wait, total := t.Timeout, t.Timeout
+	defer o.close()
 	if l.c.Stream {
-		wait, total = t.Idle, l.s.maxStream()
+		o.held.b = l.held[:0]
+		defer func() { l.held = o.held.b[:0] }()
+		return l.finish(o, o.open())
 	}
-	w := newWatch(ctx, wait, total)
-	defer w.stop()
-	res, err := l.send(w, p, t, up)
+	err := o.send()
+	l.vendor += o.waited
 	if err != nil {
 		return err
 	}
-	defer res.Body.Close()
-
-	var a answer
-	if through {
-		a = &passing{tap: l.d.tap(wire.TapOptions{Model: l.c.Model, HideUsage: l.hidesUsage()}), d: l.d}
-	} else {
-		a = &translating{p: p, dec: p.Events(), enc: l.d.encoder(canon.EncodeOptions{
-			Model: l.c.Model, Created: l.c.Start.Unix(), FallbackID: "chatcmpl-" + l.c.ID, IncludeUsage: l.canon.IncludeUsage,
-		})}
-	}
-	if !l.c.Stream {
-		return l.whole(w, t, res, pc, a)
-	}
-	if strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") {
-		// Some vendors report an error with status 200 and no stream at all.
-		body, _ := io.ReadAll(io.LimitReader(res.Body, maxRefusal))
-		return p.Refusal(http.StatusBadGateway, res.Header, body)
-	}
-	return l.stream(ctx, w, t, res, pc, a)
+	return l.whole(o)
 }
 
 // call returns the call as the adapter of t sees it.
@@ -239,18 +207,18 @@ func (a *translating) note(evs []canon.Event) error {
 }
 
 // whole copies an answer that is one document.
-func (l *line) whole(w *watch, t router.Target, res *http.Response, pc *provider.Call, a answer) error {
+func (l *line) whole(o *opening) error {
 	start := time.Now()
-	body, err := l.readAnswer(res)
+	body, err := l.readAnswer(o.res)
 	l.vendor += time.Since(start)
 	if err != nil {
-		return l.cut(w, t, err)
+		return cut(o.w, o.t, err)
 	}
-	shown, err := a.whole(body)
+	shown, err := o.a.whole(body)
 	if err != nil {
 		return err
 	}
-	l.deliver(t, res, pc, a.seen(), shown)
+	l.deliver(o.t, o.res, o.pc, o.a.seen(), shown)
 	return nil
 }
 
@@ -279,125 +247,14 @@ func (l *line) head(t router.Target, res *http.Response, pc *provider.Call) *Hea
 	}
 }
 
-// stream copies an answer event by event.
-func (l *line) stream(ctx context.Context, w *watch, t router.Target, res *http.Response, pc *provider.Call, a answer) error {
-	events := wire.NewEvents(res.Body, maxEvent)
-	var journaled time.Time
-	held := held{b: l.held[:0]}
-	defer func() { l.held = held.b[:0] }()
-	// fail says how a stream that has begun ends badly: what was streamed counts.
-	fail := func(err error) error {
-		l.answered = seen{Seen: *a.seen(), target: t}
-		if l.first.IsZero() {
-			return err
-		}
-		return fmt.Errorf("%w: %w", router.ErrCommitted, err)
-	}
-	for {
-		ev, err := events.Next()
-		now := time.Now()
-		if err != nil {
-			// An answer that came to its end is whole, however its connection ended.
-			if a.seen().Done && (errors.Is(err, io.EOF) || w.ctx.Err() == nil && !errors.Is(err, wire.ErrTooLong)) {
-				break
-			}
-			return fail(l.cut(w, t, err))
-		}
-		w.progress(now)
-		out, last, err := a.event(ev)
-		if err != nil {
-			if a.seen().Done && gateway.AsError(err).Kind == gateway.UpstreamCut {
-				break
-			}
-			return fail(err)
-		}
-		if len(out) == 0 || l.first.IsZero() && len(ev.Data) == 0 {
-			continue
-		}
-		if l.first.IsZero() {
-			// What only announces an answer waits for its first word: until
-			// then another deployment can still give the whole of it.
-			if held.add(out, now); !last && held.holds(a.seen(), now) {
-				continue
-			}
-			out = held.b
-			l.first, journaled = now, now
-			l.vendor = now.Sub(l.c.Start)
-			l.out.Begin(l.head(t, res, pc))
-		}
-		if l.keep {
-			l.output = clip(append(l.output, out...))
-		}
-		if last {
-			l.answered = seen{Seen: *a.seen(), target: t}
-			l.settle(nil)
-		}
-		if _, err := l.out.Write(out); err != nil {
-			return fail(&gateway.Error{Kind: gateway.Canceled, Message: "client closed the stream", Err: err})
-		}
-		if last || !events.Buffered() {
-			if err := l.out.Flush(); err != nil {
-				return fail(&gateway.Error{Kind: gateway.Canceled, Message: "client closed the stream", Err: err})
-			}
-		}
-		if now.Sub(journaled) > progressEvery {
-			journaled = now
-			l.answered = seen{Seen: *a.seen(), target: t}
-			l.progress(now)
-		}
-	}
-	rest := a.end()
-	if l.first.IsZero() {
-		// The stream was complete and empty; the client still gets its head.
-		l.first = time.Now()
-		l.out.Begin(l.head(t, res, pc))
-		rest = append(held.b, rest...)
-	}
-	if !l.settled {
-		l.answered = seen{Seen: *a.seen(), target: t}
-		l.settle(nil)
-	}
-	if len(rest) > 0 {
-		if _, err := l.out.Write(rest); err == nil {
-			_ = l.out.Flush()
-		}
-	}
-	return nil
-}
-
-// held is the beginning of a stream that has no word of an answer in it yet.
-type held struct {
-	b     []byte
-	since time.Time
-}
-
-const (
-	// maxHeld bounds it in bytes, and maxHold in time: a client that waits for
-	// a slow model gets to see that it has begun.
-	maxHeld = 64 << 10
-	maxHold = 2 * time.Second
-)
-
-func (h *held) add(out []byte, now time.Time) {
-	if len(h.b) == 0 {
-		h.since = now
-	}
-	h.b = append(h.b, out...)
-}
-
-// holds reports whether the client need not see it yet.
-func (h *held) holds(s *wire.Seen, now time.Time) bool {
-	return s.TextBytes == 0 && s.Finish == "" && !s.Done && len(h.b) < maxHeld && now.Sub(h.since) < maxHold
-}
-
 // progressEvery is how often a running stream is journaled: what a crash may
 // leave unbilled of it.
 const progressEvery = 2 * time.Second
 
 // cut says why an answer ended before its end.
-func (l *line) cut(w *watch, t router.Target, err error) *gateway.Error {
+func cut(w *watch, t router.Target, err error) *gateway.Error {
 	if w.ctx.Err() != nil {
-		return l.broken(w, t, err)
+		return broken(w, t, err)
 	}
 	if errors.Is(err, wire.ErrTooLong) || errors.Is(err, errTooLarge) {
 		return &gateway.Error{Kind: gateway.UpstreamFailed, Message: fmt.Sprintf("the answer of %s is larger than the gateway takes (deployment %s)", t.Provider, t.ID), Err: err}

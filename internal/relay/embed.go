@@ -32,7 +32,7 @@ func (l *line) embed(ctx context.Context, t router.Target) error {
 	body, err := l.readAnswer(res)
 	l.vendor += time.Since(start)
 	if err != nil {
-		return l.cut(w, t, err)
+		return cut(w, t, err)
 	}
 	shown, used, err := p.EmbedAnswer(pc, body)
 	if err != nil {

@@ -17,6 +17,7 @@ const maxSeries = 2000
 // provider, not once per call.
 type Metrics struct {
 	inFlight  prometheus.Gauge
+	hedges    *prometheus.CounterVec
 	overshoot prometheus.Counter
 	// unjournaled counts calls whose spend was in memory only.
 	unjournaled prometheus.Counter
@@ -64,7 +65,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		tokens:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "penstock_tokens_total", Help: "Tokens used."}, []string{"model", "provider", "direction"}),
 		usd:         prometheus.NewCounterVec(prometheus.CounterOpts{Name: "penstock_spend_usd_total", Help: "Dollars spent."}, []string{"model", "provider"}),
 	}
-	reg.MustRegister(m.inFlight, m.overshoot, m.unjournaled, m.refused, m.shadow, m.soft, m.calls, m.seconds, m.first, m.tokens, m.usd)
+	m.hedges = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "penstock_hedges_total", Help: "Streams asked of a second deployment because the first was slow to begin, by whether the second won."}, []string{"outcome"})
+	reg.MustRegister(m.hedges, m.inFlight, m.overshoot, m.unjournaled, m.refused, m.shadow, m.soft, m.calls, m.seconds, m.first, m.tokens, m.usd)
 	return m
 }
 

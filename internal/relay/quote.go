@@ -12,6 +12,7 @@ import (
 	"penstock/internal/limit"
 	"penstock/internal/price"
 	"penstock/internal/router"
+	"penstock/internal/spend"
 	"penstock/internal/token"
 )
 
@@ -211,6 +212,12 @@ func (l *line) quote() error {
 			Least: max(m.Least, cost.Least), Typical: max(m.Typical, cost.Typical), Want: max(m.Want, cost.Want), Worst: max(m.Worst, cost.Worst),
 		}
 	}
+	l.single = l.size.Money
+	if l.hedged = l.hedges(); l.hedged {
+		// Both answers, where there is room for them; one must do.
+		m := &l.size.Money
+		m.Typical, m.Want, m.Worst = 2*m.Typical, 2*m.Want, 2*m.Worst
+	}
 	return nil
 }
 
@@ -230,11 +237,20 @@ const (
 	OutputOnly
 )
 
-// actual returns what the call has used, as limits count it. Input that was
-// read from the provider's cache does not count as tokens.
+// actual returns what the call has used, as limits count it.
 func (l *line) actual() limit.Actual {
-	u := &l.row.Usage
-	a := limit.Actual{Input: u.Prompt - u.CacheRead, Output: u.Completion, Money: l.row.Cost}
+	a := l.usedBy(&l.row)
+	if l.outcome.Target.Deployment != nil {
+		a.Requests = 1
+	}
+	return a
+}
+
+// usedBy returns what the row's attempt has used. Input that was read from the
+// provider's cache does not count as tokens.
+func (l *line) usedBy(row *spend.Row) limit.Actual {
+	u := &row.Usage
+	a := limit.Actual{Input: u.Prompt - u.CacheRead, Output: u.Completion, Money: row.Cost}
 	switch l.s.CountTokens {
 	case InputOnly:
 		a.Tokens = a.Input
@@ -243,16 +259,14 @@ func (l *line) actual() limit.Actual {
 	default:
 		a.Tokens = a.Input + a.Output
 	}
-	if l.outcome.Target.Deployment != nil {
-		a.Requests = 1
-	}
 	return a
 }
 
 // affordable returns the max_tokens that the reservation pays for, 0 if the
 // call needs no cap.
 func (l *line) affordable() int64 {
-	money, capped := l.hold.Money, l.hold.Capped
+	// A call that may be hedged has asked for twice as much as one answer needs.
+	money, capped := l.hold.Money, l.hold.Capped && l.hold.Money < l.single.Worst
 	if l.attempt.Capped {
 		money, capped = min(money, l.attempt.Money), true
 	}

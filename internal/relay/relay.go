@@ -55,6 +55,7 @@ type Snapshot struct {
 	// CountTokens says which tokens count against limits of tokens.
 	CountTokens CountTokens
 	Exporter    Exporter
+	Hedging     Hedging
 	// MaxStream bounds a streamed answer in time, however steadily it comes;
 	// 0 is an hour.
 	MaxStream time.Duration
@@ -102,6 +103,9 @@ func (h *Head) Why() []byte { return h.l.why(nil) }
 func (h *Head) Each(f func(*gateway.Attempt)) {
 	for i := range h.l.outcome.Attempts {
 		f(&h.l.outcome.Attempts[i])
+	}
+	if h.l.rival.won && !h.l.began.IsZero() {
+		f(&h.l.rival.lost)
 	}
 	var ok bool
 	if h.l.current, ok = h.l.running(nil); ok { // in the line: it must not be a piece of memory of its own
@@ -158,7 +162,13 @@ type line struct {
 	attempt limit.Hold     // of the attempt that runs, under the limits of its deployment
 	counts  []spend.Window // memory for row.Windows, kept from call to call
 	size    limit.Size
+	single  limit.Range // what one answer may cost; size has room for two if it may be hedged
+	hedged  bool        // the call may be asked of two deployments
+	raced   bool        // it has been
+	rival   rival
+	one     opening // memory for an attempt that runs alone
 	used    limit.Actual
+	alone   limit.Actual // of that, what the answer the client got has used
 	row     spend.Row
 	outcome router.Outcome
 	canon   *canon.Request // of a call that is translated; decoded once
@@ -222,7 +232,7 @@ func (l *line) request(t router.Target) error {
 
 // answer makes one attempt after another, until a deployment answers.
 func (l *line) answer(ctx context.Context, try func(*line, context.Context, router.Target) error) error {
-	return l.route.Do(ctx, l.r.Clock, &l.outcome, func(ctx context.Context, t router.Target) (router.Seen, error) {
+	return l.wonBy(l.route.Do(ctx, l.r.Clock, &l.outcome, func(ctx context.Context, t router.Target) (router.Seen, error) {
 		err := l.request(t)
 		if err == nil {
 			err = l.enter(ctx, t)
@@ -232,8 +242,11 @@ func (l *line) answer(ctx context.Context, try func(*line, context.Context, rout
 			err = try(l, ctx, t)
 			l.began = time.Time{}
 		}
+		if l.rival.won {
+			return router.Seen{}, err // what was seen is of the other
+		}
 		return l.shown(), err
-	})
+	}))
 }
 
 func (r *Relay) carry(ctx context.Context, c *gateway.Call, in *wire.Object, out Sink, run func(context.Context, *line) error) error {
@@ -283,8 +296,12 @@ func (r *Relay) carry(ctx context.Context, c *gateway.Call, in *wire.Object, out
 func (l *line) enter(ctx context.Context, t router.Target) error {
 	l.r.Limits.Release(&l.attempt)
 	l.attempt.Reset()
-	return l.r.Limits.ReserveAttempt(ctx, &l.attempt, t.Deployment, func() *limit.Size {
-		return &limit.Size{Money: each(l.size.Money, func(n int64) int64 { return min(n, l.hold.Money) })}
+	return l.reserveAttempt(ctx, &l.attempt, t)
+}
+
+func (l *line) reserveAttempt(ctx context.Context, h *limit.Hold, t router.Target) error {
+	return l.r.Limits.ReserveAttempt(ctx, h, t.Deployment, func() *limit.Size {
+		return &limit.Size{Money: each(l.single, func(n int64) int64 { return min(n, l.hold.Money) })}
 	})
 }
 
@@ -302,6 +319,8 @@ func (r *Relay) free(l *line) {
 	l.r, l.s, l.c, l.in, l.own, l.out, l.d, l.rate, l.canon, l.output = nil, nil, nil, nil, nil, nil, dialect{}, nil, nil, nil
 	l.route, l.size, l.row, l.answered = router.Route{}, limit.Size{}, spend.Row{}, seen{}
 	l.outcome.Reset()
+	l.single, l.hedged, l.raced, l.one = limit.Range{}, false, false, opening{}
+	l.rival.reset()
 	l.first, l.began, l.settled, l.vendor, l.capped, l.keep = time.Time{}, time.Time{}, false, 0, 0, false
 	l.unjournaled = false
 	r.pool.Put(l)

@@ -31,6 +31,7 @@ const (
 var (
 	errTimeout = errors.New("the provider took too long")
 	errTotal   = errors.New("the answer took too long in all")
+	errQuicker = errors.New("another deployment was quicker")
 )
 
 // stage is how far an attempt has come.
@@ -101,24 +102,31 @@ func (w *watch) late(t router.Target) string {
 // send sends the request and returns the answer's head, or why there is none.
 // The caller closes the body.
 func (l *line) send(w *watch, p provider.Provider, t router.Target, up *provider.Request) (*http.Response, error) {
+	res, waited, err := l.roundTrip(w, p, t, up)
+	l.vendor += waited
+	return res, err
+}
+
+// roundTrip does the same, and returns how long it waited. It changes nothing
+// of the line: two may run beside each other.
+func (l *line) roundTrip(w *watch, p provider.Provider, t router.Target, up *provider.Request) (*http.Response, time.Duration, error) {
 	req, err := newRequest(w.ctx, up, l.c.Lent)
 	if err != nil {
-		return nil, &gateway.Error{Kind: gateway.Internal, Message: fmt.Sprintf("deployment %s has no usable address", t.ID), Err: err}
+		return nil, 0, &gateway.Error{Kind: gateway.Internal, Message: fmt.Sprintf("deployment %s has no usable address", t.ID), Err: err}
 	}
 	start := time.Now()
 	res, err := l.s.Transport.RoundTrip(req)
+	waited := time.Since(start)
 	if err != nil {
-		l.vendor += time.Since(start)
-		return nil, l.broken(w, t, err)
+		return nil, waited, broken(w, t, err)
 	}
-	l.vendor += time.Since(start)
 	w.stage = noByte
 	if res.StatusCode/100 != 2 {
 		defer res.Body.Close()
 		body, _ := io.ReadAll(io.LimitReader(res.Body, maxRefusal)) // what there is of it has to do
-		return nil, p.Refusal(res.StatusCode, res.Header, body)
+		return nil, waited, p.Refusal(res.StatusCode, res.Header, body)
 	}
-	return res, nil
+	return res, waited, nil
 }
 
 // newRequest makes the HTTP request.
@@ -211,11 +219,13 @@ func parseURL(s string) (*url.URL, error) {
 }
 
 // broken says why there was no answer.
-func (l *line) broken(w *watch, t router.Target, err error) *gateway.Error {
+func broken(w *watch, t router.Target, err error) *gateway.Error {
 	cause := context.Cause(w.ctx)
 	switch {
 	case errors.Is(cause, errTimeout), errors.Is(cause, errTotal):
 		return &gateway.Error{Kind: gateway.UpstreamTimeout, Err: err, Message: w.late(t)}
+	case errors.Is(cause, errQuicker):
+		return &gateway.Error{Kind: gateway.Canceled, Message: "another deployment was quicker", Err: err}
 	case w.ctx.Err() != nil:
 		return &gateway.Error{Kind: gateway.Canceled, Message: "client closed the request", Err: err}
 	}

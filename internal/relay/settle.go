@@ -6,7 +6,6 @@ import (
 
 	"penstock/internal/gateway"
 	"penstock/internal/limit"
-	"penstock/internal/price"
 	"penstock/internal/spend"
 	"penstock/internal/token"
 )
@@ -79,16 +78,7 @@ func (l *line) close(e *gateway.Error, now time.Time) {
 	row.Cost, row.Priced, row.Price, row.Rate, row.RateTerms = 0, false, "", "", ""
 	if t.Deployment != nil {
 		row.Model, row.Provider, row.Deployment = t.Model, t.Provider, t.ID
-		var rate *price.Rate
-		if rate = l.s.Prices.Rate(t.Deployment, t.Model); rate == nil && l.answered.Model != "" && l.answered.Model != l.c.Model {
-			// The vendor may name the model more exactly than the deployment does.
-			rate = l.s.Prices.Rate(t.Deployment, l.answered.Model)
-		}
-		version := l.s.Prices.Book().Version()
-		if rate == nil {
-			rate, version = l.s.Prices.estimate, Estimated
-		}
-		if rate != nil {
+		if rate, version := l.rateOf(t, l.answered.Model); rate != nil {
 			rate = rate.At(row.Start)
 			row.Cost, row.Priced, row.Price = rate.Cost(row.Usage), true, version
 			row.Rate, row.RateTerms = rate.ID(), rate.Terms()
@@ -106,9 +96,16 @@ func (l *line) close(e *gateway.Error, now time.Time) {
 func (l *line) settle(e *gateway.Error) {
 	l.settled = true
 	l.close(e, time.Now())
-	l.used = l.actual()
+	l.alone = l.actual()
+	l.used = l.alone
+	l.used.Tokens += l.rival.used.Tokens
+	l.used.Input += l.rival.used.Input
+	l.used.Output += l.rival.used.Output
+	l.used.Money += l.rival.used.Money
 	l.r.Limits.Settle(&l.hold, &l.used)
-	l.r.Limits.Settle(&l.attempt, &l.used)
+	// Of two attempts, the slower one's is settled already.
+	l.r.Limits.Settle(&l.attempt, &l.alone)
+	l.r.Limits.Settle(&l.rival.hold, &l.alone)
 	l.windows()
 	l.row.Why = l.why(e)
 	l.end()

@@ -18,6 +18,9 @@ func (l *line) why(e *gateway.Error) []byte {
 	for i := range l.outcome.Attempts {
 		w.Attempt(&l.outcome.Attempts[i], l.c.Start)
 	}
+	if l.rival.won && !l.began.IsZero() {
+		w.Attempt(&l.rival.lost, l.c.Start)
+	}
 	if a, ok := l.running(e); ok {
 		w.Attempt(&a, l.c.Start)
 	}
@@ -37,13 +40,16 @@ func (l *line) why(e *gateway.Error) []byte {
 // running returns the attempt that is being made, as it would be written down
 // if it ended now with e.
 func (l *line) running(e *gateway.Error) (gateway.Attempt, bool) {
-	t := l.outcome.Target
-	if l.began.IsZero() || t.Deployment == nil {
+	t, began := l.outcome.Target, l.began
+	if began.IsZero() || t.Deployment == nil {
 		return gateway.Attempt{}, false
 	}
-	a := gateway.Attempt{Deployment: t.ID, Group: l.group(), Start: l.began, Duration: time.Since(l.began), OK: e == nil}
+	if l.rival.won {
+		t, began = l.rival.on, l.rival.began
+	}
+	a := gateway.Attempt{Deployment: t.ID, Group: l.group(), Start: began, Duration: time.Since(began), OK: e == nil, Hedged: l.rival.won}
 	if l.c.Stream && !l.first.IsZero() {
-		a.FirstByte = l.first.Sub(l.began)
+		a.FirstByte = l.first.Sub(began)
 	}
 	if e != nil {
 		a.Kind, a.Status, a.Reason = e.Kind, e.Status, e.Message
