@@ -65,6 +65,11 @@ func (a *API) Routes() []Route {
 		{Route{Method: "GET", Pattern: "/global/spend", Summary: "Show what everybody has spent together."}, a.globalSpend},
 		{Route{Method: "GET", Pattern: "/model/info", Summary: "Show the deployments and what they cost."}, a.modelInfo},
 		{Route{Method: "GET", Pattern: "/v1/model/info", Summary: "Show the deployments and what they cost."}, a.modelInfo},
+		{Route{Method: "POST", Pattern: "/jwt/key/mapping/new", Summary: "Have a claim of bearer tokens stand for a key."}, a.newMapping},
+		{Route{Method: "POST", Pattern: "/jwt/key/mapping/update", Summary: "Change the fields of such a claim that are sent."}, a.updateMapping},
+		{Route{Method: "POST", Pattern: "/jwt/key/mapping/delete", Summary: "Have a claim stand for no key."}, a.deleteMapping},
+		{Route{Method: "GET", Pattern: "/jwt/key/mapping/list", Summary: "List the claims that stand for keys, page by page."}, a.listMappings},
+		{Route{Method: "GET", Pattern: "/jwt/key/mapping/info", Summary: "Show one of them."}, a.mappingInfo},
 	}
 	out := make([]Route, len(routes))
 	for i, rt := range routes {

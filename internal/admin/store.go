@@ -48,6 +48,12 @@ type Store interface {
 	CreateBudget(context.Context, *gateway.Budget) error
 	UpdateBudget(ctx context.Context, id string, change func(*gateway.Budget) error) (*gateway.Budget, error)
 
+	CreateJWTMapping(context.Context, *gateway.JWTMapping) error
+	JWTMapping(ctx context.Context, id string) (*gateway.JWTMapping, error)
+	UpdateJWTMapping(ctx context.Context, id string, change func(*gateway.JWTMapping) error) (*gateway.JWTMapping, error)
+	DeleteJWTMappings(ctx context.Context, ids []string) (deleted []string, err error)
+	ListJWTMappings(context.Context, store.JWTMappingFilter, store.Page) (mappings []*gateway.JWTMapping, total int, err error)
+
 	SetTotal(ctx context.Context, scope, id string, s gateway.Spend, kind, changed string) error
 	Calls(context.Context, store.CallFilter) ([]spend.Row, error)
 	SpendByDay(context.Context, store.DayFilter) ([]store.DaySpend, error)

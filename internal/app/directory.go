@@ -101,7 +101,7 @@ func (a *App) refresh(ctx context.Context, kind, id string, spent, ours bool) er
 		err = reread(ctx, id, s.AccessGroup, d.PutAccessGroup, d.DeleteAccessGroup)
 	case "deprecated_key":
 		err = reread(ctx, id, s.DeprecatedKey, d.PutDeprecatedKey, d.DeleteDeprecatedKey)
-	case "jwt_mapping":
+	case admin.JWTMappingEntity:
 		err = reread(ctx, id, s.JWTMapping, d.PutJWTMapping, d.DeleteJWTMapping)
 	default:
 		return nil // settings and the like
