@@ -35,6 +35,8 @@ type Health interface {
 	Service(ctx context.Context, name string) error
 	// Spend says how the booking of spend does.
 	Spend() SpendHealth
+	// Limits says where limits are counted, and whether that place is connected.
+	Limits() (over, state string)
 	// Ready says how the database does; the error says why calls cannot be served.
 	Ready(context.Context) (db string, err error)
 }
@@ -70,6 +72,9 @@ func (a *API) ready(ctx context.Context) (status int, b []byte) {
 	}
 	b = wire.AppendString([]byte(`{"status":`), word)
 	b = wire.AppendString(append(b, `,"db":`...), db)
+	over, state := a.Health.Limits()
+	b = wire.AppendString(append(b, `,"limits":{"counted_in":`...), over)
+	b = append(wire.AppendString(append(b, `,"state":`...), state), '}')
 	return status, wire.AppendString(append(b, `,"penstock_version":`...), a.Version)
 }
 
@@ -113,11 +118,18 @@ type bare struct {
 	Error string `json:"mode_error,omitzero"`
 }
 
+// counted says where limits are counted.
+type counted struct {
+	In    string `json:"counted_in"`
+	State string `json:"state"` // connected or disconnected
+}
+
 type endpoints struct {
-	Healthy        []any `json:"healthy_endpoints"`
-	Unhealthy      []any `json:"unhealthy_endpoints"`
-	HealthyCount   int   `json:"healthy_count"`
-	UnhealthyCount int   `json:"unhealthy_count"`
+	Limits         counted `json:"limits"`
+	Healthy        []any   `json:"healthy_endpoints"`
+	Unhealthy      []any   `json:"unhealthy_endpoints"`
+	HealthyCount   int     `json:"healthy_count"`
+	UnhealthyCount int     `json:"unhealthy_count"`
 	// Spend is for administrators.
 	Spend *SpendHealth `json:"spend,omitzero"`
 }
@@ -169,6 +181,7 @@ func (a *API) health(q *request) {
 		asked = a.check(q, shown)
 	}
 	out := endpoints{Healthy: []any{}, Unhealthy: []any{}}
+	out.Limits.In, out.Limits.State = a.Health.Limits()
 	for i := range shown {
 		r, _ := a.Health.Last(shown[i].ID)
 		if targeted {

@@ -65,7 +65,8 @@ type App struct {
 	booker    *spend.Booker
 	box       *secret.Box // opens the secrets in the database
 	directory *auth.Directory
-	counters  *limit.Memory
+	counters  counters
+	sharing   sharing
 	limiter   *limit.Limiter
 	calendar  limit.Calendar
 	relay     *relay.Relay
@@ -173,10 +174,12 @@ func (a *App) build(ctx context.Context) error {
 		return err
 	}
 	a.booker = spend.NewBooker(a.journal, a.store, a.log)
-	a.onStop("booker", a.booker.Close)
-
 	a.calendar = limit.Calendar{Zone: s.Timezone, Reset: s.BudgetResetTime}
-	a.counters = limit.NewMemory(a.calendar)
+	err = a.share(ctx, s, databaseURL(s))
+	a.onStop("booker", a.closeBooker)
+	if err != nil {
+		return err
+	}
 	a.limiter = limit.New(a.counters, time.Now)
 	if err := a.loadWindows(ctx); err != nil {
 		return err

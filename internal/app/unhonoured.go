@@ -17,7 +17,6 @@ func Unhonoured(c *config.Config) []string {
 		what string
 	}{
 		{!router.Strategy(r.Strategy).Known(), "router_settings.routing_strategy: " + r.Strategy + " (simple-shuffle is used)"},
-		{s.RedisURL != "", "redis (limits are counted in this process)"},
 		{s.AllowClientCredentials, "general_settings.allow_client_side_credentials (clients' api_base and api_key are refused)"},
 		{s.OpenWhenStoreDown, "general_settings.allow_requests_on_db_unavailable (keys are in memory anyway)"},
 		{s.AlwaysStreamUsage != nil, "general_settings.always_include_stream_usage (usage is shown if the client asks)"},

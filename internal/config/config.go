@@ -167,9 +167,15 @@ type Server struct {
 	SaltKey            gateway.Secret // LITELLM_SALT_KEY, else the master key
 	DatabaseURL        gateway.Secret // "" keeps everything in DataDir
 	RedisURL           gateway.Secret // redis:// or rediss://, "" if there is none
-	StoreModelInDB     bool
-	DataDir            string // journal and embedded database; "" is the caller's choice
-	JournalFsync       Fsync
+	RedisNodes         []string       // of a cluster, "host:port"; nil if there is only RedisURL
+	RedisNamespace     string         // stands before every key
+	// OnStoreFailure and LimitStoreTimeout are for limits that replicas share:
+	// no call waits longer for them.
+	OnStoreFailure    StoreFailure
+	LimitStoreTimeout time.Duration // 50 ms unless set
+	StoreModelInDB    bool
+	DataDir           string // journal and embedded database; "" is the caller's choice
+	JournalFsync      Fsync
 
 	Access          Access
 	JWT             JWT

@@ -55,6 +55,8 @@ func (l *loader) environmentKeys() []key {
 		bind("REDIS_PASSWORD", secret(), &l.redis.password),
 		bind("REDIS_DB", whole[int](0, 1<<20), &l.redis.db),
 		bind("REDIS_SSL", boolean(), &l.redis.tls),
+		bind("REDIS_NAMESPACE", text(), &l.redis.namespace),
+		bind("REDIS_CLUSTER_NODES", clusterNodes(), &l.redis.nodes),
 		bind("GRACEFUL_SHUTDOWN_TIMEOUT", seconds(), &s.DrainTimeout),
 		bind("LITELLM_DROP_PARAMS", boolean(), &s.DropParams),
 		use("REQUEST_TIMEOUT", seconds(), func(l *loader, d time.Duration) { s.RequestTimeout, r.Timeout = d, d }),

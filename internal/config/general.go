@@ -1,13 +1,8 @@
 package config
 
 import (
-	"net"
-	"net/url"
 	"strconv"
-	"strings"
 	"time"
-
-	"penstock/internal/gateway"
 )
 
 // generalKeys is general_settings.
@@ -59,6 +54,23 @@ func (l *loader) generalKeys() []key {
 		bind("health_check_ignore_transient_errors", boolean(), &s.Health.IgnoreTransient),
 		bind("reject_clientside_metadata_tags", boolean(), &s.RejectClientTags),
 		bind("forward_client_headers_to_llm_api", boolean(), &s.ForwardHeaders),
+		custom("on_store_failure", "local_share, open or closed, or a mapping of requests, tokens, parallel and budgets to them", storeFailure),
+		bind("limit_store_timeout", seconds(), &s.LimitStoreTimeout),
+		use("fail_closed_rate_limit_enforcement", boolean(), func(l *loader, closed bool) {
+			if closed {
+				f := &l.cfg.Server.OnStoreFailure
+				f.Requests, f.Tokens, f.Parallel = "closed", "closed", "closed"
+			}
+		}),
+		use("fail_closed_budget_enforcement", boolean(), func(l *loader, closed bool) {
+			if closed {
+				l.cfg.Server.OnStoreFailure.Budgets = "closed"
+			}
+		}),
+		custom("coordination_redis", "a mapping", func(l *loader, n *node) {
+			l.redis = redisParts{} // it wins over all others
+			l.apply(n, redisKeys(&l.redis))
+		}),
 	}
 	ks = append(ks, l.accessKeys()...)
 	ks = append(ks, l.jwtKeys()...)
@@ -86,8 +98,7 @@ func (l *loader) generalKeys() []key {
 		"forward_llm_provider_auth_headers", "use_client_credentials_pass_through_routes", "missing_session_id",
 		"expose_fallback_errors_to_caller", "dangerously_allow_mock_testing_request_params",
 		"include_call_id_in_error_body", "key_management_system",
-		"key_management_settings", "coordination_redis", "fail_closed_rate_limit_enforcement",
-		"fail_closed_budget_enforcement",
+		"key_management_settings",
 		"enable_oauth2_auth", "ui_access_mode",
 		"disable_auto_add_proxy_admin_to_teams", "encryption_algorithm",
 		"enable_drain_endpoint", "drain_endpoint_token",
@@ -128,39 +139,5 @@ func userHeaders(l *loader, n *node) {
 		case role != "":
 			l.ignore(item, "litellm_user_role "+strconv.Quote(role)+": "+notYet)
 		}
-	}
-}
-
-// redisParts is where Redis is, as far as it has been said.
-type redisParts struct {
-	url      gateway.Secret
-	host     string
-	port     int
-	username string
-	password gateway.Secret
-	db       int
-	tls      bool
-}
-
-func (l *loader) finishRedis() {
-	r := l.redis
-	switch {
-	case r.url != "":
-		l.cfg.Server.RedisURL = r.url
-	case r.host != "":
-		if r.port == 0 {
-			r.port = 6379
-		}
-		u := url.URL{Scheme: "redis", Host: net.JoinHostPort(strings.Trim(r.host, "[]"), strconv.Itoa(r.port))}
-		if r.tls {
-			u.Scheme = "rediss"
-		}
-		if r.username != "" || r.password != "" {
-			u.User = url.UserPassword(r.username, r.password.Reveal())
-		}
-		if r.db != 0 {
-			u.Path = "/" + strconv.Itoa(r.db)
-		}
-		l.cfg.Server.RedisURL = gateway.Secret(u.String())
 	}
 }

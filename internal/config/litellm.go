@@ -109,6 +109,7 @@ func (l *loader) litellmKeys() []key {
 		bind("block_requests_for_models_without_pricing", boolean(), &s.BlockUnpriced),
 		bind("extra_spend_tag_headers", words(), &s.SpendTagHeaders),
 		bind("require_auth_for_metrics_endpoint", boolean(), &s.RequireMetricsAuth),
+		custom("cache_params", "a mapping", sharedRedis),
 	}
 	ks = append(ks, later(python, "custom_provider_map", "post_call_rules", "pre_call_rules")...)
 	ks = append(ks, later(unchecked, "guardrails", "key_generation_settings", "key_alias_pattern", "tag_budget_config",
@@ -117,7 +118,7 @@ func (l *loader) litellmKeys() []key {
 	ks = append(ks, later(notHere, "enable_preview_features", "aiohttp_trust_env", "enable_redis_auth_cache",
 		"route_all_chat_openai_to_responses")...)
 	return append(ks, later(notYet, "modify_params", "num_retries_per_request", "service_callback", "service_callbacks",
-		"audit_log_callbacks", "store_audit_logs", "cache", "cache_params", "redact_messages_in_exceptions",
+		"audit_log_callbacks", "store_audit_logs", "cache", "redact_messages_in_exceptions",
 		"log_raw_request_response", "standard_logging_payload_excluded_fields", "global_disable_no_log_param",
 		"langfuse_enable_update_trace_keys", "default_team_settings", "default_internal_user_params",
 		"default_team_params",

@@ -65,7 +65,7 @@ func TestTheWholeExampleLoads(t *testing.T) {
 		keys = append(keys, i.Key)
 	}
 	if got, want := strings.Join(keys, "\n"), strings.Join([]string{
-		"litellm_settings.cache", "litellm_settings.cache_params",
+		"litellm_settings.cache", "litellm_settings.cache_params.ttl",
 		"litellm_settings.callbacks[1]", "litellm_settings.success_callback[1]", "litellm_settings.s3_callback_params",
 		"general_settings.alerting",
 		"general_settings.pass_through_endpoints", "guardrails",

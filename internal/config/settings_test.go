@@ -203,6 +203,10 @@ func TestRedis(t *testing.T) {
 		{"a URL in the environment", "model_list: []", env{"REDIS_URL": "redis://e:1"}, "redis://e:1"},
 		{"a host in the file wins over a URL in the environment", "router_settings: {redis_host: f, redis_port: 7, redis_password: p, redis_db: 2}", env{"REDIS_URL": "redis://e:1"}, "redis://:p@f:7/2"},
 		{"the environment fills in what the file leaves out", "router_settings: {redis_host: f}", env{"REDIS_PASSWORD": "p", "REDIS_SSL": "true"}, "rediss://:p@f:6379"},
+		{"limits are counted in the cache's Redis", "litellm_settings: {cache_params: {type: redis, host: c, port: 9, password: q}}", env{"REDIS_HOST": "e"}, "redis://:q@c:9"},
+		{"but not in a cache that is none", "litellm_settings: {cache_params: {type: s3, host: c}}", env{"REDIS_HOST": "e"}, "redis://e:6379"},
+		{"a Redis of their own wins", "litellm_settings: {cache_params: {host: c}}\ngeneral_settings: {coordination_redis: {host: own, ssl: true}}", env{"REDIS_PASSWORD": "p"}, "rediss://own:6379"},
+		{"a cluster", "model_list: []", env{"REDIS_CLUSTER_NODES": `[{"host":"n1","port":7001},{"host":"n2"}]`, "REDIS_PASSWORD": "p"}, "redis://:p@n1:7001"},
 		{"a URL in the file wins over a host in it", "router_settings: {redis_host: f, redis_url: redis://u}", nil, "redis://u"},
 		{"an IPv6 host gets brackets", "router_settings: {redis_host: '::1'}", nil, "redis://[::1]:6379"},
 	} {

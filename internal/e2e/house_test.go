@@ -100,19 +100,33 @@ type house struct {
 	exited chan error
 }
 
+// provider starts a mock provider and returns its address.
+func provider(t *testing.T) (*mock.Server, string) {
+	t.Helper()
+	m := mock.New(mock.Options{Keep: 10_000})
+	up := httptest.NewServer(m)
+	t.Cleanup(func() { m.Close(); up.CloseClientConnections(); up.Close() })
+	return m, up.URL
+}
+
 // open starts a gateway. config is a YAML template in which MOCK stands for
 // the mock provider's address; "" is no configuration at all.
 func open(t *testing.T, config string, env ...string) *house {
 	t.Helper()
+	m, url := provider(t)
+	return openOn(t, m, url, config, env...)
+}
+
+// openOn is open for a provider that others use too.
+func openOn(t *testing.T, m *mock.Server, url, config string, env ...string) *house {
+	t.Helper()
 	if err := sources(); err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, mock: mock.New(mock.Options{}), dir: t.TempDir(), env: env}
-	up := httptest.NewServer(h.mock)
-	t.Cleanup(func() { h.mock.Close(); up.CloseClientConnections(); up.Close() })
+	h := &house{t: t, mock: m, dir: t.TempDir(), env: env}
 	if config != "" {
 		h.config = filepath.Join(h.dir, "config.yaml")
-		h.write(strings.ReplaceAll(config, "MOCK", up.URL))
+		h.write(strings.ReplaceAll(config, "MOCK", url))
 	}
 	h.start()
 	t.Cleanup(func() {

@@ -73,6 +73,22 @@ func (h *Hold) Reset() {
 	h.settled.Store(false)
 }
 
+// Recorded says that the settled call is in the journal: from now on the ledger
+// vouches for what it cost, and a lease need not hold it once that is booked.
+func (h *Hold) Recorded() {
+	for i := range h.entries {
+		e := &h.entries[i]
+		if e.lease == nil || e.used == 0 || e.take.Limit.Kind != Money {
+			continue
+		}
+		e.lease.mu.Lock()
+		e.lease.ended -= e.used
+		e.lease.settled += e.used
+		e.lease.mu.Unlock()
+		e.used = 0
+	}
+}
+
 // entry is what a call has of one limit.
 type entry struct {
 	cell   *cell
@@ -80,6 +96,7 @@ type entry struct {
 	take   Take
 	meter  int
 	taken  int64
+	used   int64 // of a leased budget, once settled
 	left   int64 // after this call was admitted
 	second int64 // of sliding kinds
 	start  time.Time

@@ -54,8 +54,9 @@ type lease struct {
 	owed int64  // of free: what calls waited for that have not come to take it yet
 
 	// Of money: from settling to the books.
-	settled  int64 // settled since the flush that is under way began
-	flushing int64 // settled before it
+	ended    int64 // of calls that have ended, and are not in the journal yet
+	settled  int64 // in the journal since the flush that is under way began
+	flushing int64 // in the journal before it
 	askBase  int64 // to be told
 	askAt    int64
 	askAdd   int64
@@ -65,6 +66,7 @@ type lease struct {
 	short   *round    // of the call that is being refused
 	tries   uint      // others were asked to give back
 	retryAt time.Time // when the store is asked again after that
+	deaf    time.Time // until when nobody is asked, because that did not help
 
 	outage int64       // in which share was worked out
 	share  int64       // of what was left, ours while the store is away
@@ -76,6 +78,7 @@ type round struct {
 	done   chan struct{}
 	need   int64
 	wish   int64
+	least  int64     // what the smallest of them needs
 	until  time.Time // nobody waits longer
 	into   *round    // the one that it waits for instead
 	merged []*round
@@ -272,7 +275,7 @@ func (le *lease) settle(taken, used, second int64) {
 	case budget:
 		le.busy += used - taken
 		le.free += taken - used
-		le.settled += used
+		le.ended += used
 	}
 	if le.free < 0 || le.free > 2*le.keep() {
 		le.s.kick(le)
@@ -308,6 +311,9 @@ func (le *lease) join(need, wish int64, until time.Time) *round {
 	}
 	le.next.need += need
 	le.next.wish += max(wish, need)
+	if le.next.least == 0 || need < le.next.least {
+		le.next.least = need
+	}
 	if until.After(le.next.until) {
 		le.next.until = until
 	}
@@ -345,6 +351,9 @@ func (le *lease) compose(now time.Time) *Ask {
 		Meter: le.meter, Amount: le.amount, Epoch: le.s.epoch, Seq: le.s.seq.Add(1), Fresh: !le.known, Replicas: le.s.replicas.Load(),
 		Keep: le.busy + free, Need: max(need-own, 0), Idle: max(own-need, 0),
 		Base: le.askBase, BaseAt: le.askAt, Add: le.askAdd,
+	}
+	if le.pendR != nil && need > 0 {
+		a.Scrap, a.Least = min(own, need), le.pendR.least
 	}
 	a.Wish = max(wish-max(own, need), 0)
 	a.Spare = max(spare-max(own-wish, 0), 0)
@@ -389,7 +398,7 @@ func (le *lease) played(g *Grant, sent time.Time) {
 }
 
 // spent is what of the budget is spent, as far as this replica knows.
-func (le *lease) spent() int64 { return le.base + le.settled + le.flushing }
+func (le *lease) spent() int64 { return le.base + le.ended + le.settled + le.flushing }
 
 // due reports whether the store must hear of the lease.
 func (le *lease) due(now time.Time) bool {
@@ -411,7 +420,7 @@ func (le *lease) due(now time.Time) bool {
 // over reports whether nothing is left to look after.
 func (le *lease) over(now time.Time) bool {
 	return le.told == 0 && le.busy == 0 && le.free == 0 && len(le.out) == 0 && le.pend == nil && le.next == nil &&
-		!le.queued && !le.flying && !le.wantBase && le.settled+le.flushing == 0 && now.Sub(le.last) > idleAfter
+		!le.queued && !le.flying && !le.wantBase && le.ended+le.settled+le.flushing == 0 && now.Sub(le.last) > idleAfter
 }
 
 // fail ends the round of an ask whose fate is not known. The ask is sent again,
@@ -443,6 +452,10 @@ func (le *lease) answer(g *Grant, sent time.Time) {
 			return
 		case Superseded:
 			le.s.supersede()
+		case Lost:
+			if le.told > 0 {
+				le.s.resync.Store(true) // it has lost more than this
+			}
 		}
 		le.known, le.free = false, min(le.free, 0)
 		le.again = true
@@ -452,7 +465,11 @@ func (le *lease) answer(g *Grant, sent time.Time) {
 	if r == nil {
 		return
 	}
-	if now := le.s.clock(); g.Short && g.Idle > 0 && now.Before(r.until) {
+	if now := le.s.clock(); g.Short && g.Idle > 0 && now.Before(r.until) && !now.Before(le.deaf) {
+		if le.free-le.owed >= max(r.least, 1) {
+			le.finish(r) // there is enough for some: the rest asks again
+			return
+		}
 		// Others hold what they do not use: they are asked for it, and so is the
 		// store once more in a moment.
 		le.rejoin(r)
@@ -468,6 +485,9 @@ func (le *lease) answer(g *Grant, sent time.Time) {
 			le.s.kick(le)
 		})
 		return
+	}
+	if g.Short && g.Idle > 0 && le.tries > 0 {
+		le.deaf = sent.Add(deafFor) // who holds it does not hear: perhaps it is dead
 	}
 	le.tries = 0
 	r.short, r.rate, r.others = g.Short, g.Rate, g.Taken-g.Held
@@ -486,7 +506,7 @@ func (le *lease) rejoin(r *round) {
 	default:
 		n := le.next
 		n.need, n.wish, n.merged = n.need+r.need, n.wish+r.wish, append(n.merged, r)
-		r.into = n
+		r.into, n.least = n, min(n.least, r.least)
 		if r.until.After(n.until) {
 			n.until = r.until
 		}

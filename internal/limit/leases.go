@@ -38,6 +38,7 @@ const (
 	idleAfter  = 10 * time.Second // what was not used for so long is given back
 	askers     = 4                // asks under way at once, of a batch each
 	batch      = 128
+	deafFor    = time.Second
 	recallWait = 2 * time.Millisecond // at first, then twice as long each time
 )
 
@@ -78,9 +79,14 @@ type Leases struct {
 	replicas atomic.Int64
 	down     atomic.Bool
 	outage   atomic.Int64 // counts them
+	resync   atomic.Bool  // every lease is told anew
+	waits    atomic.Int64 // calls that waited for the store
+	longest  atomic.Int64 // of these waits, in ns
 	asks     atomic.Int64
 	failures atomic.Int64
 	since    atomic.Int64 // of the outage, Unix ns
+
+	booking sync.Mutex // one flush at a time
 
 	mu      sync.Mutex
 	all     map[Meter]*lease
@@ -112,7 +118,8 @@ func NewLeases(o LeaseOptions) *Leases {
 		s.policies[k] = p
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.beat()
+	// The first time it may take longer: there is a connection to make.
+	s.beat(max(o.Deadline, time.Second))
 	for range askers {
 		s.wg.Go(s.asker)
 	}
@@ -187,8 +194,17 @@ func (s *Leases) Reserve(_ context.Context, now time.Time, h *Hold, takes []Take
 	if !wait {
 		return f
 	}
+	start := s.o.Now()
 	timer := time.NewTimer(s.o.Deadline)
-	defer timer.Stop()
+	defer func() {
+		timer.Stop()
+		s.waits.Add(1)
+		for took, was := int64(s.o.Now().Sub(start)), s.longest.Load(); took > was; was = s.longest.Load() {
+			if s.longest.CompareAndSwap(was, took) {
+				break
+			}
+		}
+	}()
 	for wait {
 		for i := range h.joins {
 			if h.late {
@@ -361,14 +377,14 @@ func (s *Leases) beater() {
 		case <-s.ctx.Done():
 			return
 		case <-time.After(wait):
-			s.beat()
+			s.beat(s.o.Deadline)
 		}
 	}
 }
 
 // beat says that we are alive, and closes the breaker when the store is back.
-func (s *Leases) beat() {
-	ctx, cancel := context.WithTimeout(s.ctx, s.o.Deadline)
+func (s *Leases) beat(within time.Duration) {
+	ctx, cancel := context.WithTimeout(s.ctx, within)
 	defer cancel()
 	start := s.o.Now()
 	p, err := s.shared.Beat(ctx, *s.name.Load())
@@ -380,6 +396,7 @@ func (s *Leases) beat() {
 	half := s.o.Now().Sub(start) / 2
 	s.offset.Store(int64(p.Now.Sub(start.Add(half))))
 	if s.down.Swap(false) {
+		s.resync.Store(true)
 		s.log.Info("shared counters answer again", "after", s.o.Now().Sub(time.Unix(0, s.since.Load())).Round(time.Millisecond).String())
 	}
 }
@@ -391,10 +408,11 @@ func (s *Leases) care() {
 		return
 	}
 	now := s.clock()
+	all := s.resync.Swap(false)
 	for _, le := range s.leases() {
 		le.mu.Lock()
 		switch {
-		case le.due(now):
+		case le.due(now), all && (le.told != 0 || le.busy != 0):
 			le.retryAt = time.Time{}
 			s.kick(le)
 		case le.over(now):
@@ -417,6 +435,8 @@ func (s *Leases) books() {
 }
 
 func (s *Leases) bookOnce(ctx context.Context) {
+	s.booking.Lock()
+	defer s.booking.Unlock()
 	now := s.clock()
 	var list []*lease
 	flush := false
@@ -444,11 +464,12 @@ func (s *Leases) bookOnce(ctx context.Context) {
 			return // the database is away: what is spent stays held
 		}
 	}
-	s.readBases(ctx, list)
+	s.readBases(ctx, list, true)
 }
 
-// readBases reads what the books hold of each lease's budget.
-func (s *Leases) readBases(ctx context.Context, list []*lease) {
+// readBases reads what the books hold of each lease's budget. flushed says that
+// all that was being flushed is in them.
+func (s *Leases) readBases(ctx context.Context, list []*lease, flushed bool) {
 	at := s.clock()
 	accounts := make([]Account, len(list))
 	for i, le := range list {
@@ -457,18 +478,20 @@ func (s *Leases) readBases(ctx context.Context, list []*lease) {
 	sums, err := s.ledger.Spent(ctx, accounts)
 	for i, le := range list {
 		le.mu.Lock()
-		switch {
-		case err == nil && (s.ledger.Common() || le.wantBase):
+		switch kept := err == nil && sums[i] != Unkept; {
+		case kept && (s.ledger.Common() || le.wantBase):
 			le.askBase, le.askAt = sums[i], at.UnixMicro()
 			le.base, le.reread = sums[i], at
-		case err != nil && le.wantBase:
+		case le.wantBase:
 			// What we knew when we started, until the books can be read.
 			le.askBase, le.askAt = le.hint, 1
-		}
-		if err == nil {
-			if !s.ledger.Common() && !le.wantBase {
+			if err == nil && flushed {
 				le.askAdd += le.flushing
 			}
+		case err == nil && flushed:
+			le.askAdd += le.flushing
+		}
+		if err == nil && flushed {
 			le.busy -= le.flushing
 			le.flushing = 0
 		}
@@ -491,7 +514,22 @@ func (s *Leases) reader() {
 		s.reads = nil
 		s.mu.Unlock()
 		ctx, cancel := context.WithTimeout(s.ctx, 2*time.Second)
-		s.readBases(ctx, list)
+		flushed := false
+		if !s.ledger.Common() {
+			// What is booked is added to the base: none of it may be in it already.
+			s.booking.Lock()
+			for _, le := range list {
+				le.mu.Lock()
+				le.flushing += le.settled
+				le.settled = 0
+				le.mu.Unlock()
+			}
+			flushed = s.ledger.Flush(ctx) == nil
+		}
+		s.readBases(ctx, list, flushed)
+		if !s.ledger.Common() {
+			s.booking.Unlock()
+		}
 		cancel()
 	}
 }
@@ -535,8 +573,8 @@ func (s *Leases) recalled(m Meter) {
 	le.mu.Lock()
 	defer le.mu.Unlock()
 	le.tight = now.Add(TightFor)
-	if le.free > 0 {
-		s.kick(le)
+	if le.known {
+		s.kick(le) // though nothing is free: whoever asked thinks that something is
 	}
 }
 
@@ -580,6 +618,8 @@ type LeaseStats struct {
 	Asks     int64 // so far
 	Failures int64
 	Outages  int64
+	Waits    int64         // calls that waited for the store
+	Longest  time.Duration // of these waits
 	Down     bool
 	Since    time.Time // of the outage, if Down
 }
@@ -591,6 +631,7 @@ func (s *Leases) Stats() LeaseStats {
 	s.mu.Unlock()
 	st := LeaseStats{
 		Replicas: s.replicas.Load(), Leases: n, Asks: s.asks.Load(), Failures: s.failures.Load(), Outages: s.outage.Load(), Down: s.down.Load(),
+		Waits: s.waits.Load(), Longest: time.Duration(s.longest.Load()),
 	}
 	if st.Down {
 		st.Since = time.Unix(0, s.since.Load())

@@ -252,10 +252,11 @@ func (m *Memory) Spent(s Scope, w Window, now time.Time) (int64, bool) {
 	for i := range c.meters {
 		if mt := &c.meters[i]; mt.kind == Money && mt.model == "" && mt.window == w {
 			mt.roll(now, m.calendar)
-			if mt.lease != nil {
-				return mt.lease.spent(), true
+			if le := mt.lease; le != nil {
+				// The books know better, but for what they do not have yet.
+				return le.spent(), le.spent() != le.base
 			}
-			return mt.used, m.leases == nil // alone, or nobody knows what others spend
+			return mt.used, m.leases == nil
 		}
 	}
 	return 0, false

@@ -183,6 +183,7 @@ func (m *meter) settle(e *entry, h *Hold, a *Actual) {
 	used := Kinds[m.kind].After(a)
 	l := e.take.Limit
 	if e.lease != nil {
+		e.used = used
 		e.lease.settle(e.taken, used, e.second)
 	}
 	switch {

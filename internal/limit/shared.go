@@ -135,7 +135,12 @@ type Ask struct {
 	Need  int64 // on top, as much as fits: calls are waiting for it
 	Wish  int64 // further, if Need fits: calls would be capped without it
 	Spare int64 // further, if there is plenty: for calls to come
-	Idle  int64 // how much of Keep is not in use
+	Idle  int64 // how much of Keep nobody here has a use for
+	// Scrap is how much of Keep waits for more: if with what is needed and fits
+	// it does not come to Least, which is what the smallest call needs, it is of
+	// no use here and given back. What is more than a multiple of it counts as
+	// not in use.
+	Scrap, Least int64
 
 	Used []Second // of rates: used since the last ask, by second
 
@@ -197,11 +202,15 @@ type Account struct {
 	Further bool
 }
 
+// Unkept is what Ledger.Spent returns for a budget that it keeps no sum of.
+const Unkept = -1
+
 // Ledger is where spend is booked.
 type Ledger interface {
 	// Flush returns when all that was settled before the call is booked.
 	Flush(ctx context.Context) error
-	// Spent returns what is booked in each window, in the order of accounts.
+	// Spent returns what is booked in each window, in the order of accounts, and
+	// Unkept where no such sum is kept.
 	Spent(ctx context.Context, accounts []Account) ([]int64, error)
 	// Common reports whether all replicas book in the same ledger.
 	Common() bool

@@ -103,12 +103,13 @@ func args(replica string, a *limit.Ask, now int64) []string {
 	if a.Fresh {
 		fresh = "1"
 	}
-	out := append(make([]string, 0, 23+2*len(a.Used)),
+	out := append(make([]string, 0, 25+2*len(a.Used)),
 		replica, n(a.Epoch), n(a.Seq), fresh, spanName(span),
 		n(a.Amount), n(a.Keep), n(a.Need), n(a.Wish), n(a.Spare), n(a.Idle),
 		n(a.Base), n(a.BaseAt), n(a.Add),
 		n(max(a.Replicas, 1)), n(a.Until), n(now),
-		us(limit.LeaseTTL), us(span.Grace()), us(limit.TightFor), n(limit.Slices), us(limit.BaseSettles), n(int64(limit.Sliding/time.Second)))
+		us(limit.LeaseTTL), us(span.Grace()), us(limit.TightFor), n(limit.Slices), us(limit.BaseSettles), n(int64(limit.Sliding/time.Second)),
+		n(a.Scrap), n(a.Least))
 	for _, u := range a.Used {
 		out = append(out, n(u.At), n(u.N))
 	}

@@ -9,6 +9,7 @@ local amount, keep, need, wish, spare, idle = tonumber(ARGV[6]), tonumber(ARGV[7
 local newBase, newAt, add = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14])
 local replicas, forget, now = tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
 local ttl, grace, tightFor, slices, settles, window = tonumber(ARGV[18]), tonumber(ARGV[19]), tonumber(ARGV[20]), tonumber(ARGV[21]), tonumber(ARGV[22]), tonumber(ARGV[23])
+local scrap, least = tonumber(ARGV[24]), tonumber(ARGV[25])
 
 local key = KEYS[1]
 if now == 0 then
@@ -81,7 +82,7 @@ if not me or reborn or seq > me.seq then
 		base = base + add
 		redis.call('HSET', key, 'base', int(base))
 	end
-	for i = 24, #ARGV, 2 do
+	for i = 26, #ARGV, 2 do
 		count(tonumber(ARGV[i]), tonumber(ARGV[i + 1]))
 	end
 	local left = math.max(amount - sum() - keep, 0)
@@ -89,6 +90,11 @@ if not me or reborn or seq > me.seq then
 	if got < need then
 		short = now
 		redis.call('HSET', key, 'short', int(short))
+		if scrap + got < least then
+			got = -scrap
+		elseif least > 0 then
+			idle = idle + (scrap + got) % least
+		end
 	else
 		local more = math.min(wish, left - got)
 		if now >= short + tightFor then

@@ -18,6 +18,8 @@ import (
 type Options struct {
 	// URL is redis://, rediss:// or unix://, with user, password and database.
 	URL gateway.Secret
+	// Nodes are where a cluster may be found, "host:port"; the URL says the rest.
+	Nodes []string
 	// Namespace stands before every key, for a Redis that others use too.
 	Namespace string
 	// Now is the clock of a test; nil is the server's, which all replicas share.
@@ -47,6 +49,9 @@ func Open(o Options) (*DB, error) {
 	}
 	if option.TLSConfig != nil {
 		option.TLSConfig.MinVersion = tls.VersionTLS12
+	}
+	if len(o.Nodes) > 0 {
+		option.InitAddress = o.Nodes
 	}
 	option.ClientName = "penstock"
 	option.Dialer.Timeout = time.Second

@@ -109,6 +109,8 @@ func (l *line) settle(e *gateway.Error) {
 	l.windows()
 	l.row.Why = l.why(e)
 	l.end()
+	l.hold.Recorded()
+	l.attempt.Recorded()
 	if used := &l.row.Usage; e == nil && l.c.Op == gateway.Chat && used.Completion > 0 && l.c.Route != checkRoute {
 		l.r.Outputs.Observe(l.c.Group, used.Completion/max(l.c.Ask.Choices, 1))
 	}

@@ -173,7 +173,9 @@ func appendAsk(dst []byte, name string, a *limit.Ask) ([]byte, error) {
 		}
 		dst = strconv.AppendInt(append(strconv.AppendInt(dst, u.At, 10), ','), u.N, 10)
 	}
-	return append(dst, "]]"...), nil
+	dst = strconv.AppendInt(append(dst, "],"...), a.Scrap, 10)
+	dst = strconv.AppendInt(append(dst, ','), a.Least, 10)
+	return append(dst, ']'), nil
 }
 
 // Beat implements limit.Shared.

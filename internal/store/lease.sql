@@ -17,7 +17,7 @@ CREATE UNLOGGED TABLE IF NOT EXISTS lease_replicas (
 
 -- One step of each meter: limit.Shared.Apply says what it means. An ask is an
 -- array: meter, span, amount, epoch, seq, fresh, keep, need, wish, spare, idle,
--- base, base_at, add, replicas, until, grace, used [second, n, ...]. A grant is
+-- base, base_at, add, replicas, until, grace, used [second, n, ...], scrap, least. A grant is
 -- an array: status, held, taken, base, idle, short, tight, [second, n, ...].
 -- Times are in microseconds; asks come sorted by meter, so that two calls never
 -- wait for each other in a circle.
@@ -99,6 +99,11 @@ BEGIN
             unused := (ask->>10)::BIGINT;
             IF got < a_need THEN
                 m.short_at := now_us;
+                IF (ask->>18)::BIGINT + got < (ask->>19)::BIGINT THEN
+                    got := -(ask->>18)::BIGINT;
+                ELSIF (ask->>19)::BIGINT > 0 THEN
+                    unused := unused + ((ask->>18)::BIGINT + got) % (ask->>19)::BIGINT;
+                END IF;
             ELSE
                 more := least((ask->>8)::BIGINT, room - got);
                 IF now_us >= m.short_at + tight_for THEN

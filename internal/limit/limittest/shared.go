@@ -49,6 +49,13 @@ func steps(t *testing.T, open func(t *testing.T, now func() time.Time) limit.Sha
 			{by: "two", ask: limit.Ask{Amount: 10, Keep: 2}, want: limit.Grant{Held: 2, Taken: 6, Tight: true}},
 			{ask: limit.Ask{Amount: 10, Keep: 4, Need: 3}, want: limit.Grant{Held: 7, Taken: 9, Tight: true}},
 		}},
+		{"what is too little for any call is given back", money, []said{
+			{ask: limit.Ask{Fresh: true, Amount: 10, Need: 3, BaseAt: at}, want: limit.Grant{Held: 3, Taken: 3}},
+			{by: "two", ask: limit.Ask{Fresh: true, Amount: 10, Need: 6}, want: limit.Grant{Held: 6, Taken: 9}},
+			{ask: limit.Ask{Amount: 10, Keep: 3, Need: 2, Scrap: 3, Least: 5}, want: limit.Grant{Taken: 6, Short: true, Tight: true}},
+			{by: "two", ask: limit.Ask{Amount: 10, Keep: 6, Need: 7, Scrap: 2, Least: 5}, want: limit.Grant{Held: 10, Taken: 10, Short: true, Tight: true}},
+			{ask: limit.Ask{Amount: 10, Need: 1}, want: limit.Grant{Taken: 10, Idle: 1, Short: true, Tight: true}},
+		}},
 		{"a wish is granted if the need fits, and something for later if there is plenty", rate, []said{
 			{ask: limit.Ask{Fresh: true, Amount: 1000, Need: 10, Wish: 90, Spare: 500, Replicas: 3}, want: limit.Grant{Held: 175, Taken: 175}},
 			{by: "two", ask: limit.Ask{Fresh: true, Amount: 1000, Need: 10, Spare: 20, Replicas: 3}, want: limit.Grant{Held: 30, Taken: 205, Idle: 165}},

@@ -173,6 +173,12 @@ func (s *Store) apply(replica string, a *limit.Ask) limit.Grant {
 		idle := a.Idle
 		if short = got < a.Need; short {
 			m.shortAt = now
+			switch {
+			case a.Scrap+got < a.Least:
+				got = -a.Scrap
+			case a.Least > 0:
+				idle += (a.Scrap + got) % a.Least
+			}
 		} else {
 			more := min(a.Wish, left-got)
 			if !m.tight(now) {
