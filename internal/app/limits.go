@@ -113,31 +113,58 @@ func (a *App) sweep(ctx context.Context) {
 	}
 }
 
-// rules is what the configuration says about limits.
-func rules(c *config.Config) *limit.Rules {
-	byName := func(m map[string]gateway.Limits) map[string]*gateway.Limits {
-		out := make(map[string]*gateway.Limits, len(m))
-		for name, l := range m {
-			out[name] = &l
-		}
-		return out
-	}
+// rules is what the configuration says about limits. The rates and slots of
+// deployments are the router's to keep, but where replicas share limits, which it
+// does not know of.
+func (a *App) rules(c *config.Config, models []gateway.Deployment) *limit.Rules {
 	s, r := &c.Server, &c.Router
-	return &limit.Rules{
+	out := &limit.Rules{
 		KeyParallel: s.DefaultKeyParallel, KeySoftBudget: s.DefaultSoftBudget, UserBudgetsInTeams: s.UserBudgetsInTeams,
-		Deployments: byName(r.DeploymentBudgets), Providers: byName(r.ProviderBudgets),
+		Deployments: map[string]*gateway.Limits{}, Providers: map[string]*gateway.Limits{},
 	}
+	for name, l := range r.ProviderBudgets {
+		out.Providers[name] = &l
+	}
+	shared := s.RedisURL != "" || a.store.Dialect() == "postgres"
+	positive := func(n int64) *int64 {
+		if n <= 0 {
+			return nil
+		}
+		return &n
+	}
+	for i := range models {
+		d := &models[i]
+		l := r.DeploymentBudgets[d.ID]
+		if shared {
+			l.Parallel = positive(d.MaxParallel)
+			if r.EnforceRateLimits {
+				l.RPM, l.TPM = positive(d.RPM), positive(d.TPM)
+			}
+		}
+		if l.Budget != nil || l.Parallel != nil || l.RPM != nil || l.TPM != nil {
+			out.Deployments[d.ID] = &l
+		}
+	}
+	return out
 }
 
-// rooms tells the router which deployments have spent their budget.
+// rooms tells the router which deployments have used up a limit.
 type rooms struct{ *limit.Limiter }
 
 // Room implements router.Room.
 func (r rooms) Room(d *gateway.Deployment) gateway.Filter {
-	if r.Limiter.Room(d) {
+	kind, ok := r.Limiter.Room(d)
+	switch {
+	case ok:
 		return gateway.NoFilter
+	case kind == limit.Requests:
+		return gateway.FilterRPM
+	case kind == limit.Parallel:
+		return gateway.FilterParallel
+	case kind == limit.Money:
+		return gateway.FilterBudget
 	}
-	return gateway.FilterBudget
+	return gateway.FilterTPM
 }
 
 var countTokens = map[string]relay.CountTokens{"total": relay.AllTokens, "input": relay.InputOnly, "output": relay.OutputOnly}

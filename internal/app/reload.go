@@ -149,7 +149,7 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 		Policy:     &auth.Policy{Access: c.Server.Access, RequireUser: c.Server.EnforceUserParam, RejectTags: c.Server.RejectClientTags},
 		UserHeader: c.Server.UserHeader, EndUserBudget: c.Server.EndUserBudgetID, ModelAliases: c.Server.ModelAliases,
 	}
-	a.limiter.SetRules(rules(c))
+	a.limiter.SetRules(a.rules(c, models))
 	a.snapshot.Store(s)
 	a.loaded.Store(l)
 	a.exports.swap(destinations)

@@ -80,8 +80,10 @@ func TestEveryBudgetWindowGoesOnAfterARestart(t *testing.T) {
 		}
 		a.limiter.Settle(h, &limit.Actual{Requests: 1, Money: 100})
 		book(t, db, "d", 100, h)
-		if start().limiter.Room(d) || start().limiter.Room(&gateway.Deployment{ID: "d", Provider: "other"}) || start().limiter.Room(&gateway.Deployment{ID: "x", Provider: "openai"}) {
-			t.Error("after the restart there is room again")
+		for _, d := range []*gateway.Deployment{d, {ID: "d", Provider: "other"}, {ID: "x", Provider: "openai"}} {
+			if kind, ok := start().limiter.Room(d); ok || kind != limit.Money {
+				t.Errorf("%s of %s has room again after the restart", d.ID, d.Provider)
+			}
 		}
 	})
 }

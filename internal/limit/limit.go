@@ -16,9 +16,9 @@ type Counter interface {
 	// in h; otherwise it returns what refused. Takes of one set stand together,
 	// and sets in the order of their scopes; h keeps takes until it is settled.
 	Reserve(ctx context.Context, now time.Time, h *Hold, takes []Take, size *Size) *Refusal
-	// Room reports whether all takes have anything left. It takes nothing and
-	// does not wait.
-	Room(now time.Time, takes []Take) bool
+	// Room reports whether all takes have anything left, and the kind of one that
+	// has not. It takes nothing and does not wait.
+	Room(now time.Time, takes []Take) (Kind, bool)
 	// Carry has the scope's own budget go on in another window, after its
 	// duration was changed. What was spent stays spent; it returns the start of
 	// the new window, and how much more that is than what it had counted.

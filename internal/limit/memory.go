@@ -180,16 +180,16 @@ func (m *Memory) reserve(now time.Time, h *Hold, takes []Take, size *Size) (*Ref
 }
 
 // Room implements Counter.
-func (m *Memory) Room(now time.Time, takes []Take) bool {
+func (m *Memory) Room(now time.Time, takes []Take) (Kind, bool) {
 	for _, t := range takes {
 		c := m.lock(t.Set)
 		ok := c.meters[c.meter(t, now, m.calendar)].any(t.Limit, now)
 		c.mu.Unlock()
 		if !ok && !t.Limit.Shadow {
-			return false
+			return t.Limit.Kind, false
 		}
 	}
-	return true
+	return 0, true
 }
 
 // Settle implements Counter.

@@ -227,3 +227,44 @@ func TestSoftBudget(t *testing.T) {
 		t.Errorf("the next day: told %d times, want 1", got)
 	}
 }
+
+func TestLimitsOfDeploymentsAndProviders(t *testing.T) {
+	one, two := int64(1), int64(2)
+	now := limittest.Epoch
+	d, other := &gateway.Deployment{ID: "d", Provider: "p"}, &gateway.Deployment{ID: "e", Provider: "p"}
+	size := func() *limit.Size { return limittest.Exactly(1, 5) }
+	for _, tt := range []struct {
+		name string
+		l    gateway.Limits
+		kind limit.Kind
+		text string
+	}{
+		{"slots", gateway.Limits{Parallel: &one}, limit.Parallel, "Rate limit exceeded for deployment: d. Limit type: max_parallel_requests"},
+		{"requests", gateway.Limits{RPM: &one}, limit.Requests, "Rate limit exceeded for deployment: d. Limit type: requests"},
+		{"money", gateway.Limits{Budget: new(gateway.NanoUSD(5))}, limit.Money, "No deployments available - crossed budget: deployment d has spent 0.0 of 5e-09"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l := limit.New(limit.NewMemory(limit.Calendar{}), func() time.Time { return now })
+			l.SetRules(&limit.Rules{Deployments: map[string]*gateway.Limits{"d": &tt.l}})
+			if err := l.ReserveAttempt(t.Context(), &limit.Hold{}, d, size); err != nil {
+				t.Fatal(err)
+			}
+			if kind, ok := l.Room(d); ok || kind != tt.kind {
+				t.Errorf("Room = %v, %v; want %v, false", kind, ok, tt.kind)
+			}
+			if e := gateway.AsError(l.ReserveAttempt(t.Context(), &limit.Hold{}, d, size)); e == nil || e.Kind != gateway.Exceeded || !strings.HasPrefix(e.Message, tt.text) {
+				t.Errorf("a second attempt: %+v, want %q", e, tt.text)
+			}
+			if _, ok := l.Room(other); !ok {
+				t.Error("another deployment has no room")
+			}
+		})
+	}
+	l := limit.New(limit.NewMemory(limit.Calendar{}), func() time.Time { return now })
+	l.SetRules(&limit.Rules{Providers: map[string]*gateway.Limits{"p": {RPM: &two}}})
+	for i, d := range []*gateway.Deployment{d, other, d} {
+		if err := l.ReserveAttempt(t.Context(), &limit.Hold{}, d, size); (err == nil) != (i < 2) {
+			t.Errorf("attempt %d of the provider's deployments: %v", i+1, err)
+		}
+	}
+}

@@ -84,13 +84,13 @@ func (l *Limiter) ReserveAttempt(ctx context.Context, h *Hold, d *gateway.Deploy
 	return nil
 }
 
-// Room reports whether the budgets of the deployment and its provider have
-// anything left. It reserves nothing and does not wait.
-func (l *Limiter) Room(d *gateway.Deployment) bool {
+// Room reports whether the limits on the deployment and its provider have
+// anything left, and which kind has not. It reserves nothing and does not wait.
+func (l *Limiter) Room(d *gateway.Deployment) (Kind, bool) {
 	if p := l.rules.Load(); len(p.Deployments)+len(p.Providers) == 0 {
-		return true
+		return 0, true
 	}
-	var buf [4]Take
+	var buf [8]Take
 	return l.counter.Room(l.now(), l.deployment(buf[:0], d))
 }
 

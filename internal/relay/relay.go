@@ -294,16 +294,21 @@ func (r *Relay) carry(ctx context.Context, c *gateway.Call, in *wire.Object, out
 // enter reserves an attempt under the limits of its deployment and provider, in
 // the place of the attempt before, which has failed.
 func (l *line) enter(ctx context.Context, t router.Target) error {
-	l.r.Limits.Release(&l.attempt)
+	l.r.Limits.Settle(&l.attempt, &asked)
 	l.attempt.Reset()
 	return l.reserveAttempt(ctx, &l.attempt, t)
 }
 
 func (l *line) reserveAttempt(ctx context.Context, h *limit.Hold, t router.Target) error {
 	return l.r.Limits.ReserveAttempt(ctx, h, t.Deployment, func() *limit.Size {
-		return &limit.Size{Money: each(l.single, func(n int64) int64 { return min(n, l.hold.Money) })}
+		size := l.size
+		size.Money = each(l.single, func(n int64) int64 { return min(n, l.hold.Money) })
+		return &size
 	})
 }
+
+// asked is what an attempt that has failed has used of its deployment's limits.
+var asked = limit.Actual{Requests: 1}
 
 func (r *Relay) line() *line {
 	if l, ok := r.pool.Get().(*line); ok {
