@@ -201,3 +201,32 @@ func TestHealthOfALoggingDestination(t *testing.T) {
 		t.Errorf("to a key: %d", res.StatusCode)
 	}
 }
+
+// With routing by health, calls avoid what has failed its check, as long as
+// there is something else.
+func TestCallsAvoidWhatIsIll(t *testing.T) {
+	h := start(t, `
+model_list:
+  - {model_name: m, litellm_params: {model: openai/mock-status=500, api_base: MOCK/v1, api_key: k}, model_info: {id: ill}}
+  - {model_name: m, litellm_params: {model: openai/mock, api_base: MOCK/v1, api_key: k}, model_info: {id: well}}
+  - {model_name: alone, litellm_params: {model: openai/mock-status=503, api_base: MOCK/v1, api_key: k}, model_info: {id: alone}}
+general_settings: {background_health_checks: true, health_check_interval: 3600, enable_health_check_routing: true}
+router_settings: {num_retries: 0, disable_cooldowns: true}
+`)
+	h.eventually("the checks are done", func() bool {
+		_, got := h.health(master, "")
+		return got.Ill == 2 && got.Well == 1
+	})
+	for range 20 {
+		res, body := h.ask(master, `"model":"m"`)
+		if res.StatusCode != 200 {
+			t.Fatalf("%d %s", res.StatusCode, body)
+		}
+		if w := h.why(master, res.Header.Get("X-Litellm-Call-Id")); w.way() != "well" || len(w.Picks[0].Kept) != 1 || w.Picks[0].Kept[0].Filter != "health" {
+			t.Fatalf("%+v", w)
+		}
+	}
+	if res, body := h.ask(master, `"model":"alone"`); res.StatusCode != 503 || len(h.mock.Calls()) != 24 {
+		t.Errorf("with nothing else left the ill one is asked: %d %s, %d calls", res.StatusCode, body, len(h.mock.Calls()))
+	}
+}

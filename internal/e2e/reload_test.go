@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -11,7 +12,7 @@ import (
 
 func TestReloadsUnderLoadFailNoCall(t *testing.T) {
 	t.Parallel()
-	h := open(t, oneModel("mock-tokens=5,latency=5"), env())
+	h := open(t, oneModel("mock-tokens=5,latency=1"), env())
 	text, err := os.ReadFile(h.config)
 	if err != nil {
 		t.Fatal(err)
@@ -21,7 +22,7 @@ func TestReloadsUnderLoadFailNoCall(t *testing.T) {
 	}
 	served := func(name string) bool { return h.do("GET", "/v1/models/"+name, master, "").status == 200 }
 
-	const least = 2000
+	const least, changes = 10_000, 10
 	var calls atomic.Int64
 	var wg sync.WaitGroup
 	reloaded := make(chan struct{})
@@ -36,8 +37,9 @@ func TestReloadsUnderLoadFailNoCall(t *testing.T) {
 			return false
 		}
 	}
-	key := h.key("")
+	keys := [2]string{h.key(""), h.key("")} // a list of calls has room for 10,000
 	for n := range 8 {
+		key := keys[n/2%2]
 		members := `"model":"m"`
 		if n%2 == 0 {
 			members += `,"stream":true`
@@ -79,11 +81,17 @@ func TestReloadsUnderLoadFailNoCall(t *testing.T) {
 			t.Errorf("%s replaced the configuration in force", what)
 		}
 	}
+	// Each time the deployment that answers is another one.
+	for i := range changes {
+		name := fmt.Sprint("changed", i)
+		h.write(strings.ReplaceAll(also(name), "latency=1", fmt.Sprint("latency=1,prompt=", i+1)))
+		h.eventually("the changed file is in force", func() bool { return served(name) && (i == 0 || !served(fmt.Sprint("changed", i-1))) })
+	}
 	h.write(also("mended"))
 	h.eventually("the mended file is in force", func() bool { return served("mended") })
 	finish()
 	wg.Wait()
-	if n := len(h.rows(key)); int64(n) != calls.Load() {
+	if n := len(h.rows(keys[0])) + len(h.rows(keys[1])); int64(n) != calls.Load() {
 		t.Errorf("%d rows, want one for each of %d calls", n, calls.Load())
 	}
 	t.Logf("%d calls ran beside the reloads", calls.Load())
