@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"penstock/internal/gateway"
+	"penstock/internal/router"
 )
 
 // newSecret returns a new virtual key.
@@ -145,6 +146,11 @@ func (f *keyFields) check(now time.Time) error {
 	}
 	if err := f.keptFields.check(); err != nil {
 		return err
+	}
+	if b := f.RouterSettings.Or(nil); b != nil {
+		if _, err := router.ParseOverride(b); err != nil {
+			return invalid("router_settings", "router_settings: %v", err)
+		}
 	}
 	if _, err := f.expires(now); err != nil {
 		return err

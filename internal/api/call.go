@@ -344,6 +344,11 @@ func (q *request) about(c *gateway.Call, in *wire.Object) (tagsIn string, err er
 			c.Tags = addTag(c.Tags, tag)
 		}
 	}
+	if t := q.principal.Team; t != nil {
+		for _, tag := range t.Tags {
+			c.Tags = addTag(c.Tags, tag)
+		}
+	}
 	if t := q.principal.Team; t != nil && len(t.Metadata) > 0 && bytes.Contains(t.Metadata, []byte(`"tags"`)) {
 		var m wire.Object
 		if m.Parse(t.Metadata) == nil && m.Has("tags") {

@@ -33,7 +33,8 @@ func routing(c *config.Config, options *config.Options, prices *relay.Prices) ro
 		Fallbacks: r.Fallbacks, DefaultFallbacks: r.DefaultFallbacks, ContextWindow: r.ContextWindowFallbacks, ContentPolicy: r.ContentPolicyFallbacks,
 		Aliases: aliases, Cooldown: r.CooldownTime, DisableCooldowns: r.DisableCooldowns,
 		AllowedFails: r.AllowedFails, FailsPolicy: r.AllowedFailsPolicy,
-		PreCallChecks: r.PreCallChecks, EnforceLimits: r.EnforceRateLimits,
+		WeightedFailover: r.WeightedFailover,
+		PreCallChecks:    r.PreCallChecks, EnforceLimits: r.EnforceRateLimits,
 		TagFiltering: r.TagFiltering, MatchAll: !r.TagMatchAny, TagPrefix: r.TagPrefix,
 		Affinity: router.Affinity{Off: !r.CacheAffinity, Session: r.SessionAffinity, Key: r.KeyAffinity, TTL: r.AffinityTTL},
 		Qualify: func(model string) string {

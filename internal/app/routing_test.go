@@ -40,6 +40,7 @@ router_settings:
   routing_strategy_args: {ttl: 60, lowest_latency_buffer: 0.2, max_latency_list_size: 5, ttft_percentile: 0.95}
   routing_groups: [{group_name: g, models: [cost], routing_strategy: cost-based-routing}]
   weights: {weigh: {never: 0}}
+  enable_weighted_failover: true
   retry_policy: {BadRequestErrorRetries: 2}
   model_group_retry_policy: {cost: {RateLimitErrorRetries: 1}}
   allowed_fails_policy: {RateLimitErrorAllowedFails: 3}
@@ -145,8 +146,26 @@ func TestRouting(t *testing.T) {
 		}
 	})
 	t.Run("settings of a key", func(t *testing.T) {
-		if res, body := h.do("POST", "/key/generate", master, `{"router_settings":{"num_retries":1}}`); res.StatusCode != 200 && !strings.Contains(body, "router_settings") {
-			t.Errorf("%d %s", res.StatusCode, body)
+		key := h.key(`"router_settings":{"model_group_alias":{"theirs":"cost"},"fallbacks":[{"bad":["weigh"]}],"model_group_retry_policy":{"bad":{"BadRequestErrorRetries":0}}}`)
+		if res, body := h.ask(key, `"model":"theirs"`); res.StatusCode != 200 || res.Header.Get("X-Litellm-Model-Id") != "cheap" {
+			t.Errorf("an alias: %d %s by %s", res.StatusCode, body, res.Header.Get("X-Litellm-Model-Id"))
+		}
+		h.mock.Reset()
+		if res, body := h.ask(key, `"model":"bad"`); res.StatusCode != 200 || res.Header.Get("X-Litellm-Model-Id") != "always" || len(h.mock.Calls()) != 2 {
+			t.Errorf("no retries, then a fallback: %d %s by %s after %d calls", res.StatusCode, body, res.Header.Get("X-Litellm-Model-Id"), len(h.mock.Calls()))
+		}
+	})
+	t.Run("settings that are wrong are refused", func(t *testing.T) {
+		for _, wrong := range []string{`{"routing_strategy":"best"}`, `{"num_retries":"many"}`, `{"fallbacks":{"a":"b"}}`} {
+			if res, body := h.do("POST", "/key/generate", master, `{"router_settings":`+wrong+`}`); res.StatusCode != 400 || !strings.Contains(body, `"router_settings"`) {
+				t.Errorf("%s: %d %s", wrong, res.StatusCode, body)
+			}
+		}
+	})
+	t.Run("settings of a key lead no further than it may go", func(t *testing.T) {
+		key := h.key(`"models":["weigh"],"router_settings":{"model_group_alias":{"weigh":"cost"}}`)
+		if res, body := h.ask(key, `"model":"weigh"`); res.StatusCode != 403 {
+			t.Errorf("%d %s by %s", res.StatusCode, body, res.Header.Get("X-Litellm-Model-Id"))
 		}
 	})
 	t.Run("models that are shown", func(t *testing.T) {

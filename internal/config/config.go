@@ -74,6 +74,8 @@ type Router struct {
 	StrategyArgs StrategyArgs
 	// GroupStrategies are those of single model groups (routing_groups).
 	GroupStrategies map[string]string
+	// WeightedFailover asks the rest of a group when the retries are used up.
+	WeightedFailover bool
 	// Weights win over the deployments' own, by group and deployment id.
 	Weights map[string]map[string]float64
 

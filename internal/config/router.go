@@ -58,6 +58,7 @@ func (l *loader) routerKeys() []key {
 		bind("allowed_fails_policy", failsPolicy(), &r.AllowedFailsPolicy),
 		bind("cooldown_time", seconds(), &r.CooldownTime),
 		bind("disable_cooldowns", boolean(), &r.DisableCooldowns),
+		bind("enable_weighted_failover", boolean(), &r.WeightedFailover),
 		bind("enable_tag_filtering", boolean(), &r.TagFiltering),
 		bind("tag_filtering_match_any", boolean(), &r.TagMatchAny),
 		bind("tag_routing_prefix", text(), &r.TagPrefix),
@@ -69,7 +70,7 @@ func (l *loader) routerKeys() []key {
 	ks = append(ks, later("belongs in general_settings", "health_check_interval", "health_check_concurrency")...)
 	return append(ks, later(notYet, "cache_responses", "cache_kwargs", "caching_groups", "client_ttl",
 		"polling_interval", "default_priority", "model_group_affinity_config", "alerting_config",
-		"enable_weighted_failover", "plugins", "debug_level", "set_verbose", "max_retries",
+		"plugins", "debug_level", "set_verbose", "max_retries",
 		"num_retries_per_request")...)
 }
 

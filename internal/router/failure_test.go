@@ -256,6 +256,33 @@ func TestRetriesOfWhom(t *testing.T) {
 	}
 }
 
+func TestWeightedFailover(t *testing.T) {
+	ds := []gateway.Deployment{d("a"), d("b"), d("c"), d("e"), d("f", group("f"))}
+	s := router.Settings{WeightedFailover: true, Fallbacks: map[string][]string{"m": {"f"}}}
+	for _, tt := range []struct {
+		name     string
+		strategy router.Strategy
+		kind     gateway.Kind
+		want     int // attempts in the group
+	}{
+		{"everybody is asked once", router.SimpleShuffle, gateway.UpstreamFailed, 4},
+		{"not for what nobody would answer", router.SimpleShuffle, gateway.UpstreamRefused, 1},
+		{"not with another strategy", router.LeastBusy, gateway.UpstreamFailed, 1},
+	} {
+		s.Strategy = tt.strategy
+		b := newBench(t, s, ds...)
+		b.fails(tt.kind, 500, "a", "b", "c", "e")
+		asked, _, err := b.do(call("m"))
+		if err != nil || len(asked) != tt.want+1 || asked[tt.want] != "f" || len(b.slept) > 0 {
+			t.Errorf("%s: asked %v, %v, waited %v", tt.name, asked, err, b.slept)
+		}
+		slices.Sort(asked)
+		if len(slices.Compact(asked)) != tt.want+1 {
+			t.Errorf("%s: asked %v, somebody twice", tt.name, asked)
+		}
+	}
+}
+
 func TestTimeIsBounded(t *testing.T) {
 	b := newBench(t, router.Settings{Retries: 50, Total: time.Minute, Fallbacks: map[string][]string{"m": {"f"}}}, d("a"), d("f", group("f")))
 	b.fails(gateway.UpstreamTimeout, 0, "a", "f")

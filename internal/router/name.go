@@ -38,6 +38,9 @@ func (t *Table) RouteTo(c *gateway.Call, name string) (Route, error) {
 	over := t.override(&c.Principal)
 	if to := over.Aliases[name]; to != "" {
 		name = string(to)
+		if err := t.set.Allowed(&c.Principal, name, t); err != nil {
+			return Route{}, err
+		}
 	}
 	g, err := t.find(name, &c.Principal)
 	return Route{t: t, c: c, g: g, over: over}, err

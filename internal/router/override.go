@@ -2,6 +2,7 @@ package router
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -64,6 +65,14 @@ func cutRetries(name string) string {
 
 // timeout returns how long an answer may take, 0 if o does not say.
 func (o *Override) timeout() time.Duration { return time.Duration(o.Seconds * float64(time.Second)) }
+
+// within returns those of the groups that p may use, if o has fallbacks of its own.
+func (o *Override) within(t *Table, p *gateway.Principal, groups []string) []string {
+	if o.Fallbacks == nil && o.ContextWindow == nil && o.ContentPolicy == nil {
+		return groups
+	}
+	return slices.DeleteFunc(slices.Clone(groups), func(g string) bool { return t.set.Allowed(p, g, t) != nil })
+}
 
 // general returns the general fallbacks, o's own if it has some.
 func (o *Override) general(s *Settings) map[string][]string {

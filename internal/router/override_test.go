@@ -67,6 +67,32 @@ func TestSettingsOfAKeyAndATeam(t *testing.T) {
 			}
 		})
 	}
+	t.Run("no further than the key may go", func(t *testing.T) {
+		s := s
+		s.Allowed = func(_ *gateway.Principal, model string, _ *router.Table) error {
+			if model == "g" {
+				return &gateway.Error{Kind: gateway.Forbidden}
+			}
+			return nil
+		}
+		b := newBench(t, s, ds...)
+		b.fails(gateway.UpstreamFailed, 500, "a", "b")
+		c := call("m")
+		c.Principal.Key = &gateway.Key{RouterSettings: []byte(`{"fallbacks":[{"m":["g","f"]}],"model_group_alias":{"nick":"g"}}`)}
+		if asked, _, err := b.do(c); err != nil || asked[1] != "f" {
+			t.Errorf("asked %v, %v; want f: g is not for this key", asked, err)
+		}
+		route := must(b.tab.Route(c))
+		for _, target := range route.Serving() {
+			if target.ID == "g" {
+				t.Error("g is among those that may answer")
+			}
+		}
+		c.Group = "nick"
+		if asked, _, err := b.do(c); gateway.AsError(err) == nil || gateway.AsError(err).Kind != gateway.Forbidden {
+			t.Errorf("asked %v by an alias, %v", asked, err)
+		}
+	})
 	t.Run("a strategy", func(t *testing.T) {
 		b := newBench(t, s, ds...)
 		c := call("m")

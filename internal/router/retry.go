@@ -44,7 +44,8 @@ func (r *run) worth(e *gateway.Error, n, own int) bool {
 		most = *r.over.Retries
 	}
 	if n >= most {
-		return false
+		_, shuffled := r.how.(shuffle)
+		return s.WeightedFailover && shuffled && classes[c].retry != never && r.othersLeft()
 	}
 	switch classes[c].retry {
 	case elsewhere:
@@ -108,6 +109,20 @@ func (r *run) delay(e *gateway.Error, n int) time.Duration {
 
 // next returns the groups to fall back to after e.
 func (r *run) next(e *gateway.Error, name string, depth int) []string {
+	switch k := e.Kind; {
+	case r.c.DisableFallbacks || k == gateway.Canceled || k == gateway.Internal || k == gateway.Blocked:
+		return nil
+	case k == gateway.Invalid && len(r.out.Attempts) == 0 && depth == 0 && r.counts[gateway.FilterCapability] == 0:
+		return nil
+	case r.c.Fallbacks != nil && depth == 0:
+		return r.c.Fallbacks
+	}
+	return r.over.within(r.t, &r.c.Principal, r.configured(e, name))
+}
+
+// configured returns the groups that the key or the team, or else the
+// configuration, wants tried after e.
+func (r *run) configured(e *gateway.Error, name string) []string {
 	s, o := &r.t.set, r.over
 	window, content := s.ContextWindow, s.ContentPolicy
 	if o.ContextWindow != nil {
@@ -117,12 +132,6 @@ func (r *run) next(e *gateway.Error, name string, depth int) []string {
 		content = o.ContentPolicy
 	}
 	switch k := e.Kind; {
-	case r.c.DisableFallbacks || k == gateway.Canceled || k == gateway.Internal || k == gateway.Blocked:
-		return nil
-	case k == gateway.Invalid && len(r.out.Attempts) == 0 && depth == 0 && r.counts[gateway.FilterCapability] == 0:
-		return nil
-	case r.c.Fallbacks != nil && depth == 0:
-		return r.c.Fallbacks
 	case k == gateway.ContextWindow && len(window) > 0:
 		return lookup(window, name)
 	case k == gateway.ContentPolicy && len(content) > 0:
@@ -183,7 +192,7 @@ func (route *Route) Serving() []Target {
 			t.fallbacks(o.general(&t.set), g.name), lookup(t.set.ContextWindow, g.name), lookup(t.set.ContentPolicy, g.name),
 			lookup(o.ContextWindow, g.name), lookup(o.ContentPolicy, g.name),
 		} {
-			for _, next := range list {
+			for _, next := range o.within(t, p, list) {
 				to, _ := t.find(next, p)
 				add(to, depth+1)
 			}

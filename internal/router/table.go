@@ -26,6 +26,9 @@ type Settings struct {
 	RetryPolicy      map[string]int
 	GroupRetryPolicy map[string]map[string]int
 	RetryAfter       time.Duration // least back-off
+	// WeightedFailover, with simple-shuffle, asks every other deployment of an
+	// order once when the retries are used up.
+	WeightedFailover bool
 
 	Timeout    time.Duration // of a whole answer that is not streamed, default 10 min
 	StreamIdle time.Duration // for the first byte of a stream and between bytes; 0: as long as for a whole answer
@@ -71,6 +74,10 @@ type Settings struct {
 	// Facts tells about the vendor's model as the deployment serves it. Nil knows nothing.
 	Facts func(d *gateway.Deployment, model string) Facts
 
+	// Allowed returns why p may not use the model, nil if it may. It is asked of
+	// models that the settings of a key or a team lead to: they must not reach
+	// further than what it was given. Nil allows everything.
+	Allowed func(p *gateway.Principal, model string, t *Table) error
 	// Qualify returns the name of a model with its provider in front, "" if the
 	// provider is not known. Nil knows none.
 	Qualify func(model string) string
@@ -109,6 +116,9 @@ func (s Settings) withDefaults() Settings {
 	s.MaxFallback = cmp.Or(s.MaxFallback, 5)
 	s.Timeout = cmp.Or(s.Timeout, 10*time.Minute)
 	s.Total = cmp.Or(s.Total, max(s.Timeout, 10*time.Minute))
+	if s.Allowed == nil {
+		s.Allowed = func(*gateway.Principal, string, *Table) error { return nil }
+	}
 	if s.Random == nil {
 		s.Random = rand.Uint64
 	}
