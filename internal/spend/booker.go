@@ -47,6 +47,7 @@ type Booker struct {
 	buf    []byte
 	rows   []Row
 	broken time.Time // since when the store refuses, zero if it does not
+	told   bool      // of what is wrong with the journal
 
 	mu      sync.Mutex
 	extra   []Row // rows that the journal could not take
@@ -267,9 +268,24 @@ func (b *Booker) run(ctx context.Context) {
 		if stopping || ctx.Err() != nil {
 			return
 		}
+		b.tell(err)
 		wait = idleWait + (busyWait-idleWait)*time.Duration(min(n, busyRows))/busyRows
 		if err != nil {
 			wait = 2 * time.Second // the store is down: the journal can wait
+		}
+	}
+}
+
+// tell says once that the journal itself makes trouble; book tells of the store's.
+func (b *Booker) tell(err error) {
+	switch {
+	case err == nil:
+		b.told = false
+	case b.broken.IsZero():
+		b.failed.Add(1)
+		if !b.told {
+			b.told = true
+			b.log.Error("a part of the spend journal is not booked or not removed; tried again", "journal_bytes", b.j.Size(), "err", err)
 		}
 	}
 }
@@ -279,8 +295,7 @@ func (b *Booker) pass(ctx context.Context) (int, error) {
 	total := 0
 	for {
 		n, more, err := b.round(ctx)
-		total += n
-		if err != nil || !more {
+		if total += n; err != nil || !more {
 			return total, err
 		}
 	}
@@ -311,12 +326,14 @@ func (b *Booker) round(ctx context.Context) (n int, more bool, err error) {
 	b.rows = append(b.rows[:0], extra...)
 	steps := make([]step, len(b.j.lanes))
 	began := map[string]place{}
+	var errs error // of single lanes, which do not hold up the others
 	for i := range b.j.lanes {
-		if steps[i], err = b.read(i, began); err != nil {
-			return 0, false, err
+		var rerr error
+		if steps[i], rerr = b.read(i, began); rerr != nil {
+			steps[i], errs = step{}, errors.Join(errs, rerr)
 		}
 	}
-	if err := b.book(ctx, b.rows); err != nil {
+	if err = b.book(ctx, b.rows); err != nil {
 		return 0, false, err
 	}
 	b.waiting.Add(-int64(len(extra)))
@@ -328,13 +345,11 @@ func (b *Booker) round(ctx context.Context) (n int, more bool, err error) {
 	}
 	clear(b.rows) // hold no texts of calls
 	for i := range steps {
-		again, err := b.finish(i, &steps[i])
-		if err != nil {
-			return n, false, err
-		}
-		more = more || again
+		again, ferr := b.finish(i, &steps[i])
+		errs = errors.Join(errs, ferr)
+		more = more || again && ferr == nil
 	}
-	return n, more, nil
+	return n, more && errs == nil, errs
 }
 
 // read reads the next records of lane i: ended calls are added to rows, and

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -202,6 +203,67 @@ func TestSlowStoreHoldsUpNoCall(t *testing.T) {
 	close(s.entered)
 	if len(s.rows) != 101 {
 		t.Errorf("%d rows booked, want 101", len(s.rows))
+	}
+}
+
+// deafDisk cannot read one file back.
+type deafDisk struct {
+	OSDisk
+	mu   sync.Mutex
+	deaf bool
+}
+
+func (d *deafDisk) Create(path string) (DiskFile, error) {
+	f, err := d.OSDisk.Create(path)
+	return &deafFile{f, filepath.Base(path)[:len("lane00")], d}, err
+}
+
+type deafFile struct {
+	DiskFile
+	lane string
+	d    *deafDisk
+}
+
+func (f *deafFile) ReadAt(b []byte, off int64) (int, error) {
+	f.d.mu.Lock()
+	defer f.d.mu.Unlock()
+	if f.d.deaf && f.lane == "lane00" {
+		return 0, syscall.EIO
+	}
+	return f.DiskFile.ReadAt(b, off)
+}
+
+// A file that cannot be read holds up the calls in it, not those of other lanes,
+// and is told of.
+func TestAnUnreadableFileHoldsUpOnlyItself(t *testing.T) {
+	d := &deafDisk{deaf: true}
+	j := open(t, t.TempDir(), Options{Lanes: 2, Disk: d})
+	s := &books{rows: map[string]Row{}}
+	b := NewBooker(j, s, quiet())
+	in0 := 0
+	for i := range 40 {
+		r := row(fmt.Sprint(i), 1)
+		if j.lane(r.CallID) == j.lanes[0] {
+			in0++
+		}
+		if err := j.End(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for deadline := time.Now().Add(10 * time.Second); b.Stats().Failed == 0; {
+		if time.Now().After(deadline) {
+			t.Fatal("nobody was told")
+		}
+		runtime.Gosched()
+	}
+	if n := b.Stats().Booked; n != int64(40-in0) {
+		t.Errorf("%d calls booked, want %d of the other lane", n, 40-in0)
+	}
+	d.mu.Lock()
+	d.deaf = false
+	d.mu.Unlock()
+	if err := errors.Join(b.Flush(t.Context()), b.Close(t.Context()), j.Close()); err != nil || len(s.rows) != 40 {
+		t.Errorf("%v: %d calls booked in the end, want 40", err, len(s.rows))
 	}
 }
 

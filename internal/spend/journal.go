@@ -177,10 +177,15 @@ func (j *Journal) Progress(r *Row) error { return j.write(progress, r) }
 // byte of its answer.
 func (j *Journal) End(r *Row) error { return j.write(closed, r) }
 
+// lane is where a call's records stand.
+func (j *Journal) lane(callID string) *lane {
+	return j.lanes[maphash.String(j.seed, callID)%uint64(len(j.lanes))]
+}
+
 func (j *Journal) write(e entry, r *Row) error {
 	buf := j.pool.Get().(*[]byte)
 	*buf = appendRecord((*buf)[:0], e, r)
-	ln := j.lanes[maphash.String(j.seed, r.CallID)%uint64(len(j.lanes))]
+	ln := j.lane(r.CallID)
 	_, err := j.append(ln, *buf, r)
 	if cap(*buf) <= 64<<10 {
 		j.pool.Put(buf)
