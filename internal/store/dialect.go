@@ -20,6 +20,9 @@ type dialect struct {
 	// listen is the statement after which a connection is told of changes, ""
 	// if there is none.
 	listen string
+	// trigrams says that parts of texts are found in tables of their own, as
+	// SQLite does, instead of by an index of the table itself.
+	trigrams bool
 	// param is the n-th parameter of a generated statement, counted from 1.
 	// SQLite takes $1 too, but looks every such name up in a list, which is
 	// quadratic in a statement with thousands of them; ?1 is not.
@@ -49,9 +52,10 @@ type dialect struct {
 
 func sqliteDialect() dialect {
 	return dialect{
-		name:  "sqlite",
-		goose: goose.DialectSQLite3,
-		param: func(n int) string { return "?" + strconv.Itoa(n) },
+		name:     "sqlite",
+		goose:    goose.DialectSQLite3,
+		trigrams: true,
+		param:    func(n int) string { return "?" + strconv.Itoa(n) },
 		// Ids of answers are in the index hour by hour, and these are the hours
 		// there are: each step of the recursion is one look into that index.
 		response: `calls.started_at / 3600000000 IN (

@@ -31,6 +31,8 @@ type entity[T any] struct {
 	owned func(*T) gateway.NanoUSD
 	// fill completes rows that were read, if some of it stands elsewhere.
 	fill func(ctx context.Context, q querier, vs []*T) error
+	// tallied says that table tallies has the number of rows.
+	tallied bool
 	// unique are the indexes beside the id that a row may collide on.
 	unique []unique[T]
 	// sort are the orders that a list can have. "" is the default.
@@ -61,11 +63,18 @@ func (e *entity[T]) idColumn() string { return e.fields(new(T))[0].column }
 
 func (e *entity[T]) selectSQL() string {
 	cols := strings.Join(e.columns(), ", ")
-	if e.scope == "" {
-		return "SELECT " + cols + " FROM " + e.table
+	if e.scope != "" {
+		cols += ", COALESCE(spend_window, 0), COALESCE(window_start, 0), COALESCE(spend_total, 0)"
 	}
-	return "SELECT " + cols + ", COALESCE(spend_window, 0), COALESCE(window_start, 0), COALESCE(spend_total, 0) FROM " + e.table +
-		" LEFT JOIN (SELECT id AS owner, spend_window, window_start, spend_total FROM totals WHERE scope = '" + e.scope + "') AS spent ON owner = " + e.table + "." + e.idColumn()
+	return "SELECT " + cols + " FROM " + e.spentTable()
+}
+
+// spentTable is the table with what its rows have spent.
+func (e *entity[T]) spentTable() string {
+	if e.scope == "" {
+		return e.table
+	}
+	return e.table + " LEFT JOIN (SELECT id AS owner, spend_window, window_start, spend_total FROM totals WHERE scope = '" + e.scope + "') AS spent ON owner = " + e.table + "." + e.idColumn()
 }
 
 // reader returns a function that scans one row of selectSQL.
@@ -283,6 +292,7 @@ func possible(ids []string) []string {
 }
 
 // list returns one page of the rows that w selects, and how many there are.
+// Of the rows of a search it counts no more than fewRows.
 func (e *entity[T]) list(ctx context.Context, db *DB, w where, p Page) ([]*T, int, error) {
 	if w.bad != nil {
 		return nil, 0, w.bad
@@ -291,23 +301,24 @@ func (e *entity[T]) list(ctx context.Context, db *DB, w where, p Page) ([]*T, in
 	if err != nil {
 		return nil, 0, err
 	}
-	var total int
-	if err := db.r.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+e.table+w.sql(), w.args...).Scan(&total); err != nil {
+	total, err := e.count(ctx, db, &w)
+	if err != nil {
 		return nil, 0, fmt.Errorf("count %ss: %w", e.kind, err)
 	}
-	by, err := e.seek(&w, o, p)
+	cut, err := e.window(&w, o, p, total)
 	if err != nil {
 		return nil, 0, err
 	}
-	q := e.selectSQL() + w.sql() + by + " LIMIT " + w.arg(p.limit())
-	if p.After == "" {
-		q += " OFFSET " + w.arg(max(p.Offset, 0))
-	}
 	var out []*T
-	err = e.each(ctx, db.r, q, w.args, func(v *T) error {
-		out = append(out, v)
-		return nil
-	})
+	if cut != "" {
+		// Ids first: they can come from an index alone, however far the page is.
+		id := e.idColumn()
+		q := e.selectSQL() + " WHERE " + id + " IN (SELECT " + id + " FROM " + e.spentTable() + w.sql() + cut + ")" + e.direction(o, p.Desc)
+		err = e.each(ctx, db.r, q, w.args, func(v *T) error {
+			out = append(out, v)
+			return nil
+		})
+	}
 	if p.Next != nil {
 		*p.Next = ""
 		if len(out) == p.limit() {
@@ -315,6 +326,33 @@ func (e *entity[T]) list(ctx context.Context, db *DB, w where, p Page) ([]*T, in
 		}
 	}
 	return out, total, err
+}
+
+// count returns how many rows w selects, and has w use what it learned: that
+// the rows of a search are few, so that they are looked up by their ids.
+func (e *entity[T]) count(ctx context.Context, db *DB, w *where) (int, error) {
+	var n int
+	if w.few != nil {
+		var f where
+		q := "SELECT COUNT(*) FROM (" + w.few(&f) + ") AS few"
+		if err := db.r.QueryRowContext(ctx, q, f.args...).Scan(&n); err != nil {
+			return 0, err
+		}
+		if n <= fewRows {
+			w.parts = append(w.parts, e.idColumn()+" IN ("+w.few(w)+")")
+		} else if len(w.parts) == 1 {
+			return fewRows, nil
+		}
+	}
+	q := "SELECT COUNT(*) FROM " + e.table + w.sql()
+	switch {
+	case len(w.parts) == 0 && e.tallied:
+		q = "SELECT n FROM tallies WHERE kind = '" + e.kind + "'"
+	case w.few != nil:
+		q = "SELECT COUNT(*) FROM (SELECT 1 FROM " + e.table + w.sql() + " LIMIT " + strconv.Itoa(fewRows) + ") AS counted"
+	}
+	err := db.r.QueryRowContext(ctx, q, w.args...).Scan(&n)
+	return n, err
 }
 
 // fillAtOnce is how many rows are completed together.

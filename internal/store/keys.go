@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -15,7 +18,7 @@ var keys = &entity[gateway.Key]{
 	owned: func(v *gateway.Key) gateway.NanoUSD { return v.Spend.Total },
 	kind:  "key", table: "keys", idField: "hash",
 	id:     func(k *gateway.Key) string { return k.Hash },
-	fields: keyFields,
+	fields: keyFields, tallied: true,
 	unique: []unique[gateway.Key]{{"alias", "alias", func(k *gateway.Key) string { return k.Alias }}},
 	sort: map[string]order[gateway.Key]{
 		"created_at": byTime("created_at", func(k *gateway.Key) time.Time { return k.CreatedAt }),
@@ -136,8 +139,9 @@ type KeyFilter struct {
 	HasAlias bool
 	// AccessGroupID wants keys that have the group.
 	AccessGroupID string
-	// AliasContains and Search match a part, in any case of ASCII letters;
-	// Search looks at alias, name, hash and user.
+	// AliasContains is a part of the alias, and Search a part of alias or user,
+	// both in any case of ASCII letters. Search also finds the name or its last
+	// four characters, and the first eight or more characters of the hash.
 	AliasContains string
 	Search        string
 }
@@ -172,7 +176,8 @@ func (o *KeyOwners) only(w *where) {
 }
 
 // ListKeys returns one page of the keys that f selects, and how many f selects
-// in all. Orders: created_at, updated_at, spend, max_budget, key_alias, token.
+// in all; of a search for parts it counts no more than 3,000. Orders:
+// created_at, updated_at, spend, max_budget, key_alias, token.
 func (db *DB) ListKeys(ctx context.Context, f KeyFilter, p Page) ([]*gateway.Key, int, error) {
 	var w where
 	w.is("hash", f.Hash)
@@ -186,7 +191,7 @@ func (db *DB) ListKeys(ctx context.Context, f KeyFilter, p Page) ([]*gateway.Key
 		w.parts = append(w.parts, "service_account_id <> ''")
 	}
 	w.contains(f.AliasContains, "alias")
-	w.contains(f.Search, "alias", "name", "hash", "user_id")
+	w.search(db.d, f)
 	w.either(func(w *where) {
 		w.is("user_id", f.UserID)
 		if len(f.TeamIDs) > 0 {
@@ -222,4 +227,68 @@ func quoted(s string) string {
 		return s // broken UTF-8, which is in no row
 	}
 	return string(b)
+}
+
+// search wants what f searches for, and says how an index finds it. LIKE alone
+// would read the whole table for a part of a text.
+func (w *where) search(d dialect, f KeyFilter) {
+	if f.Search != "" {
+		w.either(func(w *where) {
+			w.contains(f.Search, "alias", "user_id")
+			for _, name := range keyNames(f.Search) {
+				w.is("name", name)
+			}
+			if hashPart(f.Search) {
+				w.parts = append(w.parts, "hash LIKE "+w.arg(f.Search+"%"))
+			}
+		})
+	}
+	// Three characters make one trigram.
+	part, alone := f.Search, false
+	if part == "" {
+		part, alone = f.AliasContains, true
+	}
+	if utf8.RuneCountInString(part) < 3 || len(part) > maxID || !storable(part) {
+		return
+	}
+	w.few = func(w *where) string {
+		var found []string
+		most := " LIMIT " + strconv.Itoa(fewRows+1)
+		if d.trigrams {
+			p := w.arg(`"` + strings.ReplaceAll(part, `"`, `""`) + `"`)
+			found = append(found, "SELECT hash FROM keys_words WHERE id IN (SELECT rowid FROM keys_found WHERE keys_found MATCH "+p+most+")")
+		} else {
+			p := w.arg("%" + escapeLike(part) + "%")
+			found = append(found, "SELECT hash FROM keys WHERE LOWER(alias) LIKE LOWER("+p+")"+most)
+			if !alone {
+				found = append(found, "SELECT hash FROM keys WHERE LOWER(user_id) LIKE LOWER("+p+")"+most)
+			}
+		}
+		if !alone {
+			for _, name := range keyNames(part) {
+				found = append(found, "SELECT hash FROM keys WHERE name = "+w.arg(name)+most)
+			}
+			if hashPart(part) {
+				found = append(found, "SELECT hash FROM keys WHERE hash >= "+w.arg(part)+" AND hash < "+w.arg(part+"g")+most)
+			}
+		}
+		for i := range found {
+			found[i] = "SELECT hash FROM (" + found[i] + ") AS found" + strconv.Itoa(i)
+		}
+		return strings.Join(found, " UNION ")
+	}
+}
+
+// keyNames are the names of keys that a search may mean.
+func keyNames(search string) []string {
+	if len(search) == 4 {
+		return []string{search, "sk-..." + search}
+	}
+	return []string{search}
+}
+
+// hashPart reports whether s can be the beginning of a hash that somebody looks
+// for.
+func hashPart(s string) bool {
+	return len(s) >= 8 && strings.Trim(s, "0123456789abcdef") == ""
 }

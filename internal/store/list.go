@@ -55,24 +55,42 @@ func (e *entity[T]) order(p Page) (order[T], error) {
 	return o, nil
 }
 
-// seek returns the ORDER BY of p, and has w want only what is behind p.After.
-// Ids part rows that are equal otherwise: a page must not depend on how the
-// engine happens to walk the table.
-func (e *entity[T]) seek(w *where, o order[T], p Page) (string, error) {
-	dir, behind := "", ">"
-	if p.Desc {
-		dir, behind = " DESC", "<"
+// direction is the order of p. Ids part rows that are equal otherwise: a page
+// must not depend on how the engine happens to walk the table.
+func (e *entity[T]) direction(o order[T], desc bool) string {
+	dir := ""
+	if desc {
+		dir = " DESC"
 	}
-	id := e.idColumn()
+	return " ORDER BY " + o.expr + dir + ", " + e.idColumn() + dir
+}
+
+// window returns what cuts p out of the rows that w wants, of which there are
+// total; "" if nothing is left. w comes to want only what is behind p.After.
+func (e *entity[T]) window(w *where, o order[T], p Page, total int) (string, error) {
 	if p.After != "" {
 		_, numbers := o.value(new(T)).(int64)
 		c, err := parseCursor(p.After, numbers)
 		if err != nil {
 			return "", err
 		}
-		w.parts = append(w.parts, "("+o.expr+", "+id+") "+behind+" ("+w.arg(c.value)+", "+w.text("after", c.id)+")")
+		behind := ">"
+		if p.Desc {
+			behind = "<"
+		}
+		w.parts = append(w.parts, "("+o.expr+", "+e.idColumn()+") "+behind+" ("+w.arg(c.value)+", "+w.text("after", c.id)+")")
+		return e.direction(o, p.Desc) + " LIMIT " + strconv.Itoa(p.limit()), w.bad
 	}
-	return " ORDER BY " + o.expr + dir + ", " + id + dir, w.bad
+	skip, n, desc := max(p.Offset, 0), p.limit(), p.Desc
+	if skip >= total {
+		return "", nil
+	}
+	if skip > total/2 && w.few == nil {
+		// From the other end it is nearer.
+		n = min(n, total-skip)
+		skip, desc = total-skip-n, !desc
+	}
+	return e.direction(o, desc) + " LIMIT " + strconv.Itoa(n) + " OFFSET " + strconv.Itoa(skip), nil
 }
 
 // cursor is the place of a row in a list.
@@ -148,7 +166,15 @@ type where struct {
 	parts []string
 	args  []any
 	bad   error // the first value that no row can hold
+	// few adds to a condition's parameters and returns a query for the ids of at
+	// least all rows that a search may mean, which an index answers, but for no
+	// more than fewRows and one; nil if there is none.
+	few func(*where) string
 }
+
+// fewRows is how many rows of a search are looked up and sorted. A search that
+// means more finds enough of them by walking the list.
+const fewRows = 3000
 
 // arg adds a parameter and returns its place.
 func (w *where) arg(v any) string {
@@ -170,7 +196,9 @@ func (w *where) text(column, v string) string {
 // is wants column to be v; an empty v wants nothing.
 func (w *where) is(column, v string) {
 	if v != "" {
-		w.parts = append(w.parts, column+" = "+w.text(column, v))
+		// The second part follows from the first, but only it tells SQLite that
+		// an index of the rows with a value will do.
+		w.parts = append(w.parts, column+" = "+w.text(column, v)+" AND "+column+" <> ''")
 	}
 }
 
@@ -197,13 +225,17 @@ func (w *where) contains(v string, columns ...string) {
 		w.parts = append(w.parts, "1 = 0")
 		return
 	}
-	escaped := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(v)
-	p := w.text(columns[0], "%"+escaped+"%")
+	p := w.text(columns[0], "%"+escapeLike(v)+"%")
 	ors := make([]string, len(columns))
 	for i, c := range columns {
 		ors[i] = "LOWER(" + c + ") LIKE LOWER(" + p + `) ESCAPE '\'`
 	}
 	w.parts = append(w.parts, "("+strings.Join(ors, " OR ")+")")
+}
+
+// escapeLike makes v stand for itself in a LIKE pattern.
+func escapeLike(v string) string {
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(v)
 }
 
 // sql returns " WHERE …", or "" if everything is wanted.

@@ -157,3 +157,51 @@ func streamAll(t *testing.T, db *store.DB) {
 		}
 	}
 }
+
+// Searches that an index answers follow every change of the keys.
+func searchFollows(t *testing.T, db *store.DB) {
+	ctx := t.Context()
+	find := func(name string, f store.KeyFilter, want ...string) {
+		t.Helper()
+		list, total, err := db.ListKeys(ctx, f, store.Page{Sort: "token"})
+		must(t, err)
+		var have []string
+		for _, k := range list {
+			have = append(have, k.Hash)
+		}
+		same(t, name, have, want)
+		same(t, "number of "+name, total, len(want))
+	}
+	must(t, db.CreateKey(ctx, &gateway.Key{Hash: hash(0xabcdef01), Name: "sk-...wxyz", Alias: "Straße \"nine\" lives", UserID: "User-One"}))
+	must(t, db.CreateKey(ctx, &gateway.Key{Hash: hash(2), Name: "sk-...wxyq", Alias: "other", UserID: "two"}))
+	first := hash(0xabcdef01)
+	find("part of an alias", store.KeyFilter{Search: "NINE\" liv"}, first)
+	find("part of a user", store.KeyFilter{Search: "er-on"}, first)
+	find("end of one and beginning of the other", store.KeyFilter{Search: "lives\nUser"})
+	find("last four characters", store.KeyFilter{Search: "wxyz"}, first)
+	find("a whole name", store.KeyFilter{Search: "sk-...wxyq"}, hash(2))
+	find("beginning of a hash", store.KeyFilter{Search: first[:62]}, first)
+	find("too little of a hash", store.KeyFilter{Search: "000000"})
+	find("operators of a search language", store.KeyFilter{Search: `nine" OR "other`})
+	find("part of an alias only", store.KeyFilter{AliasContains: "er-on"})
+	find("of a user, with a search", store.KeyFilter{Search: "other", UserID: "User-One"})
+
+	got(db.UpdateKey(ctx, hash(2), func(k *gateway.Key) error { k.Alias, k.UserID = "renamed", "three"; return nil }))(t)
+	find("a name of before", store.KeyFilter{Search: "other"})
+	find("a user of before", store.KeyFilter{Search: "two"})
+	find("a new name", store.KeyFilter{Search: "ename"}, hash(2))
+	got(db.RotateKey(ctx, hash(2), hash(3), at(0), at(0), func(*gateway.Key) error { return nil }))(t)
+	find("a rotated key", store.KeyFilter{Search: "ename"}, hash(3))
+	got(db.DeleteKeys(ctx, []string{first}))(t)
+	find("a deleted key", store.KeyFilter{Search: "nine"})
+	_, total, err := db.ListKeys(ctx, store.KeyFilter{}, store.Page{})
+	must(t, err)
+	same(t, "keys left", total, 1)
+	if _, err := db.DeleteKeys(ctx, []string{"none"}); err != nil {
+		t.Error(err)
+	}
+	must(t, db.CreateKey(ctx, &gateway.Key{Hash: hash(4)}))
+	_, total, err = db.ListKeys(ctx, store.KeyFilter{}, store.Page{Limit: 1, Offset: 1})
+	must(t, err)
+	same(t, "keys at last", total, 2)
+}

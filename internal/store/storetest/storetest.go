@@ -59,6 +59,7 @@ func Run(t *testing.T, open func(testing.TB) *store.DB) {
 		{"a deleted user takes its keys along", deleteUsers},
 		{"lists filter, sort and page", listKeys},
 		{"users and teams are listed", listOthers},
+		{"searches follow every change", searchFollows},
 		{"everything streams until told to stop", streamAll},
 		{"hostile texts are kept or refused, never a failure", hostileTexts},
 		{"hostile texts in the ledger are booked", hostileRows},
