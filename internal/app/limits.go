@@ -12,6 +12,7 @@ import (
 	"penstock/internal/price"
 	"penstock/internal/relay"
 	"penstock/internal/spend"
+	"penstock/internal/store"
 )
 
 // loadWindows tells the limits what the books hold of each budget window, so
@@ -116,14 +117,21 @@ func (a *App) sweep(ctx context.Context) {
 // rules is what the configuration says about limits. The rates and slots of
 // deployments are the router's to keep, but where replicas share limits, which it
 // does not know of.
-func (a *App) rules(c *config.Config, models []gateway.Deployment) *limit.Rules {
+func (a *App) rules(ctx context.Context, c *config.Config, models []gateway.Deployment) (*limit.Rules, error) {
 	s, r := &c.Server, &c.Router
 	out := &limit.Rules{
 		KeyParallel: s.DefaultKeyParallel, KeySoftBudget: s.DefaultSoftBudget, UserBudgetsInTeams: s.UserBudgetsInTeams,
-		Deployments: map[string]*gateway.Limits{}, Providers: map[string]*gateway.Limits{},
+		Tags: map[string]*limit.TagRule{}, Deployments: map[string]*gateway.Limits{}, Providers: map[string]*gateway.Limits{},
 	}
 	for name, l := range r.ProviderBudgets {
 		out.Providers[name] = &l
+	}
+	for name, l := range s.TagBudgets {
+		spent, err := a.store.Total(ctx, store.Tag, name)
+		if err != nil {
+			return nil, fmt.Errorf("read what calls with tag %q have spent: %w", name, err)
+		}
+		out.Tags[name] = &limit.TagRule{Limits: l, Spend: spent}
 	}
 	shared := s.RedisURL != "" || a.store.Dialect() == "postgres"
 	positive := func(n int64) *int64 {
@@ -145,7 +153,7 @@ func (a *App) rules(c *config.Config, models []gateway.Deployment) *limit.Rules 
 			out.Deployments[d.ID] = &l
 		}
 	}
-	return out
+	return out, nil
 }
 
 // rooms tells the router which deployments have used up a limit.

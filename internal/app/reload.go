@@ -136,6 +136,10 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 		}
 		g.Spend, global = spent, g
 	}
+	rules, err := a.rules(ctx, c, models)
+	if err != nil {
+		return err
+	}
 	// Last, because it starts something: from here on nothing can fail.
 	destinations, err := a.exports.build(c.Logging)
 	if err != nil {
@@ -152,7 +156,7 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 		Policy:     &auth.Policy{Access: c.Server.Access, RequireUser: c.Server.EnforceUserParam, RejectTags: c.Server.RejectClientTags},
 		UserHeader: c.Server.UserHeader, EndUserBudget: c.Server.EndUserBudgetID, ModelAliases: c.Server.ModelAliases,
 	}
-	a.limiter.SetRules(a.rules(c, models))
+	a.limiter.SetRules(rules)
 	a.snapshot.Store(s)
 	a.loaded.Store(l)
 	a.exports.swap(destinations)

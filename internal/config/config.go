@@ -200,6 +200,9 @@ type Server struct {
 	// DefaultKeyParallel caps calls in flight of keys that do not say; nil is no cap.
 	DefaultKeyParallel *int64
 	DefaultSoftBudget  *gateway.NanoUSD
+	// TagBudgets are money limits of calls by their tags (tag_budget_config). Only
+	// Budget and BudgetDuration are set in them.
+	TagBudgets map[string]gateway.Limits
 	// CountTokens says which tokens count against limits: "total", "input" or
 	// "output" (token_rate_limit_type).
 	CountTokens string

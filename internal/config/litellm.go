@@ -101,6 +101,7 @@ func (l *loader) litellmKeys() []key {
 		bind("budget_exceeded_status_code", whole[int](400, 599), &s.BudgetExceededStatus),
 		bind("max_end_user_budget_id", text(), &s.EndUserBudgetID),
 		maybe("default_soft_budget", money(), &s.DefaultSoftBudget),
+		bind("tag_budget_config", dict(providerBudget()), &s.TagBudgets),
 		bind("timezone", zone(), &s.Timezone),
 		bind("budget_reset_time", clock(), &s.BudgetResetTime),
 		custom("default_key_generate_params", "a mapping", func(l *loader, n *node) { l.apply(n, keyParamKeys(&l.cfg.Keys.Default)) }),
@@ -112,7 +113,7 @@ func (l *loader) litellmKeys() []key {
 		custom("cache_params", "a mapping", sharedRedis),
 	}
 	ks = append(ks, later(python, "custom_provider_map", "post_call_rules", "pre_call_rules")...)
-	ks = append(ks, later(unchecked, "guardrails", "key_generation_settings", "key_alias_pattern", "tag_budget_config",
+	ks = append(ks, later(unchecked, "guardrails", "key_generation_settings", "key_alias_pattern",
 		"max_end_user_budget", "validate_end_user_id_in_db", "user_url_validation",
 		"max_internal_user_budget", "internal_user_budget_duration")...)
 	ks = append(ks, later(notHere, "enable_preview_features", "aiohttp_trust_env", "enable_redis_auth_cache",

@@ -144,6 +144,7 @@ func TestLimitsAndLoggingOfAFile(t *testing.T) {
 			RPM: new(int64(1000)), TPM: new(int64(2_000_000)), Parallel: new(int64(50)),
 			Budget: new(gateway.NanoUSD(100_000_000)), BudgetDuration: "30d", Shadow: true,
 		},
+		TagBudgets:         map[string]gateway.Limits{"night": {Budget: new(gateway.NanoUSD(500_000_000)), BudgetDuration: "1d"}},
 		DefaultKeyParallel: new(int64(8)), CountTokens: "input", UserBudgetsInTeams: true,
 		Unpriced: "estimate", UnpricedInput: "0.000002", UnpricedOutput: "0.00003",
 		UserHeader: "X-Customer", StorePrompts: true, SpendLogsRetention: 30 * 24 * time.Hour, RetentionInterval: 24 * time.Hour,

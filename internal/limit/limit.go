@@ -117,20 +117,7 @@ func (l *Limiter) takes(dst []Take, p *gateway.Principal, g *Global, model strin
 	if j := p.Project; j != nil {
 		add(Scope{Kind: ProjectScope, ID: j.ID}, "", "", &j.Limits, &j.Spend, j.CreatedAt, false)
 	}
-	// Every call takes tags in one order, whatever order its client wrote.
-	for last := ""; ; {
-		var next *gateway.Tag
-		for _, t := range p.Tags {
-			if t.Name > last && (next == nil || t.Name < next.Name) {
-				next = t
-			}
-		}
-		if next == nil {
-			break
-		}
-		add(Scope{Kind: TagScope, ID: next.Name}, "", "", &next.Limits, &next.Spend, next.CreatedAt, false)
-		last = next.Name
-	}
+	dst = l.tagged(dst, p.Tags, h.Tags, model)
 	if t := p.Team; t != nil {
 		add(Scope{Kind: TeamScope, ID: t.ID}, "", "", &t.Limits, &t.Spend, t.CreatedAt, false)
 	}

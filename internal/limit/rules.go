@@ -15,10 +15,52 @@ type Rules struct {
 	KeySoftBudget *gateway.NanoUSD
 	// UserBudgetsInTeams has a user's budgets hold for keys of teams, too.
 	UserBudgetsInTeams bool
+	// Tags are budgets of calls by tag, for tags that have none stored.
+	Tags map[string]*TagRule
 	// Deployments are limits of deployments by their ids, Providers those of all
 	// deployments of a provider, by its name.
 	Deployments map[string]*gateway.Limits
 	Providers   map[string]*gateway.Limits
+}
+
+// TagRule is the limits on calls with a tag, and what the books say was spent.
+type TagRule struct {
+	Limits gateway.Limits
+	Spend  gateway.Spend
+}
+
+// tagged appends the limits of the call's tags, stored or not, in the order of
+// their names: every call takes them in that order, whatever its client wrote.
+func (l *Limiter) tagged(dst []Take, stored []*gateway.Tag, named []string, model string) []Take {
+	rules := l.rules.Load().Tags
+	if len(rules) == 0 {
+		named = nil
+	}
+	for last := ""; ; {
+		var next *gateway.Tag
+		for _, t := range stored {
+			if t.Name > last && (next == nil || t.Name < next.Name) {
+				next = t
+			}
+		}
+		name := ""
+		for _, n := range named {
+			if n > last && (name == "" || n < name) && rules[n] != nil {
+				name = n
+			}
+		}
+		switch {
+		case next == nil && name == "":
+			return dst
+		case name == "" || next != nil && (next.Name < name || next.Name == name && next.Limits.Budget != nil):
+			last = next.Name
+			dst = l.set(Scope{Kind: TagScope, ID: last}, "", "", &next.Limits, &next.Spend, next.CreatedAt, false).Takes(dst, model)
+		default:
+			last = name
+			r := rules[name]
+			dst = l.set(Scope{Kind: TagScope, ID: last}, "", "", &r.Limits, &r.Spend, time.Time{}, false).Takes(dst, model)
+		}
+	}
 }
 
 // SetRules makes p hold for calls that start from now on. It must not be
@@ -95,9 +137,9 @@ func (l *Limiter) Room(d *gateway.Deployment) (Kind, bool) {
 }
 
 // Budgeted reports whether money is limited for anybody whom p's call of the
-// model is charged to.
-func (l *Limiter) Budgeted(p *gateway.Principal, g *Global, model string) bool {
-	for _, t := range l.Takes(nil, p, g, model) {
+// model is charged to. Of h only Session and Tags matter.
+func (l *Limiter) Budgeted(h *Hold, p *gateway.Principal, g *Global, model string) bool {
+	for _, t := range l.takes(nil, p, g, model, h) {
 		if t.Limit.Kind == Money && t.Limit.Amount != Unlimited && !t.Limit.Shadow {
 			return true
 		}

@@ -72,3 +72,35 @@ func TestLimitsOfAKeyOnATag(t *testing.T) {
 		t.Errorf("a second call of the night: %+v", e)
 	}
 }
+
+// tag_budget_config has budgets of tags that are not stored; one that is stored
+// with a budget of its own keeps that.
+func TestBudgetsOfTagsByConfiguration(t *testing.T) {
+	l := limit.New(limit.NewMemory(limit.Calendar{}), func() time.Time { return limittest.Epoch })
+	rule := func(n gateway.NanoUSD) *limit.TagRule { return &limit.TagRule{Limits: gateway.Limits{Budget: &n}} }
+	l.SetRules(&limit.Rules{Tags: map[string]*limit.TagRule{"night": rule(10), "stored": rule(10), "bare": rule(10)}})
+	stored := []*gateway.Tag{{Name: "stored", Limits: gateway.Limits{Budget: new(gateway.NanoUSD(5))}}, {Name: "bare"}}
+	for _, tt := range []struct {
+		tags []string
+		cost int64
+		want string // "" is admitted
+	}{
+		{[]string{"day"}, 1000, ""},
+		{[]string{"night", "day"}, 11, "Budget has been exceeded! Tag=night "},
+		{[]string{"night", "night"}, 10, ""},
+		{[]string{"stored"}, 6, "Budget has been exceeded! Tag=stored "},
+		{[]string{"bare"}, 11, "Budget has been exceeded! Tag=bare "},
+	} {
+		p := gateway.Principal{}
+		for _, s := range stored {
+			if s.Name == tt.tags[0] {
+				p.Tags = append(p.Tags, s)
+			}
+		}
+		err := l.Reserve(t.Context(), &limit.Hold{Tags: tt.tags}, &p, nil, "m", limittest.Exactly(1, tt.cost))
+		e := gateway.AsError(err)
+		if (e == nil) != (tt.want == "") || e != nil && !strings.HasPrefix(e.Message, tt.want) {
+			t.Errorf("%d for %v: %v, want %q", tt.cost, tt.tags, err, tt.want)
+		}
+	}
+}

@@ -162,7 +162,7 @@ func (l *line) quote() error {
 			q = q.or(l.s.Prices.quote(&r)) // the client's own fallbacks may answer, too
 		}
 	}
-	if q.unpriced != "" && (l.s.Unpriced == BlockUnpriced || l.s.Unpriced == BlockBudgeted && l.r.Limits.Budgeted(&c.Principal, l.s.Global, c.Group)) {
+	if q.unpriced != "" && (l.s.Unpriced == BlockUnpriced || l.s.Unpriced == BlockBudgeted && l.r.Limits.Budgeted(&l.hold, &c.Principal, l.s.Global, c.Group)) {
 		return &gateway.Error{
 			Kind: gateway.Forbidden, Type: "model_cost_map_missing", Param: "model",
 			Message: fmt.Sprintf("The model '%s' has no known price (deployment %s), so the call cannot be counted against a budget. "+

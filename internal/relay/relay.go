@@ -255,12 +255,12 @@ func (r *Relay) carry(ctx context.Context, c *gateway.Call, in *wire.Object, out
 	l.r, l.s, l.c, l.in, l.own, l.out, l.d = r, r.Snapshot(), c, in, in, out, dialects[c.Dialect]
 	l.keep = l.s.Exporter.WantsContent()
 
+	l.hold.Session, l.hold.Tags = c.Session, c.Tags
 	// 1. What it may come to, at the dearest deployment that may answer.
 	if err := l.quote(); err != nil {
 		return l.refused(err)
 	}
 	// 2. Room under every limit, all or nothing.
-	l.hold.Session, l.hold.Tags = c.Session, c.Tags
 	if err := r.Limits.Reserve(ctx, &l.hold, &c.Principal, l.s.Global, c.Group, &l.size); err != nil {
 		return l.refused(err)
 	}
