@@ -181,8 +181,12 @@ func TestWhoMayAskWhy(t *testing.T) {
 		who, key string
 		status   int
 	}{
-		{"the master key", master, 200}, {"the key that made it", mine, 200}, {"an admin of its team", boss, 200},
-		{"the same user's other key", worker, 404}, {"a stranger", stranger, 404}, {"nobody", "", 401},
+		{"the master key", master, 200},
+		{"the key that made it", mine, 200},
+		{"an admin of its team", boss, 200},
+		{"the same user's other key", worker, 404},
+		{"a stranger", stranger, 404},
+		{"nobody", "", 401},
 	} {
 		if res, body := h.do("GET", "/v1/explain/"+id, tt.key, ""); res.StatusCode != tt.status {
 			t.Errorf("%s: %d %s, want %d", tt.who, res.StatusCode, body, tt.status)

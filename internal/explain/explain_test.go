@@ -25,7 +25,8 @@ func usual() (*gateway.Why, []gateway.Attempt) {
 		},
 		Removals: []gateway.Removal{
 			{Deployment: "c", Filter: gateway.FilterCooldown, Have: int64(3 * time.Second)},
-			{Deployment: "a", Filter: gateway.FilterTried}, {Deployment: "c", Filter: gateway.FilterRPM, Have: 60, Limit: 60},
+			{Deployment: "a", Filter: gateway.FilterTried},
+			{Deployment: "c", Filter: gateway.FilterRPM, Have: 60, Limit: 60},
 		},
 		Hops: []gateway.Hop{{From: "gpt-4o", To: "claude", Because: gateway.UpstreamTimeout}},
 	}

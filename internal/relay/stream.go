@@ -85,7 +85,7 @@ func (o *opening) close() {
 
 // send sends the request and takes the head of the answer.
 func (o *opening) send() (err error) {
-	o.res, o.waited, err = o.l.roundTrip(o.w, o.p, o.t, o.up)
+	o.res, o.waited, err = o.l.roundTrip(o.w, o.p, o.t, o.up) //nolint:bodyclose // close does
 	return err
 }
 

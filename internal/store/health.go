@@ -85,12 +85,12 @@ func (db *DB) HealthHistory(ctx context.Context, f HealthFilter) (results []heal
 	if w.bad != nil {
 		return nil, 0, w.bad
 	}
-	if err := db.r.QueryRowContext(ctx, "SELECT COUNT(*) FROM health_history"+w.sql(), w.args...).Scan(&total); err != nil { //nolint:gosec // G202: the text is ours, values are parameters
+	if err := db.r.QueryRowContext(ctx, "SELECT COUNT(*) FROM health_history"+w.sql(), w.args...).Scan(&total); err != nil {
 		return nil, 0, fmt.Errorf("count health checks: %w", err)
 	}
 	limit := w.arg(Page{Limit: f.Limit}.limit())
 	offset := w.arg(max(f.Offset, 0))
-	results, err = db.healthRows(ctx, "SELECT "+healthColumns+" FROM health_history"+w.sql()+" ORDER BY checked_at DESC, deployment_id LIMIT "+limit+" OFFSET "+offset, w.args...) //nolint:gosec // G202: as above
+	results, err = db.healthRows(ctx, "SELECT "+healthColumns+" FROM health_history"+w.sql()+" ORDER BY checked_at DESC, deployment_id LIMIT "+limit+" OFFSET "+offset, w.args...)
 	return results, total, err
 }
 
