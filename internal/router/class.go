@@ -83,6 +83,9 @@ func classify(e *gateway.Error) class {
 	case gateway.UpstreamTimeout:
 		return timeout
 	case gateway.UpstreamAuth:
+		if e.Status == http.StatusPaymentRequired {
+			return payment
+		}
 		return authFailed
 	case gateway.UpstreamNotFound:
 		return notFound

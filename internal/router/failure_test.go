@@ -30,7 +30,7 @@ var failures = []struct {
 	{"rate limit", gateway.UpstreamLimited, 429, "RateLimitError", true, true, true, 0, 1},
 	{"timeout", gateway.UpstreamTimeout, 0, "TimeoutError", true, true, true, 0, 5},
 	{"auth", gateway.UpstreamAuth, 401, "AuthenticationError", false, true, true, 1, 1},
-	{"payment", gateway.UpstreamRefused, 402, "BadRequestError", false, true, true, 0, 1},
+	{"payment", gateway.UpstreamAuth, 402, "BadRequestError", false, true, true, 0, 1},
 	{"not found", gateway.UpstreamNotFound, 404, "NotFoundError", false, false, true, 1, 1},
 	{"context window", gateway.ContextWindow, 400, "BadRequestError", false, false, true, 0, 0},
 	{"content policy", gateway.ContentPolicy, 400, "ContentPolicyViolationError", false, false, true, 0, 0},

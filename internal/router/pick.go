@@ -158,7 +158,7 @@ func (r *run) chooseFrom(l *level) (m *member, sticky bool) {
 			}
 		}
 	}
-	for range len(l.members) {
+	for range min(len(l.members), full) {
 		ms := r.gather(l)
 		if len(ms) == 0 {
 			return nil, false
