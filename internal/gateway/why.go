@@ -14,7 +14,7 @@ type Filter uint8
 const (
 	NoFilter         Filter = iota
 	FilterTeam              // the deployment is another team's
-	FilterAccess            // it is in none of the access groups the key was let in by
+	FilterAccess            // it is in none of the access groups the key was let in by, or not a tag's
 	FilterBlocked           // model_info.blocked
 	FilterCooldown          // it has failed lately; Have is nanoseconds left
 	FilterHealth            // its last health check failed; Have is nanoseconds that this counts for

@@ -205,6 +205,34 @@ func TestAccessGroups(t *testing.T) {
 	}
 }
 
+func TestModelsOfTags(t *testing.T) {
+	b := newBench(t, router.Settings{}, d("a"), d("b"), d("c"))
+	for _, tt := range []struct {
+		name string
+		tags []*gateway.Tag
+		want string // "": refused
+	}{
+		{"a tag without models", []*gateway.Tag{{Name: "x"}}, "a b c"},
+		{"ids of deployments", []*gateway.Tag{{Name: "x", Models: []string{"b", "z"}}}, "b"},
+		{"the name of the group", []*gateway.Tag{{Name: "x", Models: []string{"m"}}}, "a b c"},
+		{"every tag must allow", []*gateway.Tag{{Name: "x", Models: []string{"a", "b"}}, {Name: "y", Models: []string{"b", "c"}}}, "b"},
+		{"other models", []*gateway.Tag{{Name: "y"}, {Name: "x", Models: []string{"other"}}}, ""},
+	} {
+		c := call("m")
+		c.Principal.Tags = tt.tags
+		if tt.want != "" {
+			if got := ids(b.counts(100, c)); got != tt.want {
+				t.Errorf("%s: asked %q, want %q", tt.name, got, tt.want)
+			}
+			continue
+		}
+		_, _, err := b.do(c)
+		if e := gateway.AsError(err); e == nil || e.Kind != gateway.Forbidden || e.Type != "tag_model_access_denied" || e.Message != "Tag 'x' may not use model=m: none of its deployments is among the tag's models." {
+			t.Errorf("%s: got %v", tt.name, err)
+		}
+	}
+}
+
 func TestMaxParallel(t *testing.T) {
 	b := newBench(t, router.Settings{}, d("a", func(d *gateway.Deployment) { d.MaxParallel = 2 }), d("b", func(d *gateway.Deployment) { d.MaxParallel = 1 }))
 	b.inFlight("a", 2, func() {

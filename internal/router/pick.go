@@ -225,6 +225,9 @@ func (r *run) filter(m *member) gateway.Filter {
 	if c.AccessGroups != nil && !overlap(m.AccessGroups, c.AccessGroups) {
 		return gateway.FilterAccess
 	}
+	if len(c.Principal.Tags) > 0 && forbidding(c, m) != nil {
+		return gateway.FilterAccess
+	}
 	if m.Blocked {
 		return gateway.FilterBlocked
 	}
@@ -374,6 +377,12 @@ func (r *run) unavailable() *gateway.Error {
 	case n(gateway.FilterCapability):
 		return gateway.Invalidf("model", "No deployment of model=%s that could be asked can do what the request needs (%s).", name, r.needs)
 	case n(gateway.FilterAccess):
+		if i := slices.IndexFunc(r.g.members, func(m *member) bool { return forbidding(r.c, m) != nil }); i >= 0 {
+			return &gateway.Error{
+				Kind: gateway.Forbidden, Type: "tag_model_access_denied", Param: "model",
+				Message: fmt.Sprintf("Tag '%s' may not use model=%s: none of its deployments is among the tag's models.", short(forbidding(r.c, r.g.members[i]).Name), name),
+			}
+		}
 		return &gateway.Error{Kind: gateway.Forbidden, Type: "key_model_access_denied", Param: "model", Message: fmt.Sprintf("The key's access groups have no deployment of model=%s.", name)}
 	case n(gateway.FilterBlocked) && r.g.exact:
 		return &gateway.Error{Kind: gateway.Unavailable, Status: 503, Type: "service_unavailable", Message: fmt.Sprintf("Model '%s' is currently paused and cannot accept requests.", name)}
@@ -390,6 +399,17 @@ func (r *run) widest() int64 {
 		n = max(n, m.facts.MaxInput)
 	}
 	return n
+}
+
+// forbidding returns the tag of the call whose models leave the deployment out,
+// nil if none does. Models of a tag are ids of deployments, or names of groups.
+func forbidding(c *gateway.Call, m *member) *gateway.Tag {
+	for _, t := range c.Principal.Tags {
+		if len(t.Models) > 0 && !slices.Contains(t.Models, m.ID) && !slices.Contains(t.Models, m.Group) {
+			return t
+		}
+	}
+	return nil
 }
 
 func overlap(a, b []string) bool {
