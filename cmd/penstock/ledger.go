@@ -129,6 +129,9 @@ func (c *verifyCmd) Run() error {
 				fmt.Println("there is no hash chain: general_settings.ledger_hash_chain starts one")
 			} else {
 				fmt.Printf("chain of %d links, newest hash %x\n", r.Links, r.Head)
+				if r.Unchained > 0 {
+					fmt.Printf("%d entries are in no link, of times when there was no chain; the last such call began at %s\n", r.Unchained, r.LastUnchained.Format(time.RFC3339))
+				}
 			}
 		}
 		for _, f := range r.Findings {

@@ -35,7 +35,9 @@ func databaseURL(s *config.Server) string {
 }
 
 // OpenBooks opens the database that a gateway with these options uses. It makes
-// none: a ledger command in the wrong directory must not find an empty ledger.
+// none, nor does it change the tables of one: a ledger command in the wrong
+// directory must not find an empty ledger, and one of a newer build must not
+// pull the tables from under a gateway that runs.
 func OpenBooks(ctx context.Context, o Options) (*Books, error) {
 	if o.Env == nil {
 		o.Env = os.LookupEnv
@@ -57,7 +59,7 @@ func OpenBooks(ctx context.Context, o Options) (*Books, error) {
 		return nil, err
 	}
 	b := &Books{prices: prices, models: map[string]*gateway.Deployment{}}
-	if b.DB, err = store.Open(ctx, url, store.Options{Chain: s.LedgerChain}); err != nil {
+	if b.DB, err = store.Open(ctx, url, store.Options{Chain: s.LedgerChain, Keep: true}); err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
 	a.store = b.DB

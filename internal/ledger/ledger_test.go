@@ -383,5 +383,15 @@ func TestRetentionDropsWholeDays(t *testing.T) {
 		if r := b.verify(t, true); r.Problems == 0 {
 			t.Error("a changed cost was not found")
 		}
+		// A call that somebody puts in is in no link.
+		if r := b.verify(t, true); r.Unchained != 0 {
+			t.Errorf("%d entries in no link, want none", r.Unchained)
+		}
+		if _, err := b.raw.Exec(`UPDATE calls SET link = NULL WHERE started_at = (SELECT MAX(started_at) FROM calls)`); err != nil {
+			t.Fatal(err)
+		}
+		if r := b.verify(t, true); r.Unchained != 1 || !r.LastUnchained.Equal(rows[99].Start) {
+			t.Errorf("%d entries in no link, the last at %s; want the last call", r.Unchained, r.LastUnchained)
+		}
 	})
 }

@@ -28,10 +28,14 @@ type Report struct {
 	// Unpinned are calls with a price but without its terms, from before terms
 	// were kept. Their costs cannot be computed again.
 	Unpinned int64
-	Links    int64           // of the hash chain, if it was asked for
-	Head     store.ChainHash // hash of the last link
-	Problems int64           // everything that is not as it must be
-	Findings []string        // the first of them, in words
+	Links    int64 // of the hash chain, if it was asked for
+	// Unchained are entries that are in no link: of times when the chain was
+	// off. LastUnchained is when the last such call began.
+	Unchained     int64
+	LastUnchained time.Time
+	Head          store.ChainHash // hash of the last link
+	Problems      int64           // everything that is not as it must be
+	Findings      []string        // the first of them, in words
 }
 
 func (r *Report) found(format string, args ...any) {
@@ -170,12 +174,12 @@ func (v *verifier) call(e *store.Entry, adjustments []*store.Adjustment) {
 		case rate.Cost(e.Usage) != cost:
 			v.r.found("call %s costs %s USD after adjustment %d, its usage at price %s comes to %s USD", e.CallID, cost, a.N, a.Rate, rate.Cost(e.Usage))
 		}
-		if v.chain && a.Link != 0 {
-			v.calls[a.Link] = append(v.calls[a.Link], store.HashAdjustment(a))
+		if v.chain {
+			v.chained(a.Link, e.Start, func() store.ChainHash { return store.HashAdjustment(a) })
 		}
 	}
-	if v.chain && e.Link != 0 {
-		v.calls[e.Link] = append(v.calls[e.Link], store.HashCall(&e.Row))
+	if v.chain {
+		v.chained(e.Link, e.Start, func() store.ChainHash { return store.HashCall(&e.Row) })
 	}
 	v.r.Cost += cost
 	day := store.Day(e.Start)
@@ -189,6 +193,16 @@ func (v *verifier) call(e *store.Entry, adjustments []*store.Adjustment) {
 		s.Count(&e.Row)
 		s.Cost += cost - e.Cost
 	})
+}
+
+// chained keeps the hash of an entry for its link.
+func (v *verifier) chained(link int64, start time.Time, hash func() store.ChainHash) {
+	if link != 0 {
+		v.calls[link] = append(v.calls[link], hash())
+		return
+	}
+	v.r.Unchained++
+	v.r.LastUnchained = start
 }
 
 // totals compares what the calls add up to with the daily sums, and these with

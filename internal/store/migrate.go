@@ -74,7 +74,7 @@ func latest(dir fs.FS) (int64, error) {
 
 // migrate brings the tables up to date. It asks for the version first: opening
 // a current database, which is nearly every start, costs one small query.
-func (db *DB) migrate(ctx context.Context) error {
+func (db *DB) migrate(ctx context.Context, keep bool) error {
 	sub, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
@@ -94,6 +94,9 @@ func (db *DB) migrate(ctx context.Context) error {
 		}
 		if have > want {
 			return fmt.Errorf("the database has tables of version %d and this program knows only %d: use a newer penstock", have, want)
+		}
+		if keep {
+			return fmt.Errorf("the database has tables of version %d and this program makes %d: start the gateway of this version first, which brings them up to date", have, want)
 		}
 		err := db.up(ctx, dir)
 		if err == nil {

@@ -96,3 +96,23 @@ func TestMigrationsGoDownAndUpAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A command beside a running gateway must not change its tables.
+func TestTablesCanBeLeftAsTheyAre(t *testing.T) {
+	url := "sqlite:" + filepath.Join(t.TempDir(), "x.db")
+	if db, err := Open(t.Context(), url, Options{Keep: true}); err == nil {
+		db.Close()
+		t.Error("an empty database was opened, want an error: its tables are of another version")
+	} else if !strings.Contains(err.Error(), "start the gateway") {
+		t.Errorf("got error %q, want one that says what to do", err)
+	}
+	for _, o := range []Options{{}, {Keep: true}} {
+		db, err := Open(t.Context(), url, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

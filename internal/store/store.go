@@ -37,6 +37,9 @@ type Options struct {
 	// MaxConns bounds the connections to PostgreSQL, or the readers of SQLite.
 	// Default 16 and 4.
 	MaxConns int
+	// Keep leaves the tables as they are: if they are of another version than
+	// this program's, Open fails.
+	Keep bool
 	// Chain has a hash chain kept over what is booked.
 	Chain bool
 }
@@ -61,7 +64,7 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 		return nil, err
 	}
 	db.chain = o.Chain
-	if err := db.migrate(ctx); err != nil {
+	if err := db.migrate(ctx, o.Keep); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
