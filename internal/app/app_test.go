@@ -39,14 +39,15 @@ type house struct {
 	url    string
 	mock   *mock.Server
 	config string
+	env    []string // names and values
 	stop   func() error
 }
 
 // start runs a gateway. config is a YAML template in which MOCK stands for the
 // mock provider's address.
-func start(t testing.TB, config string) *house {
+func start(t testing.TB, config string, env ...string) *house {
 	t.Helper()
-	h := &house{t: t, mock: mock.New(mock.Options{})}
+	h := &house{t: t, mock: mock.New(mock.Options{}), env: env}
 	up := httptest.NewServer(h.mock)
 	t.Cleanup(func() { h.mock.Close(); up.Close() })
 	dir := t.TempDir()
@@ -70,6 +71,11 @@ func (h *house) serve(dir string) {
 		Env: func(name string) (string, bool) {
 			if name == "LITELLM_MASTER_KEY" {
 				return master, true
+			}
+			for i := 0; i+1 < len(h.env); i += 2 {
+				if h.env[i] == name {
+					return h.env[i+1], true
+				}
 			}
 			return "", false
 		},

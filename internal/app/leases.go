@@ -32,6 +32,8 @@ type counters interface {
 type sharing struct {
 	leases *limit.Leases // nil if they are not
 	over   string        // "redis", "postgres", "" if they are not
+	redis  *redis.DB     // nil if there is none
+	name   string        // of this replica
 	tidy   *store.Leases // of PostgreSQL
 	booked chan struct{} // closed when the booker has stopped and all is booked
 }
@@ -50,7 +52,7 @@ func (a *App) share(ctx context.Context, s *config.Server, databaseURL string) e
 			return fmt.Errorf("share limits: %w", err)
 		}
 		a.onStop("redis", func(context.Context) error { return db.Close() })
-		shared, a.sharing.over = db.Leases(), "redis"
+		shared, a.sharing.over, a.sharing.redis = db.Leases(), "redis", db
 	case a.store.Dialect() == "postgres":
 		l, err := store.OpenLeases(ctx, databaseURL, nil)
 		if err != nil {
@@ -67,6 +69,7 @@ func (a *App) share(ctx context.Context, s *config.Server, databaseURL string) e
 	if err != nil {
 		return err
 	}
+	a.sharing.name = name
 	a.sharing.leases = limit.NewLeases(limit.LeaseOptions{
 		Shared: shared, Ledger: ledger{a}, Replica: name, Reborn: reborn, Deadline: s.LimitStoreTimeout, Policies: policies(&s.OnStoreFailure),
 		Calendar: a.calendar, Log: a.log, Now: time.Now,

@@ -231,6 +231,7 @@ func (a *App) start(ctx context.Context, wg *sync.WaitGroup, hup <-chan os.Signa
 	}
 	wg.Go(func() { a.retain(ctx) })
 	a.tidyLeases(ctx, wg)
+	a.shareFigures(ctx, wg)
 	if a.store.Dialect() == "postgres" {
 		told := make(chan struct{}, 1)
 		wg.Go(func() { a.listen(ctx, told) })
