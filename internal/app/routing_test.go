@@ -13,6 +13,7 @@ import (
 
 const routed = `
 x-mock: &mock {api_base: MOCK/v1, api_key: up-key}
+x-price: &price {input_cost_per_token: 0.00001, output_cost_per_token: 0.00001, cache_read_input_token_cost: 0.000001}
 model_list:
   - {model_name: tagged, litellm_params: {<<: *mock, model: openai/free, tags: [free]}, model_info: {id: free}}
   - {model_name: tagged, litellm_params: {<<: *mock, model: openai/paid, tags: [paid, team-a]}, model_info: {id: paid}}
@@ -32,6 +33,10 @@ model_list:
   - {model_name: weigh, litellm_params: {<<: *mock, model: openai/never, weight: 1}, model_info: {id: never}}
   - {model_name: weigh, litellm_params: {<<: *mock, model: openai/always, weight: 1}, model_info: {id: always}}
   - {model_name: bad, litellm_params: {<<: *mock, model: openai/mock-status=400}, model_info: {id: bad}}
+  - {model_name: cached, litellm_params: {<<: *mock, <<: *price, model: openai/c1}, model_info: {id: c1}}
+  - {model_name: cached, litellm_params: {<<: *mock, <<: *price, model: openai/c2}, model_info: {id: c2}}
+  - {model_name: cached, litellm_params: {<<: *mock, <<: *price, model: openai/c3}, model_info: {id: c3}}
+  - {model_name: cached, litellm_params: {<<: *mock, <<: *price, model: openai/c4}, model_info: {id: c4}}
 router_settings:
   enable_tag_filtering: true
   tag_filtering_match_any: true
@@ -124,6 +129,30 @@ func TestRouting(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a conversation stays where its prompt is cached", func(t *testing.T) {
+		system := `{"role":"system","content":"` + strings.Repeat("Be brief. ", 800) + `"}`
+		short := map[string]bool{}
+		for i := range 12 {
+			res, _ := h.ask(master, `"model":"cached"`)
+			short[res.Header.Get("X-Litellm-Model-Id")] = true
+			first := ""
+			talk := system
+			for turn := range 4 {
+				talk += `,{"role":"user","content":"` + strings.Repeat(string(rune('a'+i)), 900*(turn+1)) + `"}`
+				res, body := h.do("POST", "/v1/chat/completions", master, `{"model":"cached","messages":[`+talk+`]}`)
+				id := res.Header.Get("X-Litellm-Model-Id")
+				if first == "" {
+					first = id
+				}
+				if res.StatusCode != 200 || i == 0 && id != first {
+					t.Fatalf("turn %d went to %s, the first to %s: %d %s", turn, id, first, res.StatusCode, body)
+				}
+			}
+		}
+		if len(short) < 2 {
+			t.Errorf("short prompts went to %v alone", short)
+		}
+	})
 	t.Run("a retry policy", func(t *testing.T) {
 		h.mock.Reset()
 		res, body := h.ask(master, `"model":"bad"`)
