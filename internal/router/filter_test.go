@@ -258,6 +258,42 @@ type roomless map[string]gateway.Filter
 
 func (r roomless) Room(d *gateway.Deployment) gateway.Filter { return r[d.ID] }
 
+// asking counts how often limits are asked.
+type asking struct {
+	n    int
+	full map[string]gateway.Filter
+}
+
+func (a *asking) Room(d *gateway.Deployment) gateway.Filter {
+	a.n++
+	return a.full[d.ID]
+}
+
+func TestLimitsElsewhereAreAskedOfTheChosenOne(t *testing.T) {
+	for _, n := range []int{40, 200} {
+		var ds []gateway.Deployment
+		for i := range n {
+			ds = append(ds, d(fmt.Sprint(i)))
+		}
+		room := &asking{full: map[string]gateway.Filter{}}
+		b := newBench(t, router.Settings{Room: room}, ds...)
+		b.do(call("m"))
+		if room.n != 1 {
+			t.Errorf("%d deployments: asked %d times for one call", n, room.n)
+		}
+		for i := range n {
+			if i != 7 {
+				room.full[fmt.Sprint(i)] = gateway.FilterBudget
+			}
+		}
+		for range 20 {
+			if asked, _, err := b.do(call("m")); err != nil || asked[0] != "7" {
+				t.Fatalf("%d deployments: asked %v, %v; want the one with money left", n, asked, err)
+			}
+		}
+	}
+}
+
 func TestLimitsKeptElsewhere(t *testing.T) {
 	spent := roomless{"a": gateway.FilterBudget}
 	b := newBench(t, router.Settings{Room: spent}, d("a"), d("b"))

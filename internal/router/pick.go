@@ -24,6 +24,9 @@ type query struct {
 	needs    gateway.Capability // those that not every member has
 	keys     affinityKeys
 
+	broke []*member // have no room by limits kept elsewhere
+	wary  bool      // those limits are asked of every member
+
 	again   bool // members that failed this call will do
 	lenient bool // so will those that may not be well
 	unsure  bool // there are such
@@ -97,9 +100,13 @@ func (r *run) choose() (m *member, sticky bool) {
 			r.remove(m, f)
 			return nil, false
 		}
-		m.claim(r)
+		if !m.claim(r) {
+			r.remove(m, gateway.FilterParallel)
+			return nil, false
+		}
 		return m, false
 	}
+	r.broke, r.wary = r.broke[:0], false
 	// A deployment that is perhaps not well comes after those of every level
 	// that are; one that has failed this call after those of its level.
 	first := r.mark
@@ -139,7 +146,7 @@ func (r *run) start() {
 // all asks the filters about every member once more, for the error.
 func (r *run) all() {
 	r.start()
-	r.again, r.lenient = true, true
+	r.again, r.lenient, r.wary = true, true, true
 	for i := range r.g.members {
 		r.fits(r.g.members[i])
 	}
@@ -148,12 +155,12 @@ func (r *run) all() {
 // chooseFrom chooses from one level. Between choosing a member and claiming
 // it, another call may have taken what room it had; then it chooses again.
 func (r *run) chooseFrom(l *level) (m *member, sticky bool) {
-	if m = r.sticky(l, nil); m != nil && m.claim(r) {
+	if m = r.sticky(l, nil); m != nil && r.take(m) {
 		return m, true
 	}
 	if d, ok := r.how.(drawer); ok && len(l.members) > full && r.weights == nil {
 		for range draws {
-			if m := d.draw(r, l); r.fits(m) == gateway.NoFilter && m.claim(r) {
+			if m := d.draw(r, l); r.fits(m) == gateway.NoFilter && r.take(m) {
 				return m, false
 			}
 		}
@@ -163,14 +170,34 @@ func (r *run) chooseFrom(l *level) (m *member, sticky bool) {
 		if len(ms) == 0 {
 			return nil, false
 		}
-		if m = r.sticky(l, ms); m != nil && m.claim(r) {
+		if m = r.sticky(l, ms); m != nil && r.take(m) {
 			return m, true
 		}
-		if m = r.how.choose(r, ms); m.claim(r) {
+		if m = r.how.choose(r, ms); r.take(m) {
 			return m, false
 		}
 	}
 	return nil, false
+}
+
+// take claims m if limits that are kept elsewhere have room for it. They are
+// asked of the chosen one only, because that may take a lock; when some of
+// those have had none, of everybody.
+func (r *run) take(m *member) bool {
+	if !r.wary && r.elsewhere(m) != gateway.NoFilter {
+		r.broke = append(r.broke, m)
+		r.wary = len(r.broke) >= 4
+		return false
+	}
+	return m.claim(r)
+}
+
+// elsewhere asks limits that are kept outside the router about m.
+func (r *run) elsewhere(m *member) gateway.Filter {
+	if r.t.set.Room == nil {
+		return gateway.NoFilter
+	}
+	return r.t.set.Room.Room(m.Deployment)
 }
 
 // gather returns members of the level that fit: all of them if there are no
@@ -288,8 +315,8 @@ func (r *run) room(m *member) gateway.Filter {
 			return gateway.FilterParallel
 		}
 	}
-	if r.t.set.Room != nil {
-		return r.t.set.Room.Room(m.Deployment)
+	if r.wary || len(r.broke) > 0 && slices.Contains(r.broke, m) {
+		return r.elsewhere(m)
 	}
 	return gateway.NoFilter
 }
@@ -297,7 +324,7 @@ func (r *run) room(m *member) gateway.Filter {
 // exactly asks what keeps a deployment out that was asked for by its id:
 // neither cooldown nor balancing, but what was set on it holds.
 func (r *run) exactly(m *member) gateway.Filter {
-	r.have, r.limit, r.looked = 0, 0, 1
+	r.have, r.limit, r.looked, r.wary = 0, 0, 1, true
 	if m.Blocked {
 		return gateway.FilterBlocked
 	}

@@ -27,7 +27,7 @@ func (r *run) plan(g *group, depth int) {
 	r.mark, r.lookedBefore, r.removedBefore = len(w.Removals), 0, 0
 	p := gateway.Pick{Group: g.name, Candidates: len(g.members), Strategy: r.called, From: r.mark}
 	r.start()
-	r.again, r.lenient = true, false
+	r.again, r.lenient, r.wary = true, false, true
 	if g.exact {
 		p.Strategy = "id"
 		if f := r.exactly(g.members[0]); f != gateway.NoFilter {

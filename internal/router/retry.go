@@ -77,7 +77,7 @@ func (r *run) othersLeft() bool {
 
 // refresh makes filters ask for those that are well and have not failed the call.
 func (r *run) refresh() {
-	r.now, r.again, r.lenient, r.soonest = r.at.UnixNano(), false, false, math.MaxInt64
+	r.now, r.again, r.lenient, r.soonest, r.wary = r.at.UnixNano(), false, false, math.MaxInt64, true
 }
 
 // wait waits before the next try, and reports false if there is no time for it.

@@ -98,8 +98,8 @@ type Settings struct {
 // budgets of deployments and providers.
 type Room interface {
 	// Room returns NoFilter if the deployment has room for a call, otherwise
-	// what keeps it out. It is asked for each candidate of each pick, so it
-	// must not wait.
+	// what keeps it out. It is asked of the deployment that was
+	// chosen, and of the others if that has none; it must not wait.
 	Room(d *gateway.Deployment) gateway.Filter
 }
 
