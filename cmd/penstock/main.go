@@ -19,6 +19,7 @@ type cli struct {
 	Check   checkCmd   `cmd:"" help:"Check a configuration file, and say what of it is not honoured."`
 	Mock    mockCmd    `cmd:"" help:"Serve a scriptable provider that needs no account."`
 	Ledger  ledgerCmd  `cmd:"" help:"Verify, reprice or export the spend ledger."`
+	Migrate migrateCmd `cmd:"" help:"Bring the tables of the database up to date, or print the SQL for it."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 
 	ShowVersion kong.VersionFlag `name:"version" help:"Print the version and quit."`
@@ -33,6 +34,7 @@ Examples:
   penstock serve --config config.yaml        a LiteLLM config.yaml
   penstock check config.yaml                 every mistake in it, and what is not honoured
   penstock mock --port 8090                  a provider to test against
+  penstock migrate --plan                    the SQL that a start would run on the database
   penstock ledger verify                     prove that every cent of the books is right`))
 	if err := k.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "penstock:", err)

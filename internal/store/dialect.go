@@ -23,6 +23,8 @@ type dialect struct {
 	// trigrams says that parts of texts are found in tables of their own, as
 	// SQLite does, instead of by an index of the table itself.
 	trigrams bool
+	// hasVersions asks whether the table of versions is there.
+	hasVersions string
 	// param is the n-th parameter of a generated statement, counted from 1.
 	// SQLite takes $1 too, but looks every such name up in a list, which is
 	// quadratic in a statement with thousands of them; ?1 is not.
@@ -52,10 +54,11 @@ type dialect struct {
 
 func sqliteDialect() dialect {
 	return dialect{
-		name:     "sqlite",
-		goose:    goose.DialectSQLite3,
-		trigrams: true,
-		param:    func(n int) string { return "?" + strconv.Itoa(n) },
+		name:        "sqlite",
+		goose:       goose.DialectSQLite3,
+		hasVersions: `SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'goose_db_version')`,
+		trigrams:    true,
+		param:       func(n int) string { return "?" + strconv.Itoa(n) },
 		// Ids of answers are in the index hour by hour, and these are the hours
 		// there are: each step of the recursion is one look into that index.
 		response: `calls.started_at / 3600000000 IN (
@@ -97,16 +100,17 @@ func sqliteDialect() dialect {
 
 func postgresDialect() dialect {
 	return dialect{
-		name:       "postgres",
-		goose:      goose.DialectPostgres,
-		forUpdate:  " FOR UPDATE",
-		listen:     "LISTEN " + channel,
-		param:      func(n int) string { return "$" + strconv.Itoa(n) },
-		response:   `calls.response_id IS NOT NULL`,
-		size:       `SELECT COALESCE(SUM(pg_total_relation_size(relid)), 0)::BIGINT FROM pg_partition_tree('calls')`,
-		partitions: true,
-		otherID:    `calls.call_id >= '\xff'::BYTEA`,
-		bulk:       128,
+		name:        "postgres",
+		goose:       goose.DialectPostgres,
+		hasVersions: `SELECT to_regclass('goose_db_version') IS NOT NULL`,
+		forUpdate:   " FOR UPDATE",
+		listen:      "LISTEN " + channel,
+		param:       func(n int) string { return "$" + strconv.Itoa(n) },
+		response:    `calls.response_id IS NOT NULL`,
+		size:        `SELECT COALESCE(SUM(pg_total_relation_size(relid)), 0)::BIGINT FROM pg_partition_tree('calls')`,
+		partitions:  true,
+		otherID:     `calls.call_id >= '\xff'::BYTEA`,
+		bulk:        128,
 		again: func(err error) bool {
 			e, ok := errors.AsType[*pgconn.PgError](err)
 			// Serialization failure, deadlock.

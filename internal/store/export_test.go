@@ -3,7 +3,26 @@ package store
 import (
 	"context"
 	"fmt"
+	"io/fs"
 )
+
+// MigrateFrom runs the migrations in dir instead of the program's own.
+func (db *DB) MigrateFrom(ctx context.Context, dir fs.FS) error { return db.migrateFrom(ctx, dir) }
+
+// Has reports whether a table can be read.
+func (db *DB) Has(ctx context.Context, table string) bool {
+	var n int
+	return db.w.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+table).Scan(&n) == nil
+}
+
+// Versions returns how many migrations have been run.
+func (db *DB) Versions(ctx context.Context) (int, error) {
+	done, err := db.applied(ctx)
+	return len(done), err
+}
+
+// Connect opens the database as it is.
+func Connect(url string) (*DB, error) { return connect(url, Options{}) }
 
 // Fill writes n keys of n/10 users and 1,000 teams in one statement, for
 // benchmarks. Their aliases are "service-000123-production".

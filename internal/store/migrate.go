@@ -1,10 +1,16 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -54,59 +60,191 @@ func splitVariant(file string) (base, engine string) {
 	return base, engine
 }
 
-// latest returns the number of the newest migration in dir.
-func latest(dir fs.FS) (int64, error) {
+// tablesNeed is the newest migration that a program must know to work with the
+// tables as this program leaves them. A migration that an older release can
+// live with (a new table, a column with a default, an index) leaves it as it
+// is; one that it cannot live with sets it to its own number. So the release
+// before can run beside this one while replicas are replaced, and again if this
+// one has to be taken back.
+const tablesNeed = 12
+
+// needSetting is where the highest tablesNeed of all programs so far is kept.
+const needSetting = "tables_need"
+
+// Migration is one numbered step of the tables.
+type Migration struct {
+	Version int64
+	Name    string // of its file
+	SQL     string // what it runs
+}
+
+// numbered returns the migrations in dir by number.
+func numbered(dir fs.FS) ([]Migration, error) {
 	files, err := fs.ReadDir(dir, ".")
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	var newest int64
+	var out []Migration
 	for _, f := range files {
 		number, _, _ := strings.Cut(f.Name(), "_")
 		n, err := strconv.ParseInt(number, 10, 64)
 		if err != nil {
-			return 0, fmt.Errorf("migration %s has no number: %w", f.Name(), err)
+			return nil, fmt.Errorf("migration %s has no number: %w", f.Name(), err)
 		}
-		newest = max(newest, n)
+		text, err := fs.ReadFile(dir, f.Name())
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Migration{n, f.Name(), upSQL(string(text))})
 	}
-	return newest, nil
+	slices.SortFunc(out, func(a, b Migration) int { return cmp.Compare(a.Version, b.Version) })
+	return out, nil
 }
 
-// migrate brings the tables up to date. It asks for the version first: opening
-// a current database, which is nearly every start, costs one small query.
-func (db *DB) migrate(ctx context.Context, keep bool) error {
-	sub, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
+// upSQL is the part of a migration that goes up, without goose's remarks.
+func upSQL(text string) string {
+	head, text, ok := strings.Cut(text, "-- +goose Up")
+	if !ok {
+		return ""
 	}
-	dir := variants{sub, db.d.name}
-	want, err := latest(dir)
+	text, _, _ = strings.Cut(text, "-- +goose Down")
+	var b strings.Builder
+	for line := range strings.Lines(head + text) {
+		if !strings.HasPrefix(line, "-- +goose") {
+			b.WriteString(line)
+		}
+	}
+	return strings.TrimSpace(b.String()) + "\n"
+}
+
+// embedded are the migrations of this program for the engine.
+func (db *DB) embedded() (fs.FS, error) {
+	sub, err := fs.Sub(migrations, "migrations")
+	return variants{sub, db.d.name}, err
+}
+
+// Plan returns the migrations that Open would run on the database at url, by
+// number. It changes nothing there, and makes no file that is not there yet.
+func Plan(ctx context.Context, url string) ([]Migration, error) {
+	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			sub, err := fs.Sub(migrations, "migrations")
+			if err != nil {
+				return nil, err
+			}
+			return numbered(variants{sub, "sqlite"})
+		}
+	}
+	db, err := connect(url, Options{})
 	if err != nil {
-		return err
+		return nil, err
+	}
+	dir, err := db.embedded()
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	todo, err := db.pending(ctx, dir)
+	return todo, errors.Join(err, db.Close())
+}
+
+// pending returns the migrations in dir that have not been run. The error says
+// if the tables are too new for this program.
+func (db *DB) pending(ctx context.Context, dir fs.FS) ([]Migration, error) {
+	all, err := numbered(dir)
+	if err != nil {
+		return nil, err
 	}
 	if err := db.w.PingContext(ctx); err != nil {
-		return fmt.Errorf("connect to the %s database: %w", db.d.name, err)
+		return nil, fmt.Errorf("connect to the %s database: %w", db.d.name, err)
 	}
-	for tries := 0; ; tries++ {
-		have := db.version(ctx)
-		if have == want {
-			return nil
-		}
-		if have > want {
-			return fmt.Errorf("the database has tables of version %d and this program knows only %d: use a newer penstock", have, want)
-		}
-		if keep {
-			return fmt.Errorf("the database has tables of version %d and this program makes %d: start the gateway of this version first, which brings them up to date", have, want)
-		}
-		err := db.up(ctx, dir)
+	done, err := db.applied(ctx)
+	if err != nil {
+		return nil, err
+	}
+	latest := all[len(all)-1].Version
+	newest := slices.Max(append(slices.Collect(maps.Keys(done)), 0))
+	if newest > latest {
+		need := newest // a database without the setting is of a program from before it
+		text, err := db.Setting(ctx, needSetting)
 		if err == nil {
+			need, err = strconv.ParseInt(text, 10, 64)
+		}
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, err
+		}
+		if need > latest {
+			return nil, fmt.Errorf("the database has tables of version %d, which need a program that knows version %d, and this one knows only %d: use a newer penstock", newest, need, latest)
+		}
+	}
+	return slices.DeleteFunc(all, func(m Migration) bool { return done[m.Version] }), nil
+}
+
+// applied returns the numbers of the migrations that have been run; none if the
+// database is empty.
+func (db *DB) applied(ctx context.Context) (map[int64]bool, error) {
+	done := map[int64]bool{}
+	var there bool
+	if err := db.w.QueryRowContext(ctx, db.d.hasVersions).Scan(&there); err != nil {
+		return nil, fmt.Errorf("look for the tables of the %s database: %w", db.d.name, err)
+	}
+	if !there {
+		return done, nil
+	}
+	rows, err := db.w.QueryContext(ctx, `SELECT version_id FROM goose_db_version WHERE is_applied ORDER BY id`)
+	if err == nil {
+		err = results(rows, nil, func(r *sql.Rows) error {
+			var v int64
+			err := r.Scan(&v)
+			done[v] = true
+			return err
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the versions of the tables: %w", err)
+	}
+	return done, nil
+}
+
+// migrate brings the tables up to date. It asks for the versions first: opening
+// a current database, which is nearly every start, costs two small queries. If
+// keep is set, tables that are not up to date are an error instead.
+func (db *DB) migrate(ctx context.Context, keep bool) error {
+	dir, err := db.embedded()
+	if err != nil {
+		return err
+	}
+	if !keep {
+		return db.migrateFrom(ctx, dir)
+	}
+	todo, err := db.pending(ctx, dir)
+	if err == nil && len(todo) > 0 {
+		err = fmt.Errorf("%d migrations of this program are not in the database (the first is %s): start the gateway of this version first, or call penstock migrate", len(todo), todo[0].Name)
+	}
+	return err
+}
+
+func (db *DB) migrateFrom(ctx context.Context, dir fs.FS) error {
+	for tries := 0; ; tries++ {
+		todo, err := db.pending(ctx, dir)
+		if err != nil {
+			return err
+		}
+		if len(todo) == 0 {
 			return nil
+		}
+		err = db.up(ctx, dir)
+		if err == nil {
+			return db.raiseNeed(ctx)
 		}
 		// SQLite has no lock across several statements that goose could take:
 		// when two processes start on one new file, one of them fails half-way
 		// and finds the work done when it looks again.
 		if db.d.goose != goose.DialectSQLite3 || tries == 20 {
-			return fmt.Errorf("bring the %s tables from version %d to %d: %w", db.d.name, have, want, err)
+			name := todo[0].Name
+			if p, ok := errors.AsType[*goose.PartialError](err); ok && p.Failed != nil {
+				name, err = p.Failed.Source.Path, p.Err
+			}
+			return fmt.Errorf("run migration %s on the %s database; it has changed nothing, and those before it are done: %w", name, db.d.name, err)
 		}
 		if err := pause(ctx, 50*time.Millisecond); err != nil {
 			return err
@@ -114,21 +252,27 @@ func (db *DB) migrate(ctx context.Context, keep bool) error {
 	}
 }
 
-// version returns the version of the tables, 0 if there are none yet. Errors
-// are 0 as well: goose meets them again and says what is wrong.
-func (db *DB) version(ctx context.Context) int64 {
-	var v int64
-	if err := db.w.QueryRowContext(ctx, `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version`).Scan(&v); err != nil {
-		return 0
-	}
-	return v
+// raiseNeed keeps what programs have to know from now on. It never goes down.
+func (db *DB) raiseNeed(ctx context.Context) error {
+	return db.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO settings (name, value) VALUES ($1, $2)
+			ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE CAST(settings.value AS BIGINT) < CAST(excluded.value AS BIGINT)`,
+			needSetting, strconv.Itoa(tablesNeed))
+		if err != nil {
+			return fmt.Errorf("keep which programs can use the tables: %w", err)
+		}
+		return nil
+	})
 }
 
+// up runs what has not been run, each migration in a transaction of its own:
+// one that fails changes nothing, and those before it stay.
 func (db *DB) up(ctx context.Context, dir fs.FS) error {
-	opts := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
+	// A branch of development may have brought a lower number later.
+	opts := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithAllowOutofOrder(true)}
 	if db.d.goose == goose.DialectPostgres {
-		// Replicas that start together take turns: try each second, for five
-		// minutes.
+		// Replicas that start together take turns by an advisory lock: try each
+		// second, for five minutes.
 		l, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
 		if err != nil {
 			return err

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -38,32 +40,99 @@ func TestEachEngineSeesItsOwnMigrations(t *testing.T) {
 		if !slices.Equal(got, tt.want) {
 			t.Errorf("%s: got %q, want %q", tt.engine, got, tt.want)
 		}
-		if n, err := latest(v); err != nil || n != tt.latest {
-			t.Errorf("%s: latest is %d, %v, want %d", tt.engine, n, err, tt.latest)
+		all, err := numbered(v)
+		if err != nil || len(all) != len(tt.want) {
+			t.Fatalf("%s: got %v, %v", tt.engine, all, err)
+		}
+		for i, m := range all {
+			if m.Name != tt.want[i] {
+				t.Errorf("%s: migration %d is %s, want %s", tt.engine, i, m.Name, tt.want[i])
+			}
+		}
+		if n := all[len(all)-1].Version; n != tt.latest {
+			t.Errorf("%s: latest is %d, want %d", tt.engine, n, tt.latest)
 		}
 	}
-	if _, err := latest(variants{fstest.MapFS{"x.sql": {}}, "sqlite"}); err == nil {
+	if _, err := numbered(variants{fstest.MapFS{"x.sql": {}}, "sqlite"}); err == nil {
 		t.Error("a migration without a number was taken")
 	}
 }
 
-func TestADatabaseOfANewerProgramIsRefused(t *testing.T) {
-	url := "sqlite:" + filepath.Join(t.TempDir(), "x.db")
-	db, err := Open(t.Context(), url, Options{})
+// The release before must run beside a newer one while replicas are replaced,
+// unless the newer one has said that it cannot.
+func TestTablesOfANewerProgram(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		need string // "" if the newer program has not said
+		ok   bool
+	}{
+		{"that older ones can use", "20", true},
+		{"that older ones cannot use", "9999", false},
+		{"that does not say", "", false},
+	} {
+		url := "sqlite:" + filepath.Join(t.TempDir(), "x.db")
+		db, err := Open(t.Context(), url, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.w.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, TRUE)`); err != nil {
+			t.Fatal(err)
+		}
+		if tt.need == "" {
+			err = db.DeleteSetting(t.Context(), needSetting)
+		} else {
+			err = db.SetSetting(t.Context(), needSetting, tt.need)
+		}
+		if err = errors.Join(err, db.Close()); err != nil {
+			t.Fatal(err)
+		}
+		db, err = Open(t.Context(), url, Options{})
+		switch {
+		case err == nil:
+			if !tt.ok {
+				t.Errorf("tables %s were opened", tt.name)
+			}
+			// An old program never lowers what a newer one needs.
+			if err := db.raiseNeed(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if need, err := db.Setting(t.Context(), needSetting); err != nil || need != tt.need {
+				t.Errorf("the need is now %q, %v; want %q", need, err, tt.need)
+			}
+			if err := db.Close(); err != nil {
+				t.Error(err)
+			}
+		case tt.ok:
+			t.Errorf("tables %s: %v", tt.name, err)
+		case !strings.Contains(err.Error(), "9999") || !strings.Contains(err.Error(), "newer penstock"):
+			t.Errorf("tables %s: got error %q, want one that names both versions", tt.name, err)
+		}
+	}
+}
+
+func TestAPlanChangesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	plan, err := Plan(t.Context(), "sqlite:"+path)
+	if err != nil || len(plan) < 4 || !strings.Contains(plan[0].SQL, "CREATE TABLE keys") || strings.Contains(plan[0].SQL, "goose") || strings.Contains(plan[0].SQL, "DROP TABLE keys") {
+		t.Fatalf("a plan for a database that is not there: %v, %v", plan, err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the plan made a file: %v", err)
+	}
+	db, err := Open(t.Context(), "sqlite:"+path, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.w.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, TRUE)`); err != nil {
+	defer db.Close()
+	if plan, err := Plan(t.Context(), "sqlite:"+path); err != nil || len(plan) != 0 {
+		t.Errorf("a plan for current tables: %v, %v", plan, err)
+	}
+	// A number that came late is still to be run.
+	if _, err := db.w.Exec(`DELETE FROM goose_db_version WHERE version_id = 14`); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if db, err := Open(t.Context(), url, Options{}); err == nil {
-		db.Close()
-		t.Error("opened, want an error that names both versions")
-	} else if !strings.Contains(err.Error(), "9999") || !strings.Contains(err.Error(), "newer penstock") {
-		t.Errorf("got error %q, want one that names both versions", err)
+	if plan, err := Plan(t.Context(), "sqlite:"+path); err != nil || len(plan) != 1 || plan[0].Version != 14 {
+		t.Errorf("a plan for tables without number 14: %v, %v", plan, err)
 	}
 }
 

@@ -49,17 +49,7 @@ type Options struct {
 // PostgreSQL keyword string such as "host=/run/postgresql dbname=penstock".
 // Close the DB when done.
 func Open(ctx context.Context, url string, o Options) (*DB, error) {
-	var db *DB
-	var err error
-	switch path, isFile := strings.CutPrefix(url, "sqlite:"); {
-	case isFile:
-		db, err = openSQLite(path, o)
-	case strings.HasPrefix(url, "postgres://"), strings.HasPrefix(url, "postgresql://"), strings.Contains(url, "host="):
-		db, err = openPostgres(url, o)
-	default:
-		// The URL may hold a password, so it is not repeated here.
-		err = errors.New("the database URL is of no known kind: use sqlite:/path/to/file.db or postgres://user@host/database")
-	}
+	db, err := connect(url, o)
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +58,18 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
+}
+
+// connect opens the database as it is.
+func connect(url string, o Options) (*DB, error) {
+	switch path, isFile := strings.CutPrefix(url, "sqlite:"); {
+	case isFile:
+		return openSQLite(path, o)
+	case strings.HasPrefix(url, "postgres://"), strings.HasPrefix(url, "postgresql://"), strings.Contains(url, "host="):
+		return openPostgres(url, o)
+	}
+	// The URL may hold a password, so it is not repeated here.
+	return nil, errors.New("the database URL is of no known kind: use sqlite:/path/to/file.db or postgres://user@host/database")
 }
 
 func openSQLite(path string, o Options) (*DB, error) {

@@ -2,11 +2,13 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 
 	"penstock/internal/gateway"
 	"penstock/internal/spend"
@@ -148,5 +150,49 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		if strings.Contains(err.Error(), "sesame") {
 			t.Errorf("%s: the error shows the password: %q", tt.name, err)
 		}
+	}
+}
+
+// A migration that fails half-way leaves the tables as they were before it, and
+// what was done before it is done once.
+func TestAFailedMigrationChangesNothing(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		url  func(*testing.T) string
+	}{
+		{"sqlite", func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "new.db") }},
+		{"postgres", func(t *testing.T) string { return storetest.PostgresURL(t) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx := t.Context()
+			db, err := store.Connect(tt.url(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			up := func(sql string) *fstest.MapFile { return &fstest.MapFile{Data: []byte("-- +goose Up\n" + sql)} }
+			dir := fstest.MapFS{
+				"00001_good.sql": up("CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);"),
+				"00002_bad.sql":  up("CREATE TABLE half (a INTEGER);\nINSERT INTO settings VALUES ('a', '1');\nINSERT INTO nowhere VALUES (1);"),
+				"00003_next.sql": up("CREATE TABLE next (a INTEGER);"),
+			}
+			err = db.MigrateFrom(ctx, dir)
+			if err == nil || !strings.Contains(err.Error(), "nowhere") || !strings.Contains(err.Error(), "00002_bad.sql") {
+				t.Errorf("got error %v, want one that names the migration and what is wrong", err)
+			}
+			if !db.Has(ctx, "settings") || db.Has(ctx, "half") || db.Has(ctx, "next") {
+				t.Error("half of a migration was done")
+			}
+			if _, err := db.Setting(ctx, "a"); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("a row of the failed migration: got error %v, want ErrNotFound", err)
+			}
+			if n, err := db.Versions(ctx); err != nil || n != 2 { // and goose's own number 0
+				t.Errorf("%d versions, %v; want 2", n, err)
+			}
+			dir["00002_bad.sql"] = up("CREATE TABLE half (a INTEGER);")
+			if err := db.MigrateFrom(ctx, dir); err != nil || !db.Has(ctx, "half") || !db.Has(ctx, "next") {
+				t.Errorf("after it was mended: %v", err)
+			}
+		})
 	}
 }
