@@ -18,6 +18,11 @@ const (
 	UserEntity   = "user"
 	TeamEntity   = "team"
 	GlobalEntity = "global" // read only; its id is ""
+
+	MemberEntity       = "team_member" // its id is gateway.MemberID
+	OrganizationEntity = "organization"
+	ProjectEntity      = "project"
+	BudgetEntity       = "budget"
 )
 
 // Change is something the API has written.

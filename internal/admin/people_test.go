@@ -201,10 +201,10 @@ func TestTeamInfo(t *testing.T) {
 	d.key(`{}`)
 	a := d.get("/team/info?team_id=t1").ok().has("team_id", `"t1"`, "team_info.team_id", `"t1"`, "team_info.max_budget", "2.0", "team_info.spend", "1.25",
 		"keys.0.token", `"`+hash+`"`, "keys.0.team_id", `"t1"`,
-		"team_memberships", `[{"user_id":"default_user_id","team_id":"t1","budget_id":null,"spend":0.0,"total_spend":0.0,"litellm_budget_table":null}]`)
+		"team_memberships", `[{"user_id":"default_user_id","team_id":"t1","budget_id":null,"spend":0.0,"total_spend":0.0,"litellm_budget_table":null,"budget_source":null}]`)
 	if n := strings.Count(a.Body, `"key_name"`); n != 1 {
 		t.Errorf("%d keys are shown, want 1", n)
 	}
-	d.get("/team/info?team_id=t9").refused(404, "not_found_error", "team_id", "Team not found, passed team id: t9.")
+	d.get("/team/info?team_id=t9").refused(404, "not_found_error", "team_id", "Team not found, passed team_id=t9")
 	d.get("/team/info").refused(422, "validation_error", "team_id", "team_id is missing")
 }

@@ -23,6 +23,8 @@ type Store interface {
 	DeleteKeys(ctx context.Context, hashes []string) (deleted []string, err error)
 	ListKeys(context.Context, store.KeyFilter, store.Page) (keys []*gateway.Key, total int, err error)
 
+	CountKeys(ctx context.Context, of store.KeysOf, ids []string) (map[string]int, error)
+
 	CreateUser(context.Context, *gateway.User) error
 	User(ctx context.Context, id string) (*gateway.User, error)
 	UserByEmail(ctx context.Context, email string) (*gateway.User, error)
@@ -33,6 +35,7 @@ type Store interface {
 	CreateTeam(context.Context, *gateway.Team) error
 	Team(ctx context.Context, id string) (*gateway.Team, error)
 	UpdateTeam(ctx context.Context, id string, change func(*gateway.Team) error) (*gateway.Team, error)
+	RemoveMember(ctx context.Context, teamID, userID string, change func(*gateway.Team) error) (*gateway.Team, error)
 	DeleteTeams(ctx context.Context, ids []string) (deleted []string, err error)
 	ListTeams(context.Context, store.TeamFilter, store.Page) (teams []*gateway.Team, total int, err error)
 
@@ -62,9 +65,10 @@ type Store interface {
 
 var _ Store = (*store.DB)(nil)
 
-// notFound turns the store's "no such row" into a 404 for the client.
+// notFound turns the store's "no such row" into a 404 for the client. What is
+// for the client already stays.
 func notFound(err error, field, format string, args ...any) error {
-	if !errors.Is(err, store.ErrNotFound) {
+	if _, told := errors.AsType[*gateway.Error](err); told || !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	return &gateway.Error{Kind: gateway.NotFound, Param: field, Message: fmt.Sprintf(format, args...), Err: err}

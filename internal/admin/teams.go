@@ -16,81 +16,134 @@ import (
 	"penstock/internal/store"
 )
 
-// maxMembers is how many members a team may be made with.
-const maxMembers = 500
-
-func setTruncated(h http.Header, shown, total int) {
-	if shown < total {
-		h.Set(TruncatedHeader, fmt.Sprintf("%d of %d keys", shown, total))
-	}
-}
-
-// teamBody is the body of POST /team/new.
-type teamBody struct {
+// teamFields are the fields of /team/new and /team/update that we honour.
+type teamFields struct {
 	limitFields
-	ID             Opt[string]            `json:"team_id"`
-	Alias          Opt[string]            `json:"team_alias"`
-	OrganizationID Opt[string]            `json:"organization_id"`
-	Models         Opt[[]string]          `json:"models"`
-	ModelAliases   Opt[map[string]string] `json:"model_aliases"`
-	Members        Opt[members]           `json:"members_with_roles"`
-	Blocked        Opt[bool]              `json:"blocked"`
-	Metadata       Opt[object]            `json:"metadata"`
+	keptFields
+	ID                   Opt[string]            `json:"team_id"`
+	Alias                Opt[string]            `json:"team_alias"`
+	OrganizationID       Opt[string]            `json:"organization_id"`
+	Models               Opt[[]string]          `json:"models"`
+	ModelAliases         Opt[map[string]string] `json:"model_aliases"`
+	AccessGroupIDs       Opt[[]string]          `json:"access_group_ids"`
+	Blocked              Opt[bool]              `json:"blocked"`
+	Metadata             Opt[object]            `json:"metadata"`
+	Tags                 Opt[[]string]          `json:"tags"`
+	EnforcedParams       Opt[[]string]          `json:"enforced_params"`
+	AllowedIPs           Opt[[]string]          `json:"allowed_ips"`
+	MemberPermissions    Opt[[]string]          `json:"team_member_permissions"`
+	MemberModels         Opt[[]string]          `json:"default_team_member_models"`
+	RouterSettings       Opt[object]            `json:"router_settings"`
+	ObjectPermission     Opt[object]            `json:"object_permission"`
+	MemberBudget         Opt[usd]               `json:"team_member_budget"`
+	MemberBudgetDuration Opt[string]            `json:"team_member_budget_duration"`
+	MemberRPM            Opt[count]             `json:"team_member_rpm_limit"`
+	MemberTPM            Opt[count]             `json:"team_member_tpm_limit"`
 	unknown
 }
 
-func (b *teamBody) unknownFields() map[string]jsontext.Value {
-	return nested(b.unknownLimits(b.Unknown), "members_with_roles", b.Members.Value)
-}
-
-type members []member
-
-func (members) want() string { return "a list of {role, user_id, user_email}" }
-
-type member struct {
-	Role   string `json:"role"`
-	UserID string `json:"user_id"`
-	Email  string `json:"user_email"`
-	unknown
-}
+func (f teamFields) unknownFields() map[string]jsontext.Value { return f.unknownLimits(f.Unknown) }
 
 // check refuses what no team can be.
-func (b *teamBody) check(now time.Time) error {
+func (f *teamFields) check(now time.Time) error {
+	if err := liftMeta(&f.Metadata, &f.finerFields, &f.Tags, &f.EnforcedParams, nil); err != nil {
+		return err
+	}
 	for _, t := range []struct{ name, value string }{
-		{"team_id", b.ID.Value}, {"team_alias", b.Alias.Value}, {"organization_id", b.OrganizationID.Value},
+		{"team_id", f.ID.Value}, {"team_alias", f.Alias.Value}, {"organization_id", f.OrganizationID.Value},
 	} {
 		if err := checkText(t.name, t.value); err != nil {
 			return err
 		}
 	}
-	if err := checkTexts("models", b.Models.Value); err != nil {
-		return err
-	}
-	if err := checkMap("model_aliases", b.ModelAliases.Value); err != nil {
-		return err
-	}
-	if b.SoftBudget.Has() && b.MaxBudget.Has() && b.SoftBudget.Value >= b.MaxBudget.Value {
-		return invalid("soft_budget", "soft_budget (%v) must be strictly lower than max_budget (%v)", b.SoftBudget.Value, b.MaxBudget.Value)
-	}
-	if n := len(b.Members.Value); n > maxMembers {
-		return invalid("members_with_roles", "members_with_roles: %d members are too many, at most %d can be added at once", n, maxMembers)
-	}
-	for i := range b.Members.Value {
-		m := &b.Members.Value[i]
-		if m.UserID == "" && m.Email == "" {
-			return malformed("members_with_roles", "members_with_roles: every member needs a user_id or a user_email")
-		}
-		if err := checkTexts("members_with_roles", []string{m.UserID, m.Email}); err != nil {
+	for _, t := range []struct {
+		name   string
+		values []string
+	}{
+		{"models", f.Models.Value}, {"tags", f.Tags.Value}, {"enforced_params", f.EnforcedParams.Value}, {"access_group_ids", f.AccessGroupIDs.Value},
+		{"default_team_member_models", f.MemberModels.Value},
+	} {
+		if err := checkTexts(t.name, t.values); err != nil {
 			return err
 		}
-		if m.Role == "" {
-			m.Role = "user"
-		}
-		if m.Role != "user" && m.Role != "admin" {
-			return malformed("members_with_roles", "members_with_roles: role: want user or admin, got '%s'", m.Role)
+	}
+	if err := checkMap("model_aliases", f.ModelAliases.Value); err != nil {
+		return err
+	}
+	if err := checkIPs(f.AllowedIPs.Value); err != nil {
+		return err
+	}
+	if err := checkPermissions("team_member_permissions", f.MemberPermissions.Value); err != nil {
+		return err
+	}
+	if err := checkWindow("team_member_budget_duration", f.MemberBudgetDuration.Or(""), now); err != nil {
+		return err
+	}
+	if err := f.keptFields.check(); err != nil {
+		return err
+	}
+	return f.limitFields.check(now)
+}
+
+// apply changes in t what was sent; null clears.
+func (f *teamFields) apply(t *gateway.Team, now time.Time) error {
+	setText(&t.Alias, f.Alias)
+	setText(&t.OrganizationID, f.OrganizationID)
+	setList(&t.Models, f.Models)
+	setList(&t.AccessGroupIDs, f.AccessGroupIDs)
+	setList(&t.Tags, f.Tags)
+	setList(&t.EnforcedParams, f.EnforcedParams)
+	setList(&t.AllowedIPs, f.AllowedIPs)
+	setList(&t.MemberPermissions, f.MemberPermissions)
+	setList(&t.MemberModels, f.MemberModels)
+	setObject(&t.Metadata, f.Metadata)
+	setObject(&t.RouterSettings, f.RouterSettings)
+	setObject(&t.ObjectPermission, f.ObjectPermission)
+	f.keptFields.apply(&t.Metadata)
+	if f.ModelAliases.Sent {
+		t.ModelAliases = f.ModelAliases.Or(nil)
+	}
+	if f.Blocked.Sent {
+		t.Blocked = f.Blocked.Or(false)
+	}
+	f.limitFields.apply(&t.Limits, now)
+	if soft, most := t.Limits.SoftBudget, t.Limits.Budget; soft != nil && most != nil && *soft >= *most && (f.SoftBudget.Sent || f.MaxBudget.Sent) {
+		return invalid("soft_budget", "soft_budget (%v) must be strictly lower than max_budget (%v)", usd(*soft), usd(*most))
+	}
+	return nil
+}
+
+// unused names the fields that were sent and that nothing acts on.
+func (f *teamFields) unused() []string {
+	names := f.keptFields.unused()
+	if f.ObjectPermission.Has() && asks(jsontext.Value(f.ObjectPermission.Value)) {
+		names = append(names, "object_permission")
+	}
+	return names
+}
+
+// teamBody is the body of POST /team/new.
+type teamBody struct {
+	teamFields
+	Admins  Opt[[]string] `json:"admins"` // an older way to say who is in it
+	Plain   Opt[[]string] `json:"members"`
+	Members Opt[members]  `json:"members_with_roles"`
+}
+
+func (b teamBody) unknownFields() map[string]jsontext.Value {
+	return nested(b.teamFields.unknownFields(), "members_with_roles", b.Members.Value)
+}
+
+func (b *teamBody) check(now time.Time) error {
+	for role, ids := range map[string][]string{"admin": b.Admins.Value, "user": b.Plain.Value} {
+		for _, id := range ids {
+			b.Members.Value = append(b.Members.Value, member{Role: role, UserID: id})
 		}
 	}
-	return b.limitFields.check(now)
+	if err := checkMembers("members_with_roles", b.Members.Value); err != nil {
+		return err
+	}
+	return b.teamFields.check(now)
 }
 
 func (a *API) newTeam(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
@@ -102,17 +155,21 @@ func (a *API) newTeam(w http.ResponseWriter, r *http.Request, p *gateway.Princip
 	if err := b.check(now); err != nil {
 		return nil, err
 	}
-	t := &gateway.Team{
-		ID: b.ID.Or(""), Alias: b.Alias.Or(""), OrganizationID: b.OrganizationID.Or(""),
-		Models: b.Models.Or(nil), ModelAliases: b.ModelAliases.Or(nil),
-		Blocked: b.Blocked.Or(false), Metadata: b.Metadata.Or(nil), CreatedAt: now, UpdatedAt: now,
-	}
+	t := &gateway.Team{ID: b.ID.Or(""), CreatedAt: now, CreatedBy: actor(p), UpdatedAt: now, UpdatedBy: actor(p)}
 	if t.ID == "" {
 		t.ID = uuid.NewString()
 	}
-	b.limitFields.apply(&t.Limits, now)
+	if err := b.apply(t, now); err != nil {
+		return nil, err
+	}
 	a.setSpend(&t.Spend, &t.Limits, gateway.NanoUSD(b.Spend.Or(0)), now, now)
 	t.Spend.Total = t.Spend.Window
+	if err := a.directory.MayTeam(p, auth.Create, t.ID, t); err != nil {
+		return nil, err
+	}
+	if err := a.withinOrganization(ctx, t); err != nil {
+		return nil, err
+	}
 	// Before users are made for a team that cannot be.
 	_, err := a.store.Team(ctx, t.ID)
 	if err := free(err, store.ErrConflict{Field: "id", Value: t.ID}); err != nil {
@@ -120,123 +177,264 @@ func (a *API) newTeam(w http.ResponseWriter, r *http.Request, p *gateway.Princip
 	}
 	for i := range b.Members.Value {
 		m := &b.Members.Value[i]
-		u, err := a.ensureUser(ctx, m, now)
+		u, err := a.ensureUser(r, p, m, now)
 		if err != nil {
 			return nil, err
 		}
-		add(t, gateway.Member{UserID: u.ID, Email: u.Email, Role: m.Role})
+		add(t, gateway.Member{UserID: u.ID, Email: u.Email, Role: m.Role, Models: slices.Clone(t.MemberModels)})
 	}
 	// Whoever makes a team leads it.
 	add(t, gateway.Member{UserID: actor(p), Role: "admin"})
-	if err := a.store.CreateTeam(ctx, t); err != nil {
+	if err := a.memberBudget(r, p, &b.teamFields, t, now); err != nil {
+		return nil, err
+	}
+	e := a.teamEntry(r, p, created, t.ID)
+	e.After = snapshot(a.teamRow(t))
+	if err := a.store.CreateTeam(store.Audited(ctx, e), t); err != nil {
 		return nil, teamConflict(err)
 	}
 	changes := []Change{{Entity: TeamEntity, ID: t.ID}}
 	for _, m := range t.Members {
-		err := a.enter(ctx, m.UserID, t.ID, now)
-		switch {
-		case errors.Is(err, store.ErrNotFound): // the master key's user has no row
-		case err != nil:
+		known, err := a.enter(ctx, m.UserID, t.ID, now)
+		if err != nil {
 			return nil, err
-		default:
+		}
+		if known {
 			changes = append(changes, Change{Entity: UserEntity, ID: m.UserID})
 		}
 	}
 	if err := a.changed(ctx, changes...); err != nil {
 		return nil, err
 	}
+	setUnused(w.Header(), b.unused()...)
 	row := a.teamRow(t)
 	return &row, nil
 }
 
-// add adds a member; the first entry about a user counts.
-func add(t *gateway.Team, m gateway.Member) {
-	if !slices.ContainsFunc(t.Members, func(have gateway.Member) bool { return have.UserID == m.UserID }) {
-		t.Members = append(t.Members, m)
-	}
+// teamEntry is an entry of the audit log about a team.
+func (a *API) teamEntry(r *http.Request, p *gateway.Principal, action, id string) *gateway.AuditEntry {
+	e := a.entry(r, p, action, teamTable, id)
+	e.TeamID = id
+	return e
 }
 
-// ensureUser returns the user that m names, made if it does not exist.
-func (a *API) ensureUser(ctx context.Context, m *member, now time.Time) (*gateway.User, error) {
-	find := func() (*gateway.User, error) {
-		if m.UserID != "" {
-			return a.store.User(ctx, m.UserID)
-		}
-		return a.store.UserByEmail(ctx, m.Email)
-	}
-	u, err := find()
-	if !errors.Is(err, store.ErrNotFound) {
-		return u, err
-	}
-	u = &gateway.User{ID: m.UserID, Email: m.Email, CreatedAt: now, UpdatedAt: now}
-	if u.ID == "" {
-		u.ID = uuid.NewString()
-	}
-	err = a.store.CreateUser(ctx, u)
-	if _, raced := errors.AsType[store.ErrConflict](err); raced {
-		if other, err := find(); err == nil {
-			return other, nil
-		}
-	}
-	return u, userConflict(err)
-}
-
-// enter notes a team with its user.
-func (a *API) enter(ctx context.Context, user, team string, now time.Time) error {
-	_, err := a.store.UpdateUser(ctx, user, func(u *gateway.User) error {
-		if !slices.Contains(u.Teams, team) {
-			u.Teams = append(u.Teams, team)
-			u.UpdatedAt = now
-		}
+// withinOrganization refuses a team that may more than its organization.
+func (a *API) withinOrganization(ctx context.Context, t *gateway.Team) error {
+	if t.OrganizationID == "" {
 		return nil
-	})
-	return err
-}
-
-type teamInfo struct {
-	TeamID      string       `json:"team_id"`
-	TeamInfo    teamDetail   `json:"team_info"`
-	Keys        []keyRow     `json:"keys"`
-	Memberships []membership `json:"team_memberships"`
-}
-
-type teamDetail struct {
-	teamRow
-	MemberBudget       none     `json:"team_member_budget_table"`
-	OrganizationModels []string `json:"organization_models"`
-}
-
-type membership struct {
-	UserID      string `json:"user_id"`
-	TeamID      string `json:"team_id"`
-	BudgetID    none   `json:"budget_id"`
-	Spend       usd    `json:"spend"`
-	TotalSpend  usd    `json:"total_spend"`
-	BudgetTable none   `json:"litellm_budget_table"`
-}
-
-func (a *API) teamInfo(w http.ResponseWriter, r *http.Request, _ *gateway.Principal) (any, error) {
-	q := readQuery(r)
-	id := q.text("team_id")
-	if q.err != nil {
-		return nil, q.err
 	}
-	if id == "" {
-		return nil, malformed("team_id", "team_id is missing: say which team to show with ?team_id=")
-	}
-	t, err := a.store.Team(r.Context(), id)
+	o, err := a.store.Organization(ctx, t.OrganizationID)
 	if err != nil {
-		return nil, notFound(err, "team_id", "Team not found, passed team id: %s.", id)
+		return notFound(err, "organization_id", "Organization not found for organization_id=%s", t.OrganizationID)
 	}
-	keys, err := a.keysOf(r.Context(), w, store.KeyFilter{TeamID: id}, store.Page{Sort: "created_at", Desc: true})
+	if lent := a.directory.Organization(o.ID); lent != nil {
+		o = lent // with the limits of its budget
+	}
+	if len(o.Models) > 0 {
+		if len(t.Models) == 0 {
+			return nil // it has all of the organization's
+		}
+		for _, model := range t.Models {
+			if !listed(o.Models, model) {
+				return invalid("models", "Model '%s' not allowed for organization %s. Organization's models=%v", model, o.ID, o.Models)
+			}
+		}
+	}
+	if most := o.Limits.Budget; most != nil && t.Limits.Budget != nil && *t.Limits.Budget > *most {
+		return invalid("max_budget", "Team max_budget (%s) exceeds organization's max_budget (%s). Organization=%s", usd(*t.Limits.Budget), usd(*most), o.ID)
+	}
+	for _, l := range []struct {
+		name       string
+		mine, most *int64
+	}{{"tpm_limit", t.Limits.TPM, o.Limits.TPM}, {"rpm_limit", t.Limits.RPM, o.Limits.RPM}} {
+		if l.mine != nil && l.most != nil && *l.mine > *l.most {
+			return invalid(l.name, "Team %s (%d) exceeds organization's %s (%d). Organization=%s", l.name, *l.mine, l.name, *l.most, o.ID)
+		}
+	}
+	return nil
+}
+
+// memberBudget keeps what members have who have nothing of their own, in a
+// budget that the team refers to.
+func (a *API) memberBudget(r *http.Request, p *gateway.Principal, f *teamFields, t *gateway.Team, now time.Time) error {
+	if !f.MemberBudget.Sent && !f.MemberBudgetDuration.Sent && !f.MemberRPM.Sent && !f.MemberTPM.Sent {
+		return nil
+	}
+	set := func(b *gateway.Budget) {
+		setMoney(&b.Limits.Budget, f.MemberBudget)
+		setText(&b.Limits.BudgetDuration, f.MemberBudgetDuration)
+		setCount(&b.Limits.RPM, f.MemberRPM)
+		setCount(&b.Limits.TPM, f.MemberTPM)
+		b.UpdatedAt, b.UpdatedBy = now, actor(p)
+	}
+	ctx := r.Context()
+	var err error
+	if id := t.MemberBudgetID; id != "" {
+		e := a.entry(r, p, changed, budgetTable, id)
+		e.TeamID = t.ID
+		_, err = a.store.UpdateBudget(store.Audited(ctx, e), id, func(b *gateway.Budget) error {
+			e.Before = snapshot(a.budgetOf(b))
+			set(b)
+			e.After = snapshot(a.budgetOf(b))
+			return nil
+		})
+	}
+	if t.MemberBudgetID == "" || errors.Is(err, store.ErrNotFound) {
+		b := &gateway.Budget{ID: uuid.NewString(), CreatedAt: now, CreatedBy: actor(p)}
+		set(b)
+		e := a.entry(r, p, created, budgetTable, b.ID)
+		e.TeamID, e.After = t.ID, snapshot(a.budgetOf(b))
+		err = a.store.CreateBudget(store.Audited(ctx, e), b)
+		t.MemberBudgetID = b.ID
+	}
+	if err != nil {
+		return err
+	}
+	return a.changed(ctx, Change{Entity: BudgetEntity, ID: t.MemberBudgetID})
+}
+
+type teamUpdated struct {
+	TeamID string  `json:"team_id"`
+	Data   teamRow `json:"data"`
+}
+
+func (a *API) updateTeam(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
+	var f teamFields
+	if err := read(w, r, &f); err != nil {
+		return nil, err
+	}
+	if id := r.PathValue("team_id"); id != "" {
+		f.ID = Opt[string]{Sent: true, Value: id}
+	}
+	if f.ID.Or("") == "" {
+		return nil, malformed("team_id", "team_id is missing: say which team to change")
+	}
+	now := a.now()
+	if err := f.check(now); err != nil {
+		return nil, err
+	}
+	ctx, id := r.Context(), f.ID.Value
+	have, err := a.teamFor(ctx, p, auth.Change, id)
 	if err != nil {
 		return nil, err
 	}
-	out := &teamInfo{TeamID: id, TeamInfo: teamDetail{teamRow: a.teamRow(t), OrganizationModels: []string{}}, Keys: a.keyRows(keys)}
-	for _, m := range t.Members {
-		out.Memberships = append(out.Memberships, membership{UserID: m.UserID, TeamID: id})
+	if err := a.memberBudget(r, p, &f, have, now); err != nil {
+		return nil, err
 	}
-	return out, nil
+	t, err := a.editTeam(r, p, id, &f.limitFields, func(t *gateway.Team) error {
+		t.MemberBudgetID = have.MemberBudgetID
+		return f.apply(t, now)
+	})
+	if err != nil {
+		return nil, err
+	}
+	setUnused(w.Header(), f.unused()...)
+	return &teamUpdated{TeamID: id, Data: a.teamRow(t)}, nil
+}
+
+// editTeam changes a team that the caller may change, before and after. limits,
+// which may be nil, say what becomes of its spend.
+func (a *API) editTeam(r *http.Request, p *gateway.Principal, id string, limits *limitFields, change func(*gateway.Team) error) (*gateway.Team, error) {
+	return a.editTeamAs(r, p, changed, id, limits, change)
+}
+
+func (a *API) editTeamAs(r *http.Request, p *gateway.Principal, action, id string, limits *limitFields, change func(*gateway.Team) error) (*gateway.Team, error) {
+	ctx, now := r.Context(), a.now()
+	if limits == nil {
+		limits = new(limitFields)
+	}
+	if limits.touchesSpend() {
+		if err := a.flush(ctx); err != nil {
+			return nil, err
+		}
+	}
+	e := a.teamEntry(r, p, action, id)
+	t, err := a.store.UpdateTeam(store.Audited(ctx, e), id, func(t *gateway.Team) error {
+		if err := a.directory.MayTeam(p, auth.Change, id, t); err != nil {
+			return err
+		}
+		was := *t
+		was.Members = slices.Clone(t.Members)
+		e.Before = snapshot(a.teamRow(t))
+		before, duration := a.spent(&t.Spend, &t.Limits, now, t.CreatedAt), t.Limits.BudgetDuration
+		if err := change(t); err != nil {
+			return err
+		}
+		if err := a.mayTurnInto(ctx, p, limits, &was, t); err != nil {
+			return err
+		}
+		limits.respend(a, &t.Spend, &t.Limits, before, duration, now, t.CreatedAt)
+		t.UpdatedAt, t.UpdatedBy = now, actor(p)
+		e.After = snapshot(a.teamRow(t))
+		return nil
+	})
+	if err != nil {
+		return nil, notFound(err, "team_id", "Team not found, passed team_id=%s", id)
+	}
+	return t, a.changed(ctx, Change{Entity: TeamEntity, ID: id, Spend: limits.Spend.Sent})
+}
+
+// mayTurnInto decides about a team as it will be. Its own admins are bound by
+// what they were given: only proxy admins and the organization's admins raise a
+// team's limits, unblock it or move it.
+func (a *API) mayTurnInto(ctx context.Context, p *gateway.Principal, f *limitFields, was, t *gateway.Team) error {
+	within := func() error {
+		if was.OrganizationID == t.OrganizationID && slices.Equal(was.Models, t.Models) && !f.MaxBudget.Sent && !f.TPM.Sent && !f.RPM.Sent {
+			return nil
+		}
+		return a.withinOrganization(ctx, t)
+	}
+	if a.directory.MayTeam(p, auth.Remove, was.ID, was) == nil { // who could delete it
+		if err := a.directory.MayTeam(p, auth.Change, t.ID, t); err != nil {
+			return err
+		}
+		return within()
+	}
+	for _, x := range []struct {
+		name string
+		does bool
+	}{
+		{"organization_id", was.OrganizationID != t.OrganizationID},
+		{"blocked", was.Blocked && !t.Blocked},
+		{"spend", f.Spend.Sent},
+		{"max_budget", raised(was.Limits.Budget, t.Limits.Budget)},
+		{"tpm_limit", raised(was.Limits.TPM, t.Limits.TPM)},
+		{"rpm_limit", raised(was.Limits.RPM, t.Limits.RPM)},
+		{"tpd_limit", raised(was.Limits.TPD, t.Limits.TPD)},
+		{"max_parallel_requests", raised(was.Limits.Parallel, t.Limits.Parallel)},
+		{"budget_duration", was.Limits.Budget != nil && was.Limits.BudgetDuration != t.Limits.BudgetDuration},
+		{"budget_limits", len(was.Limits.Budgets) > 0 && !slices.Equal(was.Limits.Budgets, t.Limits.Budgets)},
+		{"model_max_budget", modelsRaised(was.Limits.Models, t.Limits.Models)},
+		{"temp_budget_increase", t.Limits.Raise > was.Limits.Raise || t.Limits.RaiseUntil.After(was.Limits.RaiseUntil)},
+		{"models", len(was.Models) > 0 && (len(t.Models) == 0 || slices.ContainsFunc(t.Models, func(m string) bool { return m != noModels && !listed(was.Models, m) }))},
+		{"metadata.allow_litellm_changed_by_header", allowsChangedBy(t.Metadata) && !allowsChangedBy(was.Metadata)},
+	} {
+		if x.does {
+			return &gateway.Error{
+				Kind: gateway.Forbidden, Param: x.name,
+				Message: fmt.Sprintf("Only proxy admins and admins of the team's organization can raise or move this: %s. team_id=%s", x.name, was.ID),
+			}
+		}
+	}
+	return within()
+}
+
+// raised reports whether a ceiling is higher than it was; none is the highest.
+func raised[N ~int64](was, now *N) bool {
+	return was != nil && (now == nil || *now > *was)
+}
+
+// modelsRaised reports whether a ceiling on a model is higher than it was.
+func modelsRaised(was, now map[string]gateway.ModelLimits) bool {
+	for name, w := range was {
+		n := now[name]
+		b := w.Budget
+		if raised(w.RPM, n.RPM) || raised(w.TPM, n.TPM) || raised(w.InputTPM, n.InputTPM) || raised(w.OutputTPM, n.OutputTPM) ||
+			b != nil && (n.Budget == nil || n.Budget.Amount > b.Amount || n.Budget.Duration != b.Duration) {
+			return true
+		}
+	}
+	return false
 }
 
 // teamFor returns a team if the caller may do this to it. Only who may see every
@@ -253,4 +451,189 @@ func (a *API) teamFor(ctx context.Context, p *gateway.Principal, do auth.Act, id
 		return nil, notFound(err, "team_id", "Team not found, passed team_id=%s", id)
 	}
 	return t, nil
+}
+
+// teamIDBody is the body of POST /team/block and its like.
+type teamIDBody struct {
+	ID Opt[string] `json:"team_id"`
+	unknown
+}
+
+func (a *API) blockTeam(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
+	return a.setTeamBlocked(w, r, p, true)
+}
+
+func (a *API) unblockTeam(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
+	return a.setTeamBlocked(w, r, p, false)
+}
+
+func (a *API) setTeamBlocked(w http.ResponseWriter, r *http.Request, p *gateway.Principal, block bool) (any, error) {
+	var b teamIDBody
+	if err := read(w, r, &b); err != nil {
+		return nil, err
+	}
+	id := b.ID.Or("")
+	if id == "" {
+		return nil, malformed("team_id", "team_id is missing: say which team")
+	}
+	if _, err := a.teamFor(r.Context(), p, auth.Change, id); err != nil {
+		return nil, err
+	}
+	action := blocked
+	if !block {
+		action = unblocked
+	}
+	t, err := a.editTeamAs(r, p, action, id, nil, func(t *gateway.Team) error { t.Blocked = block; return nil })
+	if err != nil {
+		return nil, err
+	}
+	row := a.teamRow(t)
+	return &row, nil
+}
+
+// teamIDsBody is the body of POST /team/delete.
+type teamIDsBody struct {
+	IDs Opt[[]string] `json:"team_ids"`
+	unknown
+}
+
+type teamsDeleted struct {
+	Deleted []string `json:"deleted_teams"`
+}
+
+// deleteTeams deletes teams with their keys and projects.
+func (a *API) deleteTeams(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
+	var b teamIDsBody
+	if err := read(w, r, &b); err != nil {
+		return nil, err
+	}
+	ctx := r.Context()
+	ids := slices.Compact(slices.Sorted(slices.Values(b.IDs.Value)))
+	switch n := len(ids); {
+	case n == 0:
+		return nil, invalid("team_ids", "team_ids is missing: pass a list of ids of teams")
+	case n > maxBulk:
+		return nil, invalid("team_ids", "%d teams are too many for one call, at most %d are deleted at once", n, maxBulk)
+	}
+	var entries []*gateway.AuditEntry
+	var changes []Change
+	for _, id := range ids {
+		t, err := a.teamFor(ctx, p, auth.Remove, id)
+		if err != nil {
+			return nil, err
+		}
+		e := a.teamEntry(r, p, removed, id)
+		e.Before = snapshot(a.teamRow(t))
+		entries = append(entries, e)
+		changes = append(changes, Change{Entity: TeamEntity, ID: id, Deleted: true})
+		for _, m := range t.Members {
+			changes = append(changes, Change{Entity: UserEntity, ID: m.UserID})
+		}
+		keyEntries, keyChanges, err := a.keysGone(r, p, store.KeyFilter{TeamID: id})
+		if err != nil {
+			return nil, err
+		}
+		entries, changes = append(entries, keyEntries...), append(changes, keyChanges...)
+		projects, _, err := a.store.ListProjects(ctx, store.ProjectFilter{TeamID: id}, store.Page{Limit: 10_000})
+		if err != nil {
+			return nil, err
+		}
+		for _, j := range projects {
+			e := a.projectEntry(r, p, removed, j)
+			e.Before = snapshot(a.projectRow(j))
+			entries = append(entries, e)
+			changes = append(changes, Change{Entity: ProjectEntity, ID: j.ID, Deleted: true})
+		}
+	}
+	gone, err := a.store.DeleteTeams(store.Audited(ctx, entries...), ids)
+	if err != nil {
+		return nil, err
+	}
+	return &teamsDeleted{Deleted: gone}, a.changed(ctx, changes...)
+}
+
+// keysGone returns what is to be told of keys that are about to be deleted with
+// whom they belong to.
+func (a *API) keysGone(r *http.Request, p *gateway.Principal, f store.KeyFilter) ([]*gateway.AuditEntry, []Change, error) {
+	var entries []*gateway.AuditEntry
+	var changes []Change
+	after := ""
+	for {
+		next := ""
+		keys, _, err := a.store.ListKeys(r.Context(), f, store.Page{Limit: maxKeys, After: after, Next: &next})
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, k := range keys {
+			e := a.keyEntry(r, p, removed, k)
+			e.Before = snapshot(a.keyRow(k))
+			entries = append(entries, e)
+			changes = append(changes, Change{Entity: KeyEntity, ID: k.Hash, Deleted: true})
+		}
+		if after = next; after == "" {
+			return entries, changes, nil
+		}
+	}
+}
+
+// teamModelsBody is the body of POST /team/model/add and /team/model/delete.
+type teamModelsBody struct {
+	ID     Opt[string]   `json:"team_id"`
+	Models Opt[[]string] `json:"models"`
+	unknown
+}
+
+// noModels in a list of models has it not be empty, which would allow all.
+const noModels = "no-default-models"
+
+func (a *API) addTeamModels(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
+	return a.editTeamModels(w, r, p, func(have, models []string) []string {
+		have = slices.DeleteFunc(have, func(m string) bool { return m == noModels })
+		for _, m := range models {
+			if !slices.Contains(have, m) {
+				have = append(have, m)
+			}
+		}
+		return have
+	})
+}
+
+func (a *API) deleteTeamModels(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
+	return a.editTeamModels(w, r, p, func(have, models []string) []string {
+		return slices.DeleteFunc(slices.Clone(have), func(m string) bool { return slices.Contains(models, m) })
+	})
+}
+
+func (a *API) editTeamModels(w http.ResponseWriter, r *http.Request, p *gateway.Principal, edit func(have, models []string) []string) (any, error) {
+	var b teamModelsBody
+	if err := read(w, r, &b); err != nil {
+		return nil, err
+	}
+	id := b.ID.Or("")
+	switch {
+	case id == "":
+		return nil, malformed("team_id", "team_id is missing: say which team")
+	case len(b.Models.Value) == 0:
+		return nil, malformed("models", "models is missing: pass a list of models")
+	}
+	if err := checkTexts("models", b.Models.Value); err != nil {
+		return nil, err
+	}
+	if _, err := a.teamFor(r.Context(), p, auth.Change, id); err != nil {
+		return nil, err
+	}
+	t, err := a.editTeam(r, p, id, nil, func(t *gateway.Team) error {
+		left := edit(slices.Clone(t.Models), b.Models.Value)
+		if len(t.Models) > 0 && len(left) == 0 {
+			// An empty list is every model: the opposite of what was asked for.
+			left = []string{noModels}
+		}
+		t.Models = left
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	row := a.teamRow(t)
+	return &row, nil
 }

@@ -87,6 +87,9 @@ func (a *App) refresh(ctx context.Context, kind, id string, spent, ours bool) er
 		err = reread(ctx, id, s.User, d.PutUser, d.DeleteUser)
 	case admin.TeamEntity:
 		err = reread(ctx, id, s.Team, d.PutTeam, d.DeleteTeam)
+	case admin.MemberEntity:
+		team, _, _ := gateway.SplitMemberID(id)
+		err = reread(ctx, team, s.Team, d.PutTeam, d.DeleteTeam)
 	case "organization":
 		err = reread(ctx, id, s.Organization, d.PutOrganization, d.DeleteOrganization)
 	case "project":

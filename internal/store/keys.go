@@ -3,6 +3,8 @@ package store
 import (
 	"cmp"
 	"context"
+	"database/sql"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -212,6 +214,36 @@ func (db *DB) ListKeys(ctx context.Context, f KeyFilter, p Page) ([]*gateway.Key
 		w.contains(quoted(f.AccessGroupID), "details")
 	}
 	return keys.list(ctx, db, w, p)
+}
+
+// KeysOf says whose keys are counted.
+type KeysOf string
+
+// Whose keys there are.
+const (
+	KeysOfTeams KeysOf = "team_id"
+	KeysOfUsers KeysOf = "user_id"
+)
+
+// CountKeys returns how many keys each of ids has; who has none is not in it.
+func (db *DB) CountKeys(ctx context.Context, of KeysOf, ids []string) (map[string]int, error) {
+	out := map[string]int{}
+	for chunk := range slices.Chunk(possible(ids), fillAtOnce) {
+		var w where
+		w.in(string(of), chunk)
+		rows, err := db.r.QueryContext(ctx, "SELECT "+string(of)+", COUNT(*) FROM keys"+w.sql()+" GROUP BY "+string(of), w.args...) //nolint:gosec // G202: the text is ours, values are parameters
+		err = results(rows, err, func(r *sql.Rows) error {
+			var id string
+			var n int
+			err := r.Scan(&id, &n)
+			out[id] = n
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("count keys: %w", err)
+		}
+	}
+	return out, nil
 }
 
 // AllKeys calls yield with every key, in no order, without holding them all in

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -139,7 +140,25 @@ type TeamFilter struct {
 	IDs            []string // of these; nil: of all
 	Alias          string
 	OrganizationID string
-	Search         string // part of id or alias, in any case of ASCII letters
+	// AliasContains and Search match a part, in any case of ASCII letters;
+	// Search looks at id and alias.
+	AliasContains string
+	Search        string
+	// Of wants only teams that are among these.
+	Of *TeamOwners
+}
+
+// TeamOwners are the teams that somebody may see.
+type TeamOwners struct {
+	IDs             []string
+	OrganizationIDs []string // all of their teams
+}
+
+func (o *TeamOwners) only(w *where) {
+	w.in("id", o.IDs)
+	if len(o.OrganizationIDs) > 0 {
+		w.in("org_id", o.OrganizationIDs)
+	}
 }
 
 // ListTeams returns one page of the teams that f selects, and how many f
@@ -152,7 +171,11 @@ func (db *DB) ListTeams(ctx context.Context, f TeamFilter, p Page) ([]*gateway.T
 	}
 	w.is("alias", f.Alias)
 	w.is("org_id", f.OrganizationID)
+	w.contains(f.AliasContains, "alias")
 	w.contains(f.Search, "id", "alias")
+	if f.Of != nil {
+		w.either(f.Of.only)
+	}
 	return teams.list(ctx, db, w, p)
 }
 
@@ -160,4 +183,42 @@ func (db *DB) ListTeams(ctx context.Context, f TeamFilter, p Page) ([]*gateway.T
 // and is returned.
 func (db *DB) AllTeams(ctx context.Context, yield func(*gateway.Team) error) error {
 	return teams.each(ctx, db.r, teams.selectSQL(), nil, yield)
+}
+
+// RemoveMember takes a user out of a team and deletes the keys that the user has
+// there. change may change the rest of the team, which it is given without the
+// member. Errors are those of UpdateTeam.
+func (db *DB) RemoveMember(ctx context.Context, teamID, userID string, change func(*gateway.Team) error) (*gateway.Team, error) {
+	if !storable(teamID) || !storable(userID) {
+		return nil, fmt.Errorf("team with team_id %q: %w", shown(teamID), ErrNotFound)
+	}
+	var out *gateway.Team
+	err := db.change(ctx, func(tx *sql.Tx, f *feed) error {
+		// Rows are locked in one order everywhere: keys, users, teams.
+		gone, err := texts(ctx, tx, `DELETE FROM keys WHERE team_id = $1 AND user_id = $2 RETURNING hash`, teamID, userID)
+		if err != nil {
+			return fmt.Errorf("delete the keys of a member: %w", err)
+		}
+		f.note(keys.kind, gone...)
+		err = db.editUsers(ctx, tx, f, []string{userID}, func(u *gateway.User) {
+			u.Teams = slices.DeleteFunc(u.Teams, func(t string) bool { return t == teamID })
+		})
+		if err != nil {
+			return err
+		}
+		t, err := teams.locked(ctx, db, tx, teamID)
+		if err != nil {
+			return err
+		}
+		t.Members = slices.DeleteFunc(t.Members, func(m gateway.Member) bool { return m.UserID == userID })
+		if err := change(t); err != nil {
+			return err
+		}
+		out = t
+		return teams.put(ctx, db, tx, f, t)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }

@@ -171,6 +171,9 @@ type UserFilter struct {
 	IDs   []string // of these; nil: of all
 	Email string   // in any case of ASCII letters
 	Role  gateway.Role
+	// EmailContains matches a part of the email, in any case of ASCII letters.
+	EmailContains string
+	SSOIDs        []string // of these subjects; nil: of all
 	// OrganizationID wants users whose own organization it is.
 	OrganizationID string
 	Search         string // part of id, alias or email, in any case of ASCII letters
@@ -186,6 +189,10 @@ func (db *DB) ListUsers(ctx context.Context, f UserFilter, p Page) ([]*gateway.U
 	}
 	if f.Email != "" {
 		w.parts = append(w.parts, "LOWER(email) = LOWER("+w.text("email", f.Email)+") AND email <> ''")
+	}
+	w.contains(f.EmailContains, "email")
+	if f.SSOIDs != nil {
+		w.in("sso_id", f.SSOIDs)
 	}
 	w.is("role", string(f.Role))
 	w.is("org_id", f.OrganizationID)
