@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -28,9 +29,7 @@ func TestTokensOfAnIdentityProvider(t *testing.T) {
 	t.Cleanup(keys.Close)
 	token := func(claims jwt.MapClaims) string {
 		all := jwt.MapClaims{"iss": "https://id.example.com", "aud": "gateway", "exp": time.Now().Add(time.Hour).Unix(), "sub": "ann", "email": "ann@example.com", "groups": []string{"sales", "eng"}}
-		for k, v := range claims {
-			all[k] = v
-		}
+		maps.Copy(all, claims)
 		tok := jwt.NewWithClaims(jwt.SigningMethodEdDSA, all)
 		tok.Header["kid"] = "1"
 		s, err := tok.SignedString(private)

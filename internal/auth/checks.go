@@ -48,7 +48,7 @@ func (a *Authenticator) Admit(r *http.Request, door Door, pol *Policy) (gateway.
 	if k != nil && k.Blocked {
 		return none, unauthenticated("Authentication Error, Key is blocked. Update via `/key/unblock` if you're an admin.")
 	}
-	if u != nil && u.Blocked {
+	if u != nil && (u.Blocked || len(u.Metadata) > 0 && inactive(u.Metadata)) {
 		return none, unauthenticated("Authentication Error, User=" + u.ID + " is deactivated. An admin can activate it again.")
 	}
 	if k != nil && !k.Expires.IsZero() {
@@ -86,6 +86,16 @@ func (a *Authenticator) Admit(r *http.Request, door Door, pol *Policy) (gateway.
 		}
 	}
 	return p, nil
+}
+
+// inactive reports whether SCIM has deactivated a user (metadata.scim_active).
+func inactive(metadata []byte) bool {
+	var o wire.Object
+	if !bytes.Contains(metadata, []byte(`"scim_active"`)) || o.Parse(metadata) != nil {
+		return false
+	}
+	active, ok := o.Bool("scim_active")
+	return ok && !active
 }
 
 // Asked is a call whose body has been read.
@@ -252,8 +262,8 @@ func (pol *Policy) Client(r *http.Request) netip.Addr {
 		return ip
 	}
 	lines := r.Header["X-Forwarded-For"]
-	for i := len(lines) - 1; i >= 0; i-- {
-		for rest := lines[i]; rest != ""; {
+	for _, line := range slices.Backward(lines) {
+		for rest := line; rest != ""; {
 			comma := strings.LastIndexByte(rest, ',')
 			entry := strings.TrimSpace(rest[comma+1:])
 			rest = rest[:max(comma, 0)]

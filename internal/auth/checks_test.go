@@ -69,18 +69,27 @@ func TestAdmit(t *testing.T) {
 		{"the gateway's routes", func(_ *gateway.Key, _ *gateway.User, _ *gateway.Team, _ *gateway.Project, pol *auth.Policy) {
 			pol.AllowedRoutes = []string{"/v1/embeddings", "anthropic_routes"}
 		}, want{gateway.Forbidden, "auth_error", "", "Access forbidden: Route /v1/chat/completions not allowed"}},
-		{"a blocked key", func(k *gateway.Key, _ *gateway.User, _ *gateway.Team, _ *gateway.Project, _ *auth.Policy) {
-			k.Blocked = true
+		{
+			"a blocked key", func(k *gateway.Key, _ *gateway.User, _ *gateway.Team, _ *gateway.Project, _ *auth.Policy) {
+				k.Blocked = true
+			},
+			want{gateway.Unauthenticated, "auth_error", "None", "Authentication Error, Key is blocked. Update via `/key/unblock` if you're an admin."},
 		},
-			want{gateway.Unauthenticated, "auth_error", "None", "Authentication Error, Key is blocked. Update via `/key/unblock` if you're an admin."}},
-		{"a deactivated user", func(_ *gateway.Key, u *gateway.User, _ *gateway.Team, _ *gateway.Project, _ *auth.Policy) {
-			u.Blocked = true
+		{
+			"a deactivated user", func(_ *gateway.Key, u *gateway.User, _ *gateway.Team, _ *gateway.Project, _ *auth.Policy) {
+				u.Blocked = true
+			},
+			want{gateway.Unauthenticated, "auth_error", "None", "User=u is deactivated"},
 		},
-			want{gateway.Unauthenticated, "auth_error", "None", "User=u is deactivated"}},
-		{"an expired key", func(k *gateway.Key, _ *gateway.User, _ *gateway.Team, _ *gateway.Project, _ *auth.Policy) {
-			k.Expires = now
+		{"a user whom SCIM has deactivated", func(_ *gateway.Key, u *gateway.User, _ *gateway.Team, _ *gateway.Project, _ *auth.Policy) {
+			u.Metadata = []byte(`{"scim_active":false}`)
+		}, want{gateway.Unauthenticated, "auth_error", "None", "User=u is deactivated"}},
+		{
+			"an expired key", func(k *gateway.Key, _ *gateway.User, _ *gateway.Team, _ *gateway.Project, _ *auth.Policy) {
+				k.Expires = now
+			},
+			want{gateway.Unauthenticated, "expired_key", "sk-...0001", "Authentication Error - Expired Key. Key Expiry time 2026-03-18T10:20:30Z"},
 		},
-			want{gateway.Unauthenticated, "expired_key", "sk-...0001", "Authentication Error - Expired Key. Key Expiry time 2026-03-18T10:20:30Z"}},
 		{"the key's addresses", func(k *gateway.Key, _ *gateway.User, _ *gateway.Team, _ *gateway.Project, _ *auth.Policy) {
 			k.AllowedIPs = []string{"10.0.0.0/8", "192.0.2.8", "nonsense"}
 		}, want{gateway.Forbidden, "auth_error", "", "IP address 192.0.2.7 not allowed by the allowed_ips of this key"}},
@@ -93,14 +102,18 @@ func TestAdmit(t *testing.T) {
 		{"the key's routes", func(k *gateway.Key, _ *gateway.User, _ *gateway.Team, _ *gateway.Project, _ *auth.Policy) {
 			k.AllowedRoutes = []string{"info_routes", "/v1/cha"}
 		}, want{gateway.Forbidden, "auth_error", "", "Only allowed to call routes: [info_routes /v1/cha]. Tried to call route: /v1/chat/completions"}},
-		{"a blocked team", func(_ *gateway.Key, _ *gateway.User, t *gateway.Team, _ *gateway.Project, _ *auth.Policy) {
-			t.Blocked = true
+		{
+			"a blocked team", func(_ *gateway.Key, _ *gateway.User, t *gateway.Team, _ *gateway.Project, _ *auth.Policy) {
+				t.Blocked = true
+			},
+			want{gateway.Unauthenticated, "auth_error", "None", "Authentication Error, Team=t is blocked. Update via `/team/unblock` if you're an admin."},
 		},
-			want{gateway.Unauthenticated, "auth_error", "None", "Authentication Error, Team=t is blocked. Update via `/team/unblock` if you're an admin."}},
-		{"a blocked project", func(_ *gateway.Key, _ *gateway.User, _ *gateway.Team, p *gateway.Project, _ *auth.Policy) {
-			p.Blocked = true
+		{
+			"a blocked project", func(_ *gateway.Key, _ *gateway.User, _ *gateway.Team, p *gateway.Project, _ *auth.Policy) {
+				p.Blocked = true
+			},
+			want{gateway.Unauthenticated, "auth_error", "None", "Project=p is blocked"},
 		},
-			want{gateway.Unauthenticated, "auth_error", "None", "Project=p is blocked"}},
 		{"a route for admins", func(_ *gateway.Key, _ *gateway.User, _ *gateway.Team, _ *gateway.Project, pol *auth.Policy) {
 			pol.AdminOnlyRoutes = []string{"/v1/chat/*"}
 		}, want{gateway.Forbidden, "auth_error", "", "user not allowed to access this route. Route=/v1/chat/completions is an admin only route"}},
@@ -190,10 +203,12 @@ func TestCheck(t *testing.T) {
 		want  want
 	}{
 		{name: "nothing is restricted"},
-		{name: "the key's models", set: func(p *gateway.Principal, _ *auth.Policy, _ *auth.Asked) {
-			p.Key.Models, p.Team.Models = []string{"a"}, []string{"a"}
+		{
+			name: "the key's models", set: func(p *gateway.Principal, _ *auth.Policy, _ *auth.Asked) {
+				p.Key.Models, p.Team.Models = []string{"a"}, []string{"a"}
+			},
+			want: want{gateway.Forbidden, "key_model_access_denied", "model", generic + " (this key may use a)"},
 		},
-			want: want{gateway.Forbidden, "key_model_access_denied", "model", generic + " (this key may use a)"}},
 		{name: "the team's models", set: func(p *gateway.Principal, _ *auth.Policy, _ *auth.Asked) {
 			p.Team.Models, p.Organization = []string{"a", "c"}, &gateway.Organization{ID: "o", Models: []string{"a"}}
 		}, want: want{gateway.Forbidden, "team_model_access_denied", "model", generic + " (team t may use a, c)"}},
@@ -231,33 +246,47 @@ func TestCheck(t *testing.T) {
 		{name: "a fallback that the client names", set: func(p *gateway.Principal, _ *auth.Policy, q *auth.Asked) {
 			p.Key.Models, q.Fallbacks = []string{"b"}, []string{"c"}
 		}, want: want{gateway.Forbidden, "key_model_access_denied", "model", "The requested model 'c'"}},
-		{name: "a blocked customer", set: func(p *gateway.Principal, _ *auth.Policy, _ *auth.Asked) {
-			p.EndUser = &gateway.EndUser{ID: "c", Blocked: true}
+		{
+			name: "a blocked customer", set: func(p *gateway.Principal, _ *auth.Policy, _ *auth.Asked) {
+				p.EndUser = &gateway.EndUser{ID: "c", Blocked: true}
+			},
+			want: want{gateway.Invalid, "bad_request_error", "user", "User blocked from making LLM API Calls. User=c"},
 		},
-			want: want{gateway.Invalid, "bad_request_error", "user", "User blocked from making LLM API Calls. User=c"}},
-		{name: "tags of the client", set: func(_ *gateway.Principal, pol *auth.Policy, q *auth.Asked) {
-			pol.RejectTags, q.TagsIn = true, "metadata.tags"
+		{
+			name: "tags of the client", set: func(_ *gateway.Principal, pol *auth.Policy, q *auth.Asked) {
+				pol.RejectTags, q.TagsIn = true, "metadata.tags"
+			},
+			want: want{gateway.Invalid, "bad_request_error", "metadata.tags", "reject_clientside_metadata_tags"},
 		},
-			want: want{gateway.Invalid, "bad_request_error", "metadata.tags", "reject_clientside_metadata_tags"}},
-		{name: "no user", set: func(_ *gateway.Principal, pol *auth.Policy, _ *auth.Asked) { pol.RequireUser = true },
-			want: want{gateway.Unauthenticated, "auth_error", "user", "Authentication Error, 'user' param not passed in. 'enforce_user_param'=True"}},
+		{
+			name: "no user", set: func(_ *gateway.Principal, pol *auth.Policy, _ *auth.Asked) { pol.RequireUser = true },
+			want: want{gateway.Unauthenticated, "auth_error", "user", "Authentication Error, 'user' param not passed in. 'enforce_user_param'=True"},
+		},
 		{name: "a user", body: `{"user":"u"}`, set: func(_ *gateway.Principal, pol *auth.Policy, _ *auth.Asked) { pol.RequireUser = true }},
-		{name: "a tool the key may not have", body: `{"tools":[{"type":"function","function":{"name":"search"}},{"name":"shell","input_schema":{}}]}`,
+		{
+			name: "a tool the key may not have", body: `{"tools":[{"type":"function","function":{"name":"search"}},{"name":"shell","input_schema":{}}]}`,
 			set: func(p *gateway.Principal, _ *auth.Policy, _ *auth.Asked) {
 				p.Key.Metadata = []byte(`{"allowed_tools":["search"]}`)
 			},
-			want: want{gateway.Forbidden, "tool_access_denied", "tools", `Tool(s) ["shell"] are not in the allowed tools list for this key/team (metadata.allowed_tools of the key).`}},
-		{name: "a tool the team may not have", body: `{"tools":[{"type":"web_search"}]}`,
+			want: want{gateway.Forbidden, "tool_access_denied", "tools", `Tool(s) ["shell"] are not in the allowed tools list for this key/team (metadata.allowed_tools of the key).`},
+		},
+		{
+			name: "a tool the team may not have", body: `{"tools":[{"type":"web_search"}]}`,
 			set: func(p *gateway.Principal, _ *auth.Policy, _ *auth.Asked) {
 				p.Team.Metadata = []byte(`{"allowed_tools":[]}`)
 			},
-			want: want{gateway.Forbidden, "tool_access_denied", "tools", `["web_search"]`}},
-		{name: "a parameter that everybody must send", set: func(_ *gateway.Principal, pol *auth.Policy, _ *auth.Asked) { pol.EnforcedParams = []string{"user"} },
-			want: want{gateway.Invalid, "bad_request_error", "user", "BadRequest please pass param=user in request body. This is a required param (general_settings.enforced_params)"}},
-		{name: "a parameter within another", body: `{"metadata":{"tag":1}}`, set: func(_ *gateway.Principal, pol *auth.Policy, _ *auth.Asked) {
-			pol.EnforcedParams = []string{"metadata.tags"}
+			want: want{gateway.Forbidden, "tool_access_denied", "tools", `["web_search"]`},
 		},
-			want: want{gateway.Invalid, "bad_request_error", "metadata.tags", "BadRequest please pass param=[metadata][tags] in request body."}},
+		{
+			name: "a parameter that everybody must send", set: func(_ *gateway.Principal, pol *auth.Policy, _ *auth.Asked) { pol.EnforcedParams = []string{"user"} },
+			want: want{gateway.Invalid, "bad_request_error", "user", "BadRequest please pass param=user in request body. This is a required param (general_settings.enforced_params)"},
+		},
+		{
+			name: "a parameter within another", body: `{"metadata":{"tag":1}}`, set: func(_ *gateway.Principal, pol *auth.Policy, _ *auth.Asked) {
+				pol.EnforcedParams = []string{"metadata.tags"}
+			},
+			want: want{gateway.Invalid, "bad_request_error", "metadata.tags", "BadRequest please pass param=[metadata][tags] in request body."},
+		},
 		{name: "a parameter within another is there", body: `{"metadata":{"a":{"b":1}}}`, set: func(_ *gateway.Principal, pol *auth.Policy, _ *auth.Asked) {
 			pol.EnforcedParams = []string{"metadata.a.b"}
 		}},
@@ -267,10 +296,14 @@ func TestCheck(t *testing.T) {
 		{name: "a parameter of service accounts, from another key", set: func(_ *gateway.Principal, pol *auth.Policy, _ *auth.Asked) {
 			pol.ServiceAccountParams = []string{"user"}
 		}},
-		{name: "a parameter of the key", set: func(p *gateway.Principal, _ *auth.Policy, _ *auth.Asked) { p.Key.EnforcedParams = []string{"user"} },
-			want: want{gateway.Invalid, "bad_request_error", "user", "the enforced_params of this key)"}},
-		{name: "a parameter of the team", set: func(p *gateway.Principal, _ *auth.Policy, _ *auth.Asked) { p.Team.EnforcedParams = []string{"user"} },
-			want: want{gateway.Invalid, "bad_request_error", "user", "the enforced_params of this key's team"}},
+		{
+			name: "a parameter of the key", set: func(p *gateway.Principal, _ *auth.Policy, _ *auth.Asked) { p.Key.EnforcedParams = []string{"user"} },
+			want: want{gateway.Invalid, "bad_request_error", "user", "the enforced_params of this key)"},
+		},
+		{
+			name: "a parameter of the team", set: func(p *gateway.Principal, _ *auth.Policy, _ *auth.Asked) { p.Team.EnforcedParams = []string{"user"} },
+			want: want{gateway.Invalid, "bad_request_error", "user", "the enforced_params of this key's team"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var body wire.Object
@@ -369,6 +402,29 @@ func BenchmarkChecks(b *testing.B) {
 		call.Principal = p
 		if err := d.Check(q, pol, groups{}); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+func TestRoutesThatAKeyIsGiven(t *testing.T) {
+	d := auth.NewDirectory()
+	for _, tt := range []struct {
+		entry, route string
+		want         bool
+	}{
+		{"/user/new", "/user/new", true},
+		{"/spend/*", "/spend/logs", true},
+		{"/key/*", "/key/{key}/regenerate", true},
+		{"/user", "/user/new", false}, // admits below it, but names nothing there
+		{"/*", "/user/new", false},
+		{"*", "/user/new", false},
+		{"/v1/*", "/v1/access_group", false},
+		{"management_routes", "/user/new", false},
+		{"/global/spend/*", "/global/spend/reset", false}, // the master key only
+	} {
+		p := gateway.Principal{Role: gateway.InternalUserViewer, Key: &gateway.Key{AllowedRoutes: []string{tt.entry}}}
+		if e := d.EnterAdmin(&p, auth.DoorOf("POST", tt.route)); (e == nil) != tt.want {
+			t.Errorf("%s, %s: got %v, want let in: %t", tt.entry, tt.route, e, tt.want)
 		}
 	}
 }

@@ -155,11 +155,16 @@ func seesSpend(p *gateway.Principal) bool {
 	return json.Unmarshal(p.Key.Permissions, &v) == nil && v.Spend
 }
 
-// namesRoute reports whether a key's allowed_routes name the route itself, and not
-// a group of routes that it is in.
+// namesRoute reports whether a key's allowed_routes name the route itself, or all
+// routes of its noun ("/spend/*"), and not a group of routes that it is in.
+// Entries that mean nearly everything name nothing: who wrote "/v1/*" meant models.
 func namesRoute(allowed []string, path string) bool {
 	return slices.ContainsFunc(allowed, func(entry string) bool {
-		return strings.HasPrefix(entry, "/") && within(entry, path)
+		begin, star := strings.CutSuffix(entry, "*")
+		if !star {
+			return entry == path
+		}
+		return strings.HasSuffix(begin, "/") && begin != "/" && begin != "/v1/" && begin != "/v2/" && strings.HasPrefix(path, begin)
 	})
 }
 

@@ -22,9 +22,13 @@ func town() *auth.Directory {
 	}})
 	d.PutTeam(&gateway.Team{ID: "other"})
 	for _, u := range []gateway.User{
-		{ID: "boss", Organizations: []string{"org"}}, {ID: "lead", Teams: []string{"team"}}, {ID: "clerk", Teams: []string{"team"}, Organizations: []string{"org"}},
-		{ID: "stranger"}, {ID: "reader", Role: gateway.InternalUserViewer, Organizations: []string{"org"}},
-		{ID: "auditor", Role: gateway.ProxyAdminViewer}, {ID: "root", Role: gateway.ProxyAdmin, Organizations: []string{"org"}},
+		{ID: "boss", Organizations: []string{"org"}},
+		{ID: "lead", Teams: []string{"team"}},
+		{ID: "clerk", Teams: []string{"team"}, Organizations: []string{"org"}},
+		{ID: "stranger"},
+		{ID: "reader", Role: gateway.InternalUserViewer, Organizations: []string{"org"}},
+		{ID: "auditor", Role: gateway.ProxyAdminViewer},
+		{ID: "root", Role: gateway.ProxyAdmin, Organizations: []string{"org"}},
 	} {
 		d.PutUser(&u)
 	}

@@ -229,30 +229,46 @@ func TestWhoATokenIs(t *testing.T) {
 		{name: "a user by id", who: "internal_user/ann///"},
 		{name: "a user by subject", claims: jwt.MapClaims{"sub": "subject-1"}, who: "internal_user/ann///"},
 		{name: "a user by email", claims: jwt.MapClaims{"sub": "x", "email": "Ann@example.com"}, who: "internal_user/ann///"},
-		{name: "an email that nobody has checked", claims: jwt.MapClaims{"sub": "x", "email": "ann@example.com", "email_verified": false},
-			want: want{gateway.Unauthenticated, "auth_error", "None", "User doesn't exist in db. 'user_id'=x"}},
+		{
+			name: "an email that nobody has checked", claims: jwt.MapClaims{"sub": "x", "email": "ann@example.com", "email_verified": false},
+			want: want{gateway.Unauthenticated, "auth_error", "None", "User doesn't exist in db. 'user_id'=x"},
+		},
 		{name: "a user who is not known", claims: jwt.MapClaims{"sub": "bob"}, want: want{gateway.Unauthenticated, "auth_error", "None", "Create user via `/user/new` call."}},
 		{name: "a user who is made", set: func(_ *config.JWT, c *config.Claims) { c.UserUpsert = true }, claims: jwt.MapClaims{"sub": "bob"}, who: "internal_user/bob///"},
-		{name: "a user who is made, of our domain", set: func(_ *config.JWT, c *config.Claims) { c.UserUpsert, c.EmailDomain = true, "example.com" },
-			claims: jwt.MapClaims{"sub": "bob", "email": "bob@Example.com"}, who: "internal_user/bob///"},
-		{name: "a user of another domain", set: func(_ *config.JWT, c *config.Claims) { c.UserUpsert, c.EmailDomain = true, "example.com" },
-			claims: jwt.MapClaims{"sub": "bob", "email": "bob@example.com.evil"}, want: want{gateway.Unauthenticated, "auth_error", "None", "User doesn't exist"}},
+		{
+			name: "a user who is made, of our domain", set: func(_ *config.JWT, c *config.Claims) { c.UserUpsert, c.EmailDomain = true, "example.com" },
+			claims: jwt.MapClaims{"sub": "bob", "email": "bob@Example.com"}, who: "internal_user/bob///",
+		},
+		{
+			name: "a user of another domain", set: func(_ *config.JWT, c *config.Claims) { c.UserUpsert, c.EmailDomain = true, "example.com" },
+			claims: jwt.MapClaims{"sub": "bob", "email": "bob@example.com.evil"}, want: want{gateway.Unauthenticated, "auth_error", "None", "User doesn't exist"},
+		},
 		{name: "a role of ours that the user has", claims: jwt.MapClaims{"sub": "reader"}, who: "internal_user_viewer/reader///"},
 		{name: "an admin by scope, at the routes of admins", claims: jwt.MapClaims{"scope": "openid litellm_proxy_admin"}, header: []string{"path", "/key/generate"}, who: "proxy_admin/ann///"},
 		{name: "an admin by scope, elsewhere", claims: jwt.MapClaims{"scope": "openid litellm_proxy_admin"}, want: want{gateway.Forbidden, "auth_error", "", "Admin not allowed to access this route."}},
 		{name: "part of a scope is none", claims: jwt.MapClaims{"scope": "litellm_proxy_admins"}, header: []string{"path", "/key/generate"}, who: "internal_user/ann///"},
 		{name: "a team", set: func(_ *config.JWT, c *config.Claims) { c.UserID, c.TeamID = "", "client_id" }, claims: jwt.MapClaims{"client_id": "code"}, who: "team//code/org/"},
-		{name: "a team, at a route that is not for teams", set: func(_ *config.JWT, c *config.Claims) { c.UserID, c.TeamID = "", "client_id" }, claims: jwt.MapClaims{"client_id": "code"},
-			header: []string{"path", "/key/generate"}, want: want{gateway.Forbidden, "auth_error", "", "Team not allowed to access this route. Route=/key/generate"}},
-		{name: "a team that is not there", set: func(_ *config.JWT, c *config.Claims) { c.UserID, c.TeamID = "", "client_id" }, claims: jwt.MapClaims{"client_id": "none"},
-			want: want{gateway.Unauthenticated, "auth_error", "None", "Team doesn't exist in db. Team=none"}},
+		{
+			name: "a team, at a route that is not for teams", set: func(_ *config.JWT, c *config.Claims) { c.UserID, c.TeamID = "", "client_id" }, claims: jwt.MapClaims{"client_id": "code"},
+			header: []string{"path", "/key/generate"}, want: want{gateway.Forbidden, "auth_error", "", "Team not allowed to access this route. Route=/key/generate"},
+		},
+		{
+			name: "a team that is not there", set: func(_ *config.JWT, c *config.Claims) { c.UserID, c.TeamID = "", "client_id" }, claims: jwt.MapClaims{"client_id": "none"},
+			want: want{gateway.Unauthenticated, "auth_error", "None", "Team doesn't exist in db. Team=none"},
+		},
 		{name: "a team that is made", set: func(_ *config.JWT, c *config.Claims) { c.UserID, c.TeamID, c.TeamUpsert = "", "client_id", true }, claims: jwt.MapClaims{"client_id": "new"}, who: "team//new//"},
-		{name: "a member of a team", set: func(_ *config.JWT, c *config.Claims) { c.TeamIDs = "realm.groups" },
-			claims: jwt.MapClaims{"sub": "clerk", "realm": map[string]any{"groups": []string{"none", "team"}}}, who: "internal_user/clerk/team/org/clerk"},
-		{name: "the team that the client wants", set: func(_ *config.JWT, c *config.Claims) { c.TeamIDs = "groups" },
-			claims: jwt.MapClaims{"groups": []string{"chat", "code"}}, header: []string{"X-Litellm-Team-Id", "code"}, who: "internal_user/ann/code/org/"},
-		{name: "a team that the token is not for", set: func(_ *config.JWT, c *config.Claims) { c.TeamIDs = "groups" },
-			claims: jwt.MapClaims{"groups": []string{"chat"}}, header: []string{"X-Litellm-Team-Id", "code"}, want: want{gateway.Forbidden, "auth_error", "", "The token is not for team code"}},
+		{
+			name: "a member of a team", set: func(_ *config.JWT, c *config.Claims) { c.TeamIDs = "realm.groups" },
+			claims: jwt.MapClaims{"sub": "clerk", "realm": map[string]any{"groups": []string{"none", "team"}}}, who: "internal_user/clerk/team/org/clerk",
+		},
+		{
+			name: "the team that the client wants", set: func(_ *config.JWT, c *config.Claims) { c.TeamIDs = "groups" },
+			claims: jwt.MapClaims{"groups": []string{"chat", "code"}}, header: []string{"X-Litellm-Team-Id", "code"}, who: "internal_user/ann/code/org/",
+		},
+		{
+			name: "a team that the token is not for", set: func(_ *config.JWT, c *config.Claims) { c.TeamIDs = "groups" },
+			claims: jwt.MapClaims{"groups": []string{"chat"}}, header: []string{"X-Litellm-Team-Id", "code"}, want: want{gateway.Forbidden, "auth_error", "", "The token is not for team code"},
+		},
 		{name: "the default team", set: func(_ *config.JWT, c *config.Claims) { c.DefaultTeam = "chat" }, who: "internal_user/ann/chat//"},
 		{name: "an organization", set: func(_ *config.JWT, c *config.Claims) { c.OrgID = "org" }, claims: jwt.MapClaims{"org": "org"}, who: "internal_user/ann//org/"},
 		{name: "a customer", set: func(_ *config.JWT, c *config.Claims) { c.UserID, c.EndUserID = "", "sub" }, who: "customer////"},
@@ -266,8 +282,10 @@ func TestWhoATokenIs(t *testing.T) {
 		{name: "an object whose role is a team's", set: func(_ *config.JWT, c *config.Claims) {
 			c.UserID, c.ObjectID, c.Roles, c.RoleMap = "", "oid", "roles", []config.RoleMapping{{Theirs: "app", Ours: "team"}}
 		}, claims: jwt.MapClaims{"oid": "chat", "roles": "app"}, who: "team//chat//"},
-		{name: "a role that may not come in", set: func(_ *config.JWT, c *config.Claims) { c.UserRoles, c.UserAllowedRoles = "roles", []string{"staff"} },
-			claims: jwt.MapClaims{"roles": []string{"guest"}}, want: want{gateway.Forbidden, "auth_error", "", "user_allowed_roles"}},
+		{
+			name: "a role that may not come in", set: func(_ *config.JWT, c *config.Claims) { c.UserRoles, c.UserAllowedRoles = "roles", []string{"staff"} },
+			claims: jwt.MapClaims{"roles": []string{"guest"}}, want: want{gateway.Forbidden, "auth_error", "", "user_allowed_roles"},
+		},
 		{name: "a scope that is needed", set: func(_ *config.JWT, c *config.Claims) {
 			c.NeedScope, c.Scopes = true, []config.Permission{{Name: "chat", Models: []string{"a"}}}
 		}, claims: jwt.MapClaims{"scope": "mail"}, want: want{gateway.Forbidden, "auth_error", "", "enforce_scope_based_access"}},
@@ -275,8 +293,10 @@ func TestWhoATokenIs(t *testing.T) {
 			c.NeedScope, c.Scopes = true, []config.Permission{{Name: "embed", Routes: []string{"/v1/embeddings"}}}
 		}, claims: jwt.MapClaims{"scope": "embed"}, want: want{gateway.Forbidden, "auth_error", "", "may not call this route"}},
 		{name: "a virtual key", set: func(_ *config.JWT, c *config.Claims) { c.KeyClaim = "azp" }, claims: jwt.MapClaims{"azp": "cli"}, who: "internal_user/clerk/team/org/clerk"},
-		{name: "no virtual key where one is needed", set: func(_ *config.JWT, c *config.Claims) { c.KeyClaim, c.NeedKey = "azp", true }, claims: jwt.MapClaims{"azp": "other"},
-			want: want{gateway.Unauthenticated, "auth_error", "None", "stands for no virtual key"}},
+		{
+			name: "no virtual key where one is needed", set: func(_ *config.JWT, c *config.Claims) { c.KeyClaim, c.NeedKey = "azp", true }, claims: jwt.MapClaims{"azp": "other"},
+			want: want{gateway.Unauthenticated, "auth_error", "None", "stands for no virtual key"},
+		},
 		{name: "a blocked user", set: func(_ *config.JWT, c *config.Claims) {}, claims: jwt.MapClaims{"sub": "blocked"}, want: want{gateway.Unauthenticated, "auth_error", "None", "User=blocked is deactivated"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
