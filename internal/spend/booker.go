@@ -343,7 +343,9 @@ func (b *Booker) round(ctx context.Context) (n int, more bool, err error) {
 	for i := range b.rows {
 		delete(b.open, b.rows[i].CallID)
 	}
-	clear(b.rows) // hold no texts of calls
+	if clear(b.rows); cap(b.rows) > 4096 { // hold no texts of calls, nor the memory of a burst
+		b.rows = nil
+	}
 	for i := range steps {
 		again, ferr := b.finish(i, &steps[i])
 		errs = errors.Join(errs, ferr)

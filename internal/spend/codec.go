@@ -146,6 +146,8 @@ type visitor interface {
 	id(*string)  // a text of this call alone
 	str(*string) // a text that other calls have too
 	i64(*int64)
+	count(*int)
+	kind(*gateway.Kind)
 	time(*time.Time)
 	flag(*bool)
 	strs(*[]string)
@@ -171,17 +173,13 @@ func fields[V visitor](v V, r *Row) {
 	v.id(&r.Session)
 	v.str(&r.ClientIP)
 	v.flag(&r.Failed)
-	kind := int64(r.Kind)
-	v.i64(&kind)
-	r.Kind = gateway.Kind(kind)
+	v.kind(&r.Kind)
 	v.id(&r.Error)
 	v.flag(&r.Interrupted)
 	v.flag(&r.Stream)
 	v.str(&r.Finish)
-	retries, fallbacks := int64(r.Retries), int64(r.Fallbacks)
-	v.i64(&retries)
-	v.i64(&fallbacks)
-	r.Retries, r.Fallbacks = int(retries), int(fallbacks)
+	v.count(&r.Retries)
+	v.count(&r.Fallbacks)
 	u := &r.Usage
 	for _, n := range [...]*int64{
 		&u.Prompt, &u.CacheRead, &u.CacheWrite, &u.CacheWrite1h, &u.AudioIn, &u.ImageIn,
@@ -213,7 +211,9 @@ func (w *writer) str(s *string) {
 	w.b = binary.AppendUvarint(w.b, uint64(len(*s)))
 	w.b = append(w.b, *s...)
 }
-func (w *writer) i64(n *int64) { w.b = binary.AppendVarint(w.b, *n) }
+func (w *writer) i64(n *int64)         { w.b = binary.AppendVarint(w.b, *n) }
+func (w *writer) count(n *int)         { w.b = binary.AppendVarint(w.b, int64(*n)) }
+func (w *writer) kind(k *gateway.Kind) { w.b = binary.AppendVarint(w.b, int64(*k)) }
 func (w *writer) time(t *time.Time) {
 	var us int64
 	if !t.IsZero() {
@@ -323,6 +323,18 @@ func (r *reader) i64(n *int64) {
 		return
 	}
 	*n, r.b = v, r.b[size:]
+}
+
+func (r *reader) count(n *int) {
+	var v int64
+	r.i64(&v)
+	*n = int(v)
+}
+
+func (r *reader) kind(k *gateway.Kind) {
+	var v int64
+	r.i64(&v)
+	*k = gateway.Kind(v)
 }
 
 func (r *reader) time(t *time.Time) {

@@ -86,8 +86,8 @@ type knownContext struct {
 	terms       string // of its rate, "" if it has none
 }
 
-// maxContexts bounds the contexts kept in memory.
-const maxContexts = 1 << 16
+// maxContexts bounds the contexts kept in memory, at about 600 bytes each.
+const maxContexts = 1 << 14
 
 // contexts remembers those that the database has.
 type contexts struct {
