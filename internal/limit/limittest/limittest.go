@@ -1,7 +1,9 @@
 package limittest
 
 import (
+	"math/rand/v2"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -37,6 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) limit.Counter) {
 	t.Run("settling is done once", func(t *testing.T) { once(t, open) })
 	t.Run("capped when the worst does not fit", func(t *testing.T) { capped(t, open) })
 	t.Run("cheap calls without a cap pass under a small budget", func(t *testing.T) { cheap(t, open) })
+	t.Run("at no moment is more promised than there is", func(t *testing.T) { atOnce(t, open) })
 	t.Run("opposite scopes do not deadlock", func(t *testing.T) { crossing(t, open) })
 }
 
@@ -319,4 +322,52 @@ func crossing(t *testing.T, open func(t *testing.T) limit.Counter) {
 		})
 	}
 	wg.Wait()
+}
+
+// atOnce plays random calls on several goroutines and looks after every
+// admission whether what is promised, in flight and spent keeps within the limits.
+func atOnce(t *testing.T, open func(t *testing.T) limit.Counter) {
+	const budget, slots = 5000, 5
+	c := open(t)
+	var money, running, admitted atomic.Int64
+	var wg sync.WaitGroup
+	for g := range 8 {
+		random := rand.New(rand.NewPCG(uint64(g), 7)) //nolint:gosec // G404, G115: the same calls in every run
+		takes := slices.Concat(
+			Takes(limit.KeyScope, strconv.Itoa(g%3), Of(limit.Requests, 1<<40), Of(limit.Money, limit.Unlimited)),
+			Takes(limit.TeamScope, "t", Of(limit.Parallel, slots), Of(limit.Money, budget)),
+		)
+		wg.Go(func() {
+			h := &limit.Hold{}
+			for range 400 {
+				h.Reset()
+				least := random.Int64N(20)
+				want := least + random.Int64N(50)
+				size := &limit.Size{Tokens: limit.Exactly(1), Money: limit.Range{Least: least, Typical: least, Want: want, Worst: want + random.Int64N(200)}}
+				if c.Reserve(t.Context(), Epoch, h, takes, size) != nil {
+					continue
+				}
+				admitted.Add(1)
+				if n := money.Add(h.Money); n > budget {
+					t.Errorf("%d promised and spent of %d", n, budget)
+				}
+				if n := running.Add(1); n > slots {
+					t.Errorf("%d calls in flight, want at most %d", n, slots)
+				}
+				cost := random.Int64N(h.Money + 1)
+				// Ours goes down first: from when the counter knows, others may take it.
+				money.Add(cost - h.Money)
+				running.Add(-1)
+				c.Settle(h, &limit.Actual{Requests: 1, Tokens: 1, Money: gateway.NanoUSD(cost)})
+			}
+		})
+	}
+	wg.Wait()
+	left := budget - money.Load()
+	all := Takes(limit.TeamScope, "t", Of(limit.Parallel, slots), Of(limit.Money, budget))
+	if admitted.Load() < 100 {
+		t.Errorf("only %d calls were admitted", admitted.Load())
+	}
+	must(t, c.Reserve(t.Context(), Epoch, &limit.Hold{}, all, Exactly(1, left+1)), &all[1])
+	must(t, c.Reserve(t.Context(), Epoch, &limit.Hold{}, all, Exactly(1, left)), nil)
 }
