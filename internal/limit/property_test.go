@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -371,14 +372,22 @@ func (w *world) check(t *rapid.T) {
 	}
 }
 
+// checks has rapid play n lives, unless the command line says how many.
+func checks(t *testing.T, n int) {
+	f := flag.Lookup("rapid.checks")
+	if f.Value.String() != f.DefValue {
+		return
+	}
+	if err := f.Value.Set(strconv.Itoa(n)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Value.Set(f.DefValue) })
+}
+
 // Whatever happens in whatever order, the counters say what adding up all calls
 // would say: who is admitted, what is promised, what is spent.
 func TestCountersAgreeWithASimpleModel(t *testing.T) {
-	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
-		if err := f.Value.Set("600"); err != nil { // what is rare must be met in one run
-			t.Fatal(err)
-		}
-	}
+	checks(t, 600) // what is rare must be met in one run
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
 		if rapid.Bool().Draw(t, "global") {
