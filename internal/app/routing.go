@@ -21,13 +21,17 @@ func routing(c *config.Config, options *config.Options, prices *relay.Prices) ro
 	for name, s := range r.GroupStrategies {
 		groups[name] = strategy(s)
 	}
+	args := map[string]router.Args{}
+	for name, a := range r.GroupArgs {
+		args[name] = strategyArgs(&a)
+	}
 	policies := map[string]map[string]int{}
 	for name, p := range r.GroupRetryPolicy {
 		policies[name] = p
 	}
 	return router.Settings{
 		Strategy: strategy(r.Strategy), Groups: groups,
-		Args:    router.Args{Buffer: r.StrategyArgs.Buffer, TTL: r.StrategyArgs.TTL, Samples: r.StrategyArgs.Samples, Percentile: r.StrategyArgs.Percentile},
+		Args: strategyArgs(&r.StrategyArgs), GroupArgs: args,
 		Retries: r.NumRetries, RetryPolicy: r.RetryPolicy, GroupRetryPolicy: policies, RetryAfter: r.RetryAfter,
 		Timeout: r.Timeout, StreamIdle: r.StreamTimeout, MaxFallback: r.MaxFallbacks,
 		Fallbacks: r.Fallbacks, DefaultFallbacks: r.DefaultFallbacks, ContextWindow: r.ContextWindowFallbacks, ContentPolicy: r.ContentPolicyFallbacks,
@@ -55,6 +59,10 @@ func strategy(name string) router.Strategy {
 		return s
 	}
 	return router.SimpleShuffle
+}
+
+func strategyArgs(a *config.StrategyArgs) router.Args {
+	return router.Args{Buffer: a.Buffer, TTL: a.TTL, Samples: a.Samples, Percentile: a.Percentile}
 }
 
 // capabilities are those that routing looks at, by the price table's names.

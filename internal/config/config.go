@@ -72,8 +72,10 @@ func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 type Router struct {
 	Strategy     string // "simple-shuffle" unless set
 	StrategyArgs StrategyArgs
-	// GroupStrategies are those of single model groups (routing_groups).
+	// GroupStrategies are those of single model groups (routing_groups), and
+	// GroupArgs their arguments, where they have some.
 	GroupStrategies map[string]string
+	GroupArgs       map[string]StrategyArgs
 	// WeightedFailover asks the rest of a group when the retries are used up.
 	WeightedFailover bool
 	// Weights win over the deployments' own, by group and deployment id.

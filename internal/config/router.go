@@ -104,10 +104,15 @@ func routingGroups(l *loader, n *node) {
 	for _, item := range n.items {
 		var name, how string
 		var models []string
+		var args *StrategyArgs
 		before := len(l.problems)
 		l.apply(item, append([]key{
 			bind("group_name", text(), &name), bind("models", words(), &models), bind("routing_strategy", strategy(), &how),
-		}, later(notYet+": the arguments of router_settings hold for all groups", "routing_strategy_args", "model_priorities")...))
+			custom("routing_strategy_args", "a mapping", func(l *loader, n *node) {
+				args = new(StrategyArgs)
+				l.apply(n, strategyArgs(args))
+			}),
+		}, later(notYet, "model_priorities")...))
 		if how == "" || l.clean(before) && len(models) == 0 {
 			l.ignore(item, "a routing group without models or without a routing_strategy has no effect here")
 			continue
@@ -119,9 +124,12 @@ func routingGroups(l *loader, n *node) {
 			}
 			of[m] = name
 			if l.cfg.Router.GroupStrategies == nil {
-				l.cfg.Router.GroupStrategies = map[string]string{}
+				l.cfg.Router.GroupStrategies, l.cfg.Router.GroupArgs = map[string]string{}, map[string]StrategyArgs{}
 			}
 			l.cfg.Router.GroupStrategies[m] = how
+			if args != nil {
+				l.cfg.Router.GroupArgs[m] = *args
+			}
 		}
 	}
 }

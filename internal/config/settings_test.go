@@ -54,8 +54,8 @@ func TestRouterSettingsWinOverLiteLLMSettings(t *testing.T) {
 			func(r config.Router) any { return fmt.Sprint(r.Strategy, r.StrategyArgs) }, "latency-based-routing{10s 0.5 20 0.95}",
 		},
 		{
-			"a routing group gives its models a strategy", "router_settings: {routing_groups: [{group_name: g, models: [a, b], routing_strategy: least-busy}]}", nil,
-			func(r config.Router) any { return fmt.Sprint(r.GroupStrategies) }, "map[a:least-busy b:least-busy]",
+			"a routing group gives its models a strategy", "router_settings: {routing_groups: [{group_name: g, models: [a, b], routing_strategy: least-busy, routing_strategy_args: {ttl: 5}}]}", nil,
+			func(r config.Router) any { return fmt.Sprint(r.GroupStrategies, r.GroupArgs) }, "map[a:least-busy b:least-busy] map[a:{5s 0 0 0} b:{5s 0 0 0}]",
 		},
 		{
 			"weights by group and deployment", "router_settings: {weights: {a: {id-1: 2, id-2: 0.5}}}", nil,

@@ -74,3 +74,25 @@ func pick(b *testing.B, t *router.Table, c *gateway.Call) {
 		out.Reset()
 	}
 }
+
+// BenchmarkNew is a reload of ten thousand deployments in a thousand groups.
+func BenchmarkNew(b *testing.B) {
+	ds := make([]gateway.Deployment, 10_000)
+	for i := range ds {
+		ds[i] = d(fmt.Sprint(i), group(fmt.Sprint("g", i%1000)), weight(1))
+	}
+	t := router.New(ds, router.Settings{}, nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		t = router.New(ds, router.Settings{}, t)
+	}
+}
+
+// BenchmarkWildcard is a name under one of a hundred wildcards.
+func BenchmarkWildcard(b *testing.B) {
+	ds := make([]gateway.Deployment, 100)
+	for i := range ds {
+		ds[i] = d(fmt.Sprint(i), group(fmt.Sprint("p", i, "/*")), upstream("openai", "*"))
+	}
+	pick(b, router.New(ds, router.Settings{}, nil), call("p77/some-model"))
+}

@@ -243,7 +243,7 @@ func (r *run) ended(ctx context.Context, t *Target, start time.Time, seen Seen, 
 	if !seen.First.IsZero() {
 		a.FirstByte = seen.First.Sub(start)
 	}
-	now, args := end.UnixNano(), &r.t.set.Args
+	now, args := end.UnixNano(), r.g.args
 	m.tokens.add(now, seen.Tokens-r.c.Ask.Likely)
 	if err == nil {
 		m.success(end)
@@ -275,7 +275,7 @@ func (r *run) failed(ctx context.Context, m *member, e *gateway.Error, end time.
 		if r.c.Timeout > 0 || r.c.StreamTimeout > 0 {
 			break
 		}
-		v, args := &m.latency, &r.t.set.Args
+		v, args := &m.latency, r.g.args
 		if r.c.Stream {
 			v = &m.first
 		}

@@ -274,7 +274,7 @@ func (quickest) choose(r *run, ms []*member) *member {
 	for _, m := range ms {
 		low = min(low, r.latency(m))
 	}
-	if limit := float64(low) * (1 + r.t.set.Args.Buffer); limit < unknownLatency {
+	if limit := float64(low) * (1 + r.g.args.Buffer); limit < unknownLatency {
 		low = int64(limit)
 	}
 	return least{func(r *run, m *member) int64 {
@@ -292,7 +292,7 @@ func (r *run) latency(m *member) int64 {
 	if r.c.Stream {
 		v = &m.first
 	}
-	if r.now-v.at.Load() < int64(r.t.set.Args.TTL) {
+	if r.now-v.at.Load() < int64(r.g.args.TTL) {
 		us = v.mean.Load()
 	}
 	if us == 0 && m.inFlight.Load() > 0 {

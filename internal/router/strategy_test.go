@@ -258,6 +258,13 @@ func TestLatencyBased(t *testing.T) {
 			b.now = b.now.Add(2 * time.Minute)
 			at(b, "b", call("m"), 3, time.Second, 10)
 		}, []string{"a"}},
+		{"the group's own arguments", router.Args{TTL: time.Hour}, call("m"), func(b *bench) {
+			b.tab = router.New([]gateway.Deployment{d("a"), d("b")}, router.Settings{
+				Strategy: router.LatencyBased, GroupArgs: map[string]router.Args{"m": {Buffer: 0.5}}, Random: seeded(),
+			}, nil)
+			at(b, "a", call("m"), 3, 1200*time.Millisecond, 10)
+			at(b, "b", call("m"), 3, time.Second, 10)
+		}, []string{"a", "b"}},
 		{"only the last samples count", router.Args{Samples: 2}, call("m"), func(b *bench) {
 			at(b, "a", call("m"), 10, 10*time.Second, 10)
 			at(b, "a", call("m"), 2, 10*time.Millisecond, 10)

@@ -3,6 +3,7 @@ package router
 import (
 	"cmp"
 	"hash/maphash"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -19,6 +20,8 @@ type Settings struct {
 	Strategy Strategy            // by default simple-shuffle
 	Groups   map[string]Strategy // of single groups
 	Args     Args
+	// GroupArgs are those of single groups, instead of Args.
+	GroupArgs map[string]Args
 
 	Retries int // further tries after the first, in one group
 	// RetryPolicy says it by LiteLLM's names of errors ("RateLimitError",
@@ -112,6 +115,10 @@ type Alias struct {
 func (s Settings) withDefaults() Settings {
 	s.Strategy = cmp.Or(s.Strategy, SimpleShuffle)
 	s.Args = s.Args.withDefaults()
+	s.GroupArgs = maps.Clone(s.GroupArgs)
+	for g, a := range s.GroupArgs {
+		s.GroupArgs[g] = a.withDefaults()
+	}
 	s.Affinity = s.Affinity.withDefaults()
 	s.MaxFallback = cmp.Or(s.MaxFallback, 5)
 	s.Timeout = cmp.Or(s.Timeout, 10*time.Minute)
@@ -174,6 +181,7 @@ type group struct {
 	levels   []level // lowest order first, those without an order last
 	strategy chooser
 	called   string // the strategy's name
+	args     *Args
 	access   []string
 	fill     []string // what the stars of a wildcard stood for
 	exact    bool     // addressed by its id: no balancing and no cooldown
@@ -286,6 +294,10 @@ func (t *Table) finish(g *group) {
 		strategy = t.set.Strategy
 	}
 	g.strategy, g.called = strategies[strategy], string(strategy)
+	g.args = &t.set.Args
+	if a, ok := t.set.GroupArgs[cmp.Or(g.pattern, g.name)]; ok {
+		g.args = &a
+	}
 	g.tpm = t.set.EnforceLimits || strategy.limits()
 	g.rpm = g.tpm || t.set.PreCallChecks
 	var can, cannot gateway.Capability
