@@ -339,10 +339,13 @@ func (le *lease) compose(now time.Time) *Ask {
 		if tight || idle {
 			keep = 0
 		}
-		le.free = min(le.free, max(keep, le.owed))
+		if back := le.free - max(keep, le.owed); back > 0 {
+			le.free -= back
+			le.rest += back // so a call that comes now asks, and is not cut
+		}
 	}
 	spare := le.target(now)
-	if tight || idle {
+	if tight || idle || le.s.down.Load() {
 		spare = 0
 	}
 	free := max(le.free, 0)
@@ -387,6 +390,11 @@ func (le *lease) played(g *Grant, sent time.Time) {
 	le.rest = a.Amount - g.Taken
 	le.base = g.Base
 	le.others = g.Taken - g.Base - g.Held
+	if le.s.down.Load() {
+		le.outage, le.share = le.s.outage.Load(), 0 // what others used meanwhile is not told yet
+	} else {
+		le.outage = -1
+	}
 	if g.Tight {
 		le.tight = sent.Add(TightFor)
 	}

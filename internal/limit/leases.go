@@ -26,11 +26,15 @@ const (
 	Closed
 )
 
-var errStoreAway = errors.New("the shared counters do not answer")
+var (
+	errStoreAway = errors.New("the shared counters do not answer")
+	errForgot    = errors.New("the shared counters have lost what they knew")
+)
 
 const (
 	beatEvery  = 500 * time.Millisecond
 	probeEvery = 200 * time.Millisecond // while the store is away
+	tellAll    = 500 * time.Millisecond // after it, before it is asked for anything
 	careEvery  = 100 * time.Millisecond
 	tellEvery  = 200 * time.Millisecond // at the latest, what was used is told
 	bookEvery  = 500 * time.Millisecond
@@ -79,6 +83,8 @@ type Leases struct {
 	replicas atomic.Int64
 	down     atomic.Bool
 	outage   atomic.Int64 // counts them
+	beaten   atomic.Bool  // once at least
+	backAt   atomic.Int64 // when the store that is away answered again, Unix ns; 0 if it has not
 	resync   atomic.Bool  // every lease is told anew
 	waits    atomic.Int64 // calls that waited for the store
 	longest  atomic.Int64 // of these waits, in ns
@@ -317,14 +323,16 @@ func (s *Leases) send(todo []*lease) {
 	if s.down.Load() {
 		for _, le := range todo {
 			le.mu.Lock()
-			le.queued = false
 			if r := le.next; r != nil {
 				le.next, r.failed = nil, true
 				le.finish(r)
 			}
+			le.queued = s.backAt.Load() != 0 && le.queued
 			le.mu.Unlock()
 		}
-		return
+		if s.backAt.Load() == 0 {
+			return
+		}
 	}
 	for _, le := range todo {
 		le.mu.Lock()
@@ -358,6 +366,7 @@ func (s *Leases) send(todo []*lease) {
 // failed opens the breaker: from now on no call waits, until a beat is heard.
 func (s *Leases) failed(err error) {
 	s.failures.Add(1)
+	s.backAt.Store(0)
 	if s.ctx.Err() != nil || s.down.Swap(true) {
 		return
 	}
@@ -393,10 +402,26 @@ func (s *Leases) beat(within time.Duration) {
 		return
 	}
 	s.replicas.Store(max(p.Replicas, 1))
-	half := s.o.Now().Sub(start) / 2
+	end := s.o.Now()
+	half := end.Sub(start) / 2
 	s.offset.Store(int64(p.Now.Sub(start.Add(half))))
-	if s.down.Swap(false) {
+	first := !s.beaten.Swap(true)
+	switch back := s.backAt.Load(); {
+	case !s.down.Load() && (p.Known || first):
+		return
+	case !s.down.Load():
+		s.failed(errForgot)
+		fallthrough
+	case back == 0:
+		// First everybody says what he holds and has used, then asks are granted.
+		s.backAt.Store(end.UnixNano())
 		s.resync.Store(true)
+		return
+	case end.Sub(time.Unix(0, back)) < tellAll:
+		return
+	}
+	if s.down.Swap(false) {
+		s.backAt.Store(0)
 		s.log.Info("shared counters answer again", "after", s.o.Now().Sub(time.Unix(0, s.since.Load())).Round(time.Millisecond).String())
 	}
 }
@@ -404,7 +429,7 @@ func (s *Leases) beat(within time.Duration) {
 // care looks after every lease: what is used is told, what is not used is given
 // back, what is held is held on to.
 func (s *Leases) care() {
-	if s.down.Load() {
+	if s.down.Load() && s.backAt.Load() == 0 {
 		return
 	}
 	now := s.clock()

@@ -188,6 +188,7 @@ const (
 type Pulse struct {
 	Now      time.Time // by the store's clock, which all replicas go by
 	Replicas int64     // alive, with this one
+	Known    bool      // it has beaten before, and not long ago
 }
 
 // Account names a budget's window in the ledger.

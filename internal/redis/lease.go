@@ -124,13 +124,13 @@ func (l *Leases) Beat(ctx context.Context, replica string) (limit.Pulse, error) 
 	}
 	out, err := l.beat.Exec(ctx, client, []string{l.db.key("replicas")},
 		[]string{replica, strconv.FormatInt(l.db.now(), 10), strconv.FormatInt(limit.LeaseTTL.Microseconds(), 10)}).AsIntSlice()
-	if err == nil && len(out) != 2 {
+	if err == nil && len(out) != 3 {
 		err = errors.New("the script's answer is not understood")
 	}
 	if err != nil {
 		return limit.Pulse{}, fmt.Errorf("beat: %w", err)
 	}
-	return limit.Pulse{Replicas: out[0], Now: time.UnixMicro(out[1])}, nil
+	return limit.Pulse{Replicas: out[0], Now: time.UnixMicro(out[1]), Known: out[2] == 1}, nil
 }
 
 // Leave implements limit.Shared.

@@ -181,16 +181,18 @@ func appendAsk(dst []byte, name string, a *limit.Ask) ([]byte, error) {
 // Beat implements limit.Shared.
 func (l *Leases) Beat(ctx context.Context, replica string) (limit.Pulse, error) {
 	var now, n int64
+	var known bool
 	err := l.pool.QueryRow(ctx, `
 WITH clock AS (SELECT CASE WHEN $2::BIGINT = 0 THEN (extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT ELSE $2::BIGINT END AS now),
 beat AS (INSERT INTO lease_replicas (replica, expires) SELECT $1, now + $3::BIGINT FROM clock ON CONFLICT (replica) DO UPDATE SET expires = excluded.expires),
 gone AS (DELETE FROM lease_replicas USING clock WHERE expires <= now AND replica <> $1)
-SELECT now, (SELECT count(*) FROM lease_replicas WHERE expires > now AND replica <> $1) + 1 FROM clock`,
-		replica, l.clock(), limit.LeaseTTL.Microseconds()).Scan(&now, &n)
+SELECT now, (SELECT count(*) FROM lease_replicas WHERE expires > now AND replica <> $1) + 1,
+	EXISTS (SELECT 1 FROM lease_replicas WHERE expires > now AND replica = $1) FROM clock`,
+		replica, l.clock(), limit.LeaseTTL.Microseconds()).Scan(&now, &n, &known)
 	if err != nil {
 		return limit.Pulse{}, fmt.Errorf("beat: %w", err)
 	}
-	return limit.Pulse{Now: time.UnixMicro(now), Replicas: n}, nil
+	return limit.Pulse{Now: time.UnixMicro(now), Replicas: n, Known: known}, nil
 }
 
 // Tidy removes meters that nobody needs any more.

@@ -101,8 +101,17 @@ func Replica(t *testing.T, name string, s limit.Shared, l limit.Ledger, now func
 func RunLeases(t *testing.T, open func(t *testing.T, now func() time.Time) limit.Shared) {
 	Run(t, func(t *testing.T) limit.Counter {
 		clock := NewClock(Epoch)
-		return &clocked{Replica(t, "one", open(t, clock.Now), &Ledger{}, clock.Now, nil), clock}
+		return &clocked{Replica(t, "one", unforgetting{open(t, clock.Now)}, &Ledger{}, clock.Now, nil), clock}
 	})
+}
+
+// unforgetting knows every replica, though the clock jumps by hours.
+type unforgetting struct{ limit.Shared }
+
+func (u unforgetting) Beat(ctx context.Context, replica string) (limit.Pulse, error) {
+	p, err := u.Shared.Beat(ctx, replica)
+	p.Known = true
+	return p, err
 }
 
 // clocked moves the clock to the time of each call.

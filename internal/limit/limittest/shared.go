@@ -231,14 +231,15 @@ func beats(t *testing.T, open func(t *testing.T, now func() time.Time) limit.Sha
 		by    string
 		leave bool
 		want  int64
+		known bool
 	}{
-		{0, "a", false, 1},
-		{0, "b", false, 2},
-		{limit.LeaseTTL / 2, "b", false, 2},
-		{limit.LeaseTTL/2 + time.Second, "b", false, 1}, // a is gone
-		{0, "a", false, 2},
-		{0, "b", true, 0},
-		{0, "a", false, 1},
+		{0, "a", false, 1, false},
+		{0, "b", false, 2, false},
+		{limit.LeaseTTL / 2, "b", false, 2, true},
+		{limit.LeaseTTL/2 + time.Second, "b", false, 1, true}, // a is gone
+		{0, "a", false, 2, false},
+		{0, "b", true, 0, false},
+		{0, "a", false, 1, true},
 	} {
 		clock.Set(clock.Now().Add(st.after))
 		if st.leave {
@@ -251,8 +252,8 @@ func beats(t *testing.T, open func(t *testing.T, now func() time.Time) limit.Sha
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.Replicas != st.want || !p.Now.Equal(clock.Now()) {
-			t.Errorf("step %d: %d replicas at %v, want %d at %v", i, p.Replicas, p.Now, st.want, clock.Now())
+		if p.Replicas != st.want || p.Known != st.known || !p.Now.Equal(clock.Now()) {
+			t.Errorf("step %d: %+v, want %d replicas, known %v, at %v", i, p, st.want, st.known, clock.Now())
 		}
 	}
 }

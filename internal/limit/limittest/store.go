@@ -222,9 +222,10 @@ func (s *Store) Beat(ctx context.Context, replica string) (limit.Pulse, error) {
 	}
 	defer s.mu.Unlock()
 	now := s.now()
-	s.replicas[replica] = now.Add(limit.LeaseTTL)
 	maps.DeleteFunc(s.replicas, func(_ string, until time.Time) bool { return !now.Before(until) })
-	return limit.Pulse{Now: now, Replicas: int64(len(s.replicas))}, nil
+	_, known := s.replicas[replica]
+	s.replicas[replica] = now.Add(limit.LeaseTTL)
+	return limit.Pulse{Now: now, Replicas: int64(len(s.replicas)), Known: known}, nil
 }
 
 // Leave implements limit.Shared.
