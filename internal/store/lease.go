@@ -51,7 +51,7 @@ func OpenLeases(ctx context.Context, url string, now func() time.Time) (*Leases,
 	}
 	cfg.MaxConns = leaseConns
 	if n := prisma(cfg.ConnConfig); n > 0 {
-		cfg.MaxConns = min(cfg.MaxConns, int32(min(n, leaseConns))) //nolint:gosec // G115: at most leaseConns
+		cfg.MaxConns = min(cfg.MaxConns, int32(min(n, leaseConns)))
 	}
 	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "penstock leases"
@@ -126,7 +126,7 @@ func (l *Leases) Apply(ctx context.Context, replica string, asks []limit.Ask) ([
 		if len(out) == 0 || out[0] == int64(limit.Played) && len(out) < 7 {
 			return nil, fmt.Errorf("lease of %s: the function's answer is not understood", names[order[i]])
 		}
-		g := limit.Grant{Status: limit.Status(out[0])} //nolint:gosec // G115: our own function's
+		g := limit.Grant{Status: limit.Status(out[0])}
 		if g.Status == limit.Played {
 			g.Held, g.Taken, g.Base, g.Idle, g.Short, g.Tight = out[1], out[2], out[3], out[4], out[5] != 0, out[6] != 0
 			for p := out[7:]; len(p) >= 2; p = p[2:] {

@@ -31,6 +31,7 @@ const windowRule = `
 	window_start = CASE WHEN windows.window_start > excluded.window_start THEN windows.window_start ELSE excluded.window_start END`
 
 func (db *DB) putWindow(ctx context.Context, w spend.Window, set string, n gateway.NanoUSD) error {
+	//nolint:gosec // G202: the text is ours, values are parameters
 	text := `INSERT INTO windows (scope, id, duration, window_start, spend) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (scope, id, duration) DO UPDATE SET ` + set
 	err := db.write(ctx, func(tx *sql.Tx) error {
