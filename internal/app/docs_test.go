@@ -30,9 +30,9 @@ general_settings: {store_model_in_db: true}
 // TestTheExamplesOfTheDocsWork runs the sh blocks of docs/*.md, top to bottom,
 // each page against a gateway of its own, and compares with the json blocks.
 //
-// A sh block holds curl commands, one a line but for lines that end in \, with
-// $PENSTOCK (the address), $MASTER_KEY, and what the page has set itself with
-// NAME=$(curl … | jq -r .member). The json block after it is the answer of its
+// A sh block holds curl commands, one a line but for lines that end in \ and
+// texts in single quotes, with $PENSTOCK (the address), $MASTER_KEY, and what
+// the page has set itself with NAME=$(curl … | jq -r .member). The json block after it is the answer of its
 // last command: what it shows must be there; "…" stands for anything, alone or
 // at the end of a text. A line "HTTP 403" before the JSON is its status, which
 // is 200 otherwise.
@@ -121,8 +121,13 @@ var (
 
 func (d *doc) run(block string) {
 	d.t.Helper()
+	open := ""
 	for line := range strings.Lines(strings.ReplaceAll(block, "\\\n", " ")) {
-		line = strings.TrimSpace(line)
+		if line = open + strings.TrimSpace(line); strings.Count(line, "'")%2 == 1 {
+			open = line + " " // a text goes on
+			continue
+		}
+		open = ""
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
