@@ -14,11 +14,20 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"penstock/internal/store/storetest"
 )
 
-// TestTokensOfAnIdentityProvider follows Ann, who has no key: her company's
-// identity provider says who she is and which team pays.
-func TestTokensOfAnIdentityProvider(t *testing.T) {
+// issuer is an identity provider: its keys have a real server, and it signs what
+// tests want to have been said.
+type issuer struct {
+	t       *testing.T
+	url     string // of its keys
+	private ed25519.PrivateKey
+}
+
+func newIssuer(t *testing.T) *issuer {
+	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -27,19 +36,12 @@ func TestTokensOfAnIdentityProvider(t *testing.T) {
 		_, _ = fmt.Fprintf(w, `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1","x":%q}]}`, base64.RawURLEncoding.EncodeToString(public))
 	}))
 	t.Cleanup(keys.Close)
-	token := func(claims jwt.MapClaims) string {
-		all := jwt.MapClaims{"iss": "https://id.example.com", "aud": "gateway", "exp": time.Now().Add(time.Hour).Unix(), "sub": "ann", "email": "ann@example.com", "groups": []string{"sales", "eng"}}
-		maps.Copy(all, claims)
-		tok := jwt.NewWithClaims(jwt.SigningMethodEdDSA, all)
-		tok.Header["kid"] = "1"
-		s, err := tok.SignedString(private)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-	h := start(t, model("mock")+`
-general_settings:
+	return &issuer{t, keys.URL, private}
+}
+
+// settings are those of a gateway that takes its tokens.
+func (i *issuer) settings() string {
+	return `
   enable_jwt_auth: true
   litellm_jwtauth:
     user_id_jwt_field: sub
@@ -48,8 +50,47 @@ general_settings:
     team_ids_jwt_field: groups
     end_user_id_jwt_field: customer
     issuers:
-    - {issuer: "https://id.example.com", audience: gateway, jwks_url: "`+keys.URL+`"}
-`)
+    - {issuer: "https://id.example.com", audience: gateway, jwks_url: "` + i.url + `"}
+`
+}
+
+// token is Ann's, with other claims.
+func (i *issuer) token(claims jwt.MapClaims) string {
+	i.t.Helper()
+	all := jwt.MapClaims{"iss": "https://id.example.com", "aud": "gateway", "exp": time.Now().Add(time.Hour).Unix(), "sub": "ann", "email": "ann@example.com", "groups": []string{"sales", "eng"}}
+	maps.Copy(all, claims)
+	tok := jwt.NewWithClaims(jwt.SigningMethodEdDSA, all)
+	tok.Header["kid"] = "1"
+	s, err := tok.SignedString(i.private)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	return s
+}
+
+// Somebody's first calls come to two replicas at once: both make the same user.
+func TestAFirstCallAtTwoReplicas(t *testing.T) {
+	id := newIssuer(t)
+	config := model("mock") + "\ngeneral_settings:\n  database_url: \"" + storetest.PostgresURL(t) + "\"" + id.settings()
+	replicas := []*house{start(t, config), start(t, config)}
+	var wg sync.WaitGroup
+	for i := range 20 {
+		token := id.token(jwt.MapClaims{"sub": fmt.Sprint("new", i/4), "email": fmt.Sprintf("new%d@example.com", i/4), "groups": []string{}})
+		wg.Go(func() {
+			if res, body := replicas[i%2].ask(token, `"model":"m"`); res.StatusCode != 200 {
+				t.Errorf("call %d: %d %s", i, res.StatusCode, body)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestTokensOfAnIdentityProvider follows Ann, who has no key: her company's
+// identity provider says who she is and which team pays.
+func TestTokensOfAnIdentityProvider(t *testing.T) {
+	id := newIssuer(t)
+	token := id.token
+	h := start(t, model("mock")+"\ngeneral_settings:"+id.settings())
 	for _, team := range []string{`{"team_id":"sales","models":["other"]}`, `{"team_id":"eng","models":["m"]}`} {
 		if res, body := h.do("POST", "/team/new", master, team); res.StatusCode != 200 {
 			t.Fatalf("/team/new: %d %s", res.StatusCode, body)

@@ -150,6 +150,19 @@ func (d *Directory) MayTeam(p *gateway.Principal, do Act, id string, t *gateway.
 	return forbidden("Call not allowed. User not proxy admin OR team admin. team_id=%s", id)
 }
 
+// MayReport decides about a report on a whole team, which is one of the routes
+// that team_member_permissions may name: "/team/daily/activity", "/spend/logs".
+// Who may not has its own rows still.
+func (d *Directory) MayReport(p *gateway.Principal, route, id string, t *gateway.Team) error {
+	if everything(p, See) || d.MayTeam(p, Change, id, t) == nil {
+		return nil
+	}
+	if t != nil && memberOf(t, person(p)) != nil && slices.Contains(t.MemberPermissions, route) {
+		return nil
+	}
+	return forbidden("Call not allowed. User not proxy admin OR team admin, and %s is not among the team's team_member_permissions. team_id=%s", route, id)
+}
+
 // MayUser decides about a user. id is what the caller called it. Nobody but a
 // proxy admin may give a role or raise limits of its own: that is for the
 // handler to see to, by MayAdmin.

@@ -122,6 +122,10 @@ func TestMay(t *testing.T) {
 			return d.MayModel(p, auth.Create, &gateway.StoredModel{TeamID: "team"})
 		}, "master root boss lead reader"},
 		{"change everybody's model", func(p *gateway.Principal) error { return d.MayModel(p, auth.Change, &gateway.StoredModel{}) }, "master root"},
+		{"see what the team spends, which its members may not", func(p *gateway.Principal) error { return d.MayReport(p, "/spend/logs", "team", team) }, "master root auditor boss lead reader"},
+		{"see what the team spends, which its members may", func(p *gateway.Principal) error {
+			return d.MayReport(p, "/team/daily/activity", "team", &gateway.Team{ID: "team", OrganizationID: "org", Members: team.Members, MemberPermissions: []string{"/team/daily/activity"}})
+		}, "master root auditor boss lead clerk reader"},
 		{"see the audit log", func(p *gateway.Principal) error { return d.MayAdmin(p, auth.See) }, "master root auditor"},
 		{"change a budget", func(p *gateway.Principal) error { return d.MayAdmin(p, auth.Change) }, "master root"},
 	} {
