@@ -53,11 +53,12 @@ func (a *API) serve(q *request, op gateway.Operation, check func(*wire.Object) e
 		err = check(in)
 	}
 	if err != nil {
-		a.fail(q, err)
+		a.refuse(q, in, err)
 		return
 	}
 	c.Lent = lent
 	out := &sink{a: a, q: q, rc: http.NewResponseController(q.w)}
+	defer out.unbound()
 	switch err := carry(q.r.Context(), c, in, out); {
 	case err == nil:
 	case !out.began:
@@ -72,4 +73,14 @@ func need(in *wire.Object, name, path string) error {
 		return nil
 	}
 	return gateway.Invalidf(name, "%s: Missing required parameter: '%s'.", path, name)
+}
+
+// refuse answers with an error before anything of the call was made, and
+// remembers it for those who ask why.
+func (a *API) refuse(q *request, in *wire.Object, err error) {
+	model, _ := in.String("model")
+	a.Relay.Refused.Add(&relay.Refusal{
+		CallID: q.id, KeyHash: q.principal.KeyHash(), TeamID: q.principal.TeamID(), Model: model, Route: q.r.URL.Path, Start: q.start, Error: *gateway.AsError(err),
+	})
+	a.fail(q, err)
 }

@@ -201,6 +201,8 @@ func (a *API) explain(q *request) {
 		}
 		if rec, err := explain.Read(v.Why); err == nil {
 			x.fill(rec)
+		} else {
+			x.fill(&explain.Record{Why: gateway.Why{Asked: v.Model}})
 		}
 		x.Story = append([]string{"It was not let in: " + x.Error.Message}, x.Story...)
 		a.answer(q, http.StatusOK, x)

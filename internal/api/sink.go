@@ -23,6 +23,40 @@ type sink struct {
 	// refused says that the answer is too large for the client to get. It was
 	// made, and is paid for, all the same.
 	refused bool
+	// within is how long the client may take to take what is written, and until
+	// by when it must have; zero if that is not bounded.
+	within time.Duration
+	until  time.Time
+}
+
+// A client that does not read holds a call, a provider's stream and a slot: it
+// has so long for a piece of a stream, and for a large answer.
+const (
+	pieceWithin  = time.Minute
+	answerWithin = 10 * time.Minute
+	largeAnswer  = 256 << 10 // bytes; less has room in the connection's buffers
+)
+
+// bound bounds the write that follows. It is set anew when a tenth of the time
+// is gone, so a piece has nine tenths of it at least.
+func (s *sink) bound() {
+	if s.within == 0 {
+		return
+	}
+	now := time.Now()
+	if s.until.Sub(now) > s.within-s.within/10 {
+		return
+	}
+	s.until = now.Add(s.within)
+	_ = s.rc.SetWriteDeadline(s.until) // not every test's writer has deadlines
+}
+
+// unbound lets the connection serve another request.
+func (s *sink) unbound() {
+	if !s.until.IsZero() {
+		s.until = time.Time{}
+		_ = s.rc.SetWriteDeadline(s.until)
+	}
 }
 
 var _ relay.Sink = (*sink)(nil)
@@ -51,6 +85,12 @@ func (s *sink) Begin(head *relay.Head) {
 			Message: fmt.Sprintf("Response size is too large. Response size is %s MB. Max size is %s MB (general_settings.max_response_size_mb)", megabytes(int64(head.Length)), megabytes(most)),
 		})
 		return
+	}
+	switch {
+	case head.Stream:
+		s.within = pieceWithin
+	case head.Length > largeAnswer:
+		s.within = answerWithin
 	}
 	h := s.q.w.Header()
 	s.a.names.copy(h, head.Vendor)
@@ -124,6 +164,7 @@ func (s *sink) Write(p []byte) (int, error) {
 	if s.refused {
 		return len(p), nil
 	}
+	s.bound()
 	return s.q.w.Write(p)
 }
 

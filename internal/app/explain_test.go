@@ -221,11 +221,16 @@ func TestRefusalsAreExplained(t *testing.T) {
 	}{
 		{"a rate limit", key, `"model":"m"`, 429, "Rate limit exceeded for api_key"},
 		{"a budget", broke, `"model":"m"`, 422, "Budget has been exceeded"},
+		{"a model that the key may not use", h.key(`"models":["n"]`), `"model":"m"`, 403, "not available"},
+		{"a request that cannot be", master, `"model":"m","max_tokens":-1`, 400, "max_tokens"},
 		{"a model that nobody knows", master, `"model":"n"`, 400, "Invalid model name passed in model=n"},
 	} {
 		res, body := h.ask(tt.key, tt.members, "x-penstock-explain", "1")
-		if res.StatusCode != tt.status || res.Header.Get("X-Litellm-Attempted-Fallbacks") != "0" || res.Header.Get("X-Litellm-Model-Group") == "" {
+		if res.StatusCode != tt.status {
 			t.Errorf("%s: %d %v %s", tt.name, res.StatusCode, res.Header, body)
+		}
+		if reached := tt.status == 429 || tt.status == 422 || tt.says[:7] == "Invalid"; reached && (res.Header.Get("X-Litellm-Model-Group") == "" || res.Header.Get("X-Litellm-Attempted-Fallbacks") != "0") {
+			t.Errorf("%s: headers %v", tt.name, res.Header)
 		}
 		w := h.why(tt.key, res.Header.Get("X-Litellm-Call-Id"))
 		if w.Status != "refused" || w.Error == nil || w.Error.Status != tt.status || !strings.Contains(w.Error.Message, tt.says) || !strings.Contains(w.Story[0], tt.says) {

@@ -101,23 +101,28 @@ const keptRefusals = 4096
 func NewRefusals() *Refusals { return &Refusals{byID: map[string]int{}} }
 
 func (r *Refusals) add(l *line, e *gateway.Error) {
+	r.Add(&Refusal{
+		CallID: l.c.ID, KeyHash: l.c.Principal.KeyHash(), TeamID: l.c.Principal.TeamID(), Model: l.c.Model, Route: l.c.Route, Start: l.c.Start,
+		Error: *e, Why: slices.Clone(l.why(nil)),
+	})
+}
+
+// Add remembers v. A nil list remembers nothing.
+func (r *Refusals) Add(v *Refusal) {
 	if r == nil {
 		return
 	}
-	v := Refusal{
-		CallID: l.c.ID, KeyHash: l.c.Principal.KeyHash(), TeamID: l.c.Principal.TeamID(), Model: clipText(l.c.Model), Route: l.c.Route, Start: l.c.Start,
-		Error: *e, Why: slices.Clone(l.why(nil)),
-	}
-	v.Error.Err, v.Error.Message = nil, clipText(e.Message)
+	one := *v
+	one.Error.Err, one.Error.Message, one.Model = nil, clipText(v.Error.Message), clipText(v.Model)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.ring) < keptRefusals {
-		r.ring = append(r.ring, v)
+		r.ring = append(r.ring, one)
 	} else {
 		delete(r.byID, r.ring[r.next].CallID)
-		r.ring[r.next] = v
+		r.ring[r.next] = one
 	}
-	r.byID[v.CallID] = r.next
+	r.byID[one.CallID] = r.next
 	r.next = (r.next + 1) % keptRefusals
 }
 
