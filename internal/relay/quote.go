@@ -202,6 +202,11 @@ func (l *line) quote() error {
 	if c.Ask.Tier {
 		rates = q.tiers // a client must not get past its budget by a dearer tier
 	}
+	if out.Worst > out.Want && l.r.Outputs.Typical(q.model) == 0 {
+		// Of a model that nobody has seen answer, a call that is alone gets a
+		// third of a small budget, rather than an answer cut at our guess.
+		out.Want = min(unseen, out.Worst)
+	}
 	for _, rate := range rates {
 		cost := each(out, func(n int64) int64 { return int64(rate.Bound(in, n*choices)) })
 		if l.rate == nil || cost.Worst > l.size.Money.Worst {
@@ -220,6 +225,10 @@ func (l *line) quote() error {
 	}
 	return nil
 }
+
+// unseen is what an answer of a model that has not been seen may rarely exceed,
+// where it is about cutting it.
+const unseen = 2048
 
 // each applies f to every number of r.
 func each(r limit.Range, f func(int64) int64) limit.Range {

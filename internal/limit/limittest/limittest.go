@@ -272,8 +272,8 @@ func capped(t *testing.T, open func(t *testing.T) limit.Counter) {
 // twenty at once all pass. A budget for six: one after another, all pass, none
 // is cut.
 func cheap(t *testing.T, open func(t *testing.T) limit.Counter) {
-	size := &limit.Size{Money: limit.Range{Least: 1, Typical: 1, Want: 256, Worst: 16384}}
-	for _, cost := range []int64{5, 10, 20, 30} {
+	size := &limit.Size{Money: limit.Range{Least: 1, Typical: 1, Want: 2048, Worst: 16384}}
+	for _, cost := range []int64{5, 10, 20, 30, 100} {
 		c := open(t)
 		takes := Takes(limit.KeyScope, "k", Of(limit.Money, 100*cost))
 		for i := range 20 {
@@ -291,7 +291,7 @@ func cheap(t *testing.T, open func(t *testing.T) limit.Counter) {
 			h := &limit.Hold{}
 			must(t, c.Reserve(t.Context(), Epoch, h, takes, size), nil)
 			c.Settle(h, &limit.Actual{Requests: 1, Money: gateway.NanoUSD(cost)})
-			if h.Money < min(cost, 256) {
+			if h.Money < cost {
 				t.Errorf("cost %d: call %d of six is cut at %d", cost, i, h.Money)
 			}
 		}
