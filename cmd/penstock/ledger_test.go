@@ -60,6 +60,12 @@ func TestLedgerCommands(t *testing.T) {
 	wants(ledger("reprice", "--model", "m"), "spend changed by 0.03 USD with 5 adjustments")
 	wants(ledger("reprice"), "spend changed by 0.0 USD with 0 adjustments")
 	wants(ledger("verify", "--chain"), "5 calls and 5 adjustments cost 0.06 USD", "the books are right")
+	p.json(t, "/spend/logs", "", &rows)
+	for _, r := range rows {
+		if r.Spend != 0.012 {
+			t.Errorf("/spend/logs shows a repriced call at %v, want 0.012", r.Spend)
+		}
+	}
 	file := filepath.Join(dir, "out.csv")
 	wants(ledger("export", "--output", file), "10 rows written")
 	text, err := os.ReadFile(file)

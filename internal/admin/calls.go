@@ -64,6 +64,7 @@ type callMetadata struct {
 	Fallbacks    int        `json:"attempted_fallbacks"`
 	Priced       bool       `json:"priced"`
 	PriceVersion *string    `json:"price_version"`
+	Adjusted     *usd       `json:"spend_adjusted,omitzero"` // part of spend that was added after the call
 	Interrupted  bool       `json:"interrupted"`
 }
 
@@ -117,7 +118,7 @@ func (a *API) callRows(ctx context.Context, rows []spend.Row) ([]callRow, error)
 
 func callRowOf(r *spend.Row, alias string) callRow {
 	row := callRow{
-		RequestID: r.ResponseID, CallID: r.CallID, CallType: callType(r), APIKey: r.KeyHash, Spend: usd(r.Cost),
+		RequestID: r.ResponseID, CallID: r.CallID, CallType: callType(r), APIKey: r.KeyHash, Spend: usd(r.Cost + r.Adjusted),
 		TotalTokens: r.Usage.Total(), PromptTokens: r.Usage.Prompt, CompletionTokens: r.Usage.Completion,
 		StartTime: stamp(r.Start), EndTime: stamp(r.End), DurationMS: r.End.Sub(r.Start).Milliseconds(),
 		CompletionStartTime: stamp(r.FirstByte),
@@ -145,6 +146,10 @@ func callRowOf(r *spend.Row, alias string) callRow {
 		Key: row.APIKey, KeyAlias: text(alias), TeamID: row.TeamID, OrgID: row.OrganizationID, UserID: text(r.UserID),
 		RequesterIP: row.RequesterIP, CallID: r.CallID, Retries: r.Retries, Fallbacks: r.Fallbacks,
 		Priced: r.Priced, PriceVersion: text(r.Price), Interrupted: r.Interrupted,
+	}
+	if r.Adjusted != 0 {
+		adjusted := usd(r.Adjusted)
+		m.Adjusted = &adjusted
 	}
 	if r.Failed {
 		row.Status = "failure"

@@ -269,6 +269,13 @@ func TestRepriceAddsEntriesOnce(t *testing.T) {
 			if c.Cost != old.Cost(c.Usage) {
 				t.Errorf("call %s costs %v in its row, want what it was booked at", c.CallID, c.Cost)
 			}
+			shown := dear
+			if c.Start.Before(from) {
+				shown = old
+			}
+			if c.Cost+c.Adjusted != shown.Cost(c.Usage) {
+				t.Errorf("call %s costs %v and %v more, want %v in all", c.CallID, c.Cost, c.Adjusted, shown.Cost(c.Usage))
+			}
 		}
 	})
 }

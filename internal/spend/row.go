@@ -43,6 +43,9 @@ type Row struct {
 
 	Usage gateway.Usage
 	Cost  gateway.NanoUSD
+	// Adjusted is what was added to Cost since the call was booked (penstock
+	// ledger reprice). Rows that are read have it; it is never journaled.
+	Adjusted gateway.NanoUSD
 	// Priced says that a price was known; Price is its version.
 	Priced bool
 	Price  string

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"penstock/internal/gateway"
 	"penstock/internal/spend"
 )
 
@@ -155,13 +156,50 @@ type span struct{ from, to int64 }
 // Calls returns ledger rows, the newest first. The budget windows of a row are
 // not kept with it: they come back as zero.
 func (db *DB) Calls(ctx context.Context, f CallFilter) ([]spend.Row, error) {
+	out, err := db.find(ctx, f)
+	if err != nil || len(out) == 0 {
+		return nil, err
+	}
+	if err := db.adjusted(ctx, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// adjusted fills in what was added to the costs of rows, which are in order.
+func (db *DB) adjusted(ctx context.Context, list []spend.Row) error {
+	at := make(map[string]*spend.Row, len(list))
+	for i := range list {
+		at[list[i].CallID] = &list[i]
+	}
+	rows, err := db.r.QueryContext(ctx, `SELECT call_id, cost FROM adjustments WHERE started_at >= $1 AND started_at <= $2`,
+		micros(list[len(list)-1].Start), micros(list[0].Start))
+	err = results(rows, err, func(r *sql.Rows) error {
+		var id []byte
+		var cost gateway.NanoUSD
+		if err := r.Scan(&id, &cost); err != nil {
+			return err
+		}
+		if row := at[shownID(id)]; row != nil {
+			row.Adjusted += cost
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read adjustments: %w", err)
+	}
+	return nil
+}
+
+// find is Calls without what was added later.
+func (db *DB) find(ctx context.Context, f CallFilter) ([]spend.Row, error) {
 	if f.RequestID != "" {
 		// The call's own id tells where it stands; an answer's has an index.
 		id := f.RequestID
 		if f.RequestID = ""; f.CallID == "" || f.CallID == id {
 			byCall := f
 			byCall.CallID = id
-			if out, err := db.Calls(ctx, byCall); err != nil || len(out) > 0 {
+			if out, err := db.find(ctx, byCall); err != nil || len(out) > 0 {
 				return out, err
 			}
 		}
