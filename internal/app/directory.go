@@ -31,6 +31,7 @@ func (a *App) loadDirectory(ctx context.Context) error {
 		s.AllOrganizations(ctx, into(d.PutOrganization)),
 		s.AllProjects(ctx, into(d.PutProject)),
 		s.AllEndUsers(ctx, into(d.PutEndUser)),
+		s.AllTotals(ctx, store.EndUser, func(id string, sp *gateway.Spend) error { d.PutVisitor(id, sp); return nil }),
 		s.AllTags(ctx, into(d.PutTag)),
 		s.AllAccessGroups(ctx, into(d.PutAccessGroup)),
 		s.AllKeys(ctx, into(d.PutKey)),

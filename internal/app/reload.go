@@ -230,6 +230,7 @@ func (a *App) start(ctx context.Context, wg *sync.WaitGroup, hup <-chan os.Signa
 		wg.Go(func() { a.tokens.Run(ctx) })
 	}
 	wg.Go(func() { a.retain(ctx) })
+	wg.Go(func() { a.tidy(ctx) })
 	a.tidyLeases(ctx, wg)
 	a.shareFigures(ctx, wg)
 	if a.store.Dialect() == "postgres" {

@@ -46,12 +46,17 @@ type Directory struct {
 	tags          *table[string, gateway.Tag]
 	budgets       *table[string, gateway.Budget]
 	groups        *table[string, gateway.AccessGroup]
+	// visitors is what end users have spent who are not stored, and guests are
+	// end users with a default budget.
+	visitors *table[string, gateway.Spend]
+	guests   *table[guest, gateway.EndUser]
 
 	words *dictionary // of all tables
 
 	// generation counts changes of budgets: whatever had their limits is made
 	// again when it is next asked for.
 	generation atomic.Uint64
+	guestBook  atomic.Uint64 // counts changes of what guests are made from
 
 	mu         sync.RWMutex
 	deprecated map[Sum]replaced  // guarded by mu, as are the others
@@ -67,6 +72,9 @@ type replaced struct {
 	by    Sum
 	until time.Time
 }
+
+// guest is an end user with a default budget.
+type guest struct{ id, budget string }
 
 type claim struct{ issuer, name, value string }
 
@@ -104,6 +112,8 @@ func newDirectory(words *dictionary) *Directory {
 	d.projects = newTable(g, words, func(_ string, p *gateway.Project) { d.lend(&p.Limits, p.BudgetID) })
 	d.endUsers = newTable(g, words, func(_ string, e *gateway.EndUser) { d.lend(&e.Limits, e.BudgetID) })
 	d.tags = newTable(g, words, func(_ string, t *gateway.Tag) { d.lend(&t.Limits, t.BudgetID) })
+	d.visitors = newTable(g, words, func(string, *gateway.Spend) {})
+	d.guests = newTable(&d.guestBook, words, func(guest, *gateway.EndUser) {})
 	d.groups = newTable(g, words, func(_ string, a *gateway.AccessGroup) { d.lend(&a.Limits, a.BudgetID) })
 	return d
 }
@@ -122,6 +132,8 @@ func (d *Directory) Replace(n *Directory) {
 	d.organizations.take(n.organizations)
 	d.projects.take(n.projects)
 	d.endUsers.take(n.endUsers)
+	d.visitors.take(n.visitors)
+	d.guestBook.Add(1)
 	d.tags.take(n.tags)
 	d.groups.take(n.groups)
 	d.mu.Lock()
@@ -339,10 +351,19 @@ func (d *Directory) DeleteTag(name string) { d.tags.drop(name) }
 func (d *Directory) Tag(name string) *gateway.Tag { return named(d.tags, name) }
 
 // PutEndUser adds the end user or replaces what was known of it.
-func (d *Directory) PutEndUser(e *gateway.EndUser) { d.endUsers.put(e.ID, e) }
+func (d *Directory) PutEndUser(e *gateway.EndUser) {
+	d.endUsers.put(e.ID, e)
+	d.guestBook.Add(1)
+}
 
 // DeleteEndUser forgets the end user.
-func (d *Directory) DeleteEndUser(id string) { d.endUsers.drop(id) }
+func (d *Directory) DeleteEndUser(id string) {
+	d.endUsers.drop(id)
+	d.guestBook.Add(1)
+}
+
+// PutVisitor says what an end user has spent who may not be stored.
+func (d *Directory) PutVisitor(id string, s *gateway.Spend) { d.visitors.put(id, s) }
 
 // EndUser returns the end user. One that is not stored, or has neither a budget
 // nor limits on money, has those of the budget with the given id; without such
@@ -352,29 +373,40 @@ func (d *Directory) EndUser(id, budget string) *gateway.EndUser {
 	if budget == "" || id == "" || e != nil && (e.BudgetID != "" || e.Limits.Budget != nil) {
 		return e
 	}
-	b := d.Budget(budget)
-	if b == nil {
+	with := d.guests.made(guest{id, budget}, func() *gateway.EndUser {
+		b := d.Budget(budget)
+		if b == nil {
+			return nil
+		}
+		with := gateway.EndUser{ID: id}
+		switch spent := d.visitors.get(id); {
+		case e != nil:
+			with = *e
+		case spent != nil:
+			with.Spend = *spent
+		}
+		with.BudgetID = budget
+		lend(&with.Limits, &b.Limits)
+		return &with
+	})
+	if with == nil {
 		return e
 	}
-	with := gateway.EndUser{ID: id}
-	if e != nil {
-		with = *e
-	}
-	with.BudgetID = budget
-	lend(&with.Limits, &b.Limits)
-	return &with
+	return with
 }
 
 // PutBudget adds the budget or replaces what was known of it.
 func (d *Directory) PutBudget(b *gateway.Budget) {
 	d.budgets.put(b.ID, b)
 	d.generation.Add(1)
+	d.guestBook.Add(1)
 }
 
 // DeleteBudget forgets the budget: who referred to it has no limits from it.
 func (d *Directory) DeleteBudget(id string) {
 	d.budgets.drop(id)
 	d.generation.Add(1)
+	d.guestBook.Add(1)
 }
 
 // Budget returns the budget, nil if there is none.

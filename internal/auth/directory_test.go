@@ -178,6 +178,21 @@ func TestPrincipalKnowsWhomTheKeyIsCharged(t *testing.T) {
 		t.Errorf("the member may use %q, want what its budget allows", m)
 	}
 
+	// A guest is one and the same until something changes.
+	guest := d.EndUser("new", "b")
+	if d.EndUser("new", "b") != guest {
+		t.Error("the same guest is made twice: its limits would be made anew for each call")
+	}
+	d.PutEndUser(&gateway.EndUser{ID: "new", Blocked: true})
+	if e := d.EndUser("new", "b"); !e.Blocked || n(e.Limits.RPM) != 5 {
+		t.Errorf("a guest that was stored since is %+v", e)
+	}
+	d.DeleteEndUser("new")
+	d.PutVisitor("spender", &gateway.Spend{Total: 3, Window: 2})
+	if e := d.EndUser("spender", "b"); e.Spend.Total != 3 || e.Spend.Window != 2 || d.EndUser("spender", "") != nil {
+		t.Errorf("a guest that has spent before is %+v", e)
+	}
+
 	// A budget that changes or goes counts at once for everybody.
 	d.PutBudget(&gateway.Budget{ID: "b", Limits: gateway.Limits{RPM: new(int64(99))}})
 	if p := d.Principal(d.Key(sum(t, k.Hash))); n(p.Key.Limits.RPM) != 99 || n(p.Member.Limits.RPM) != 1 || n(p.Organization.Limits.RPM) != 99 || p.Key.Limits.Budget != nil {

@@ -98,16 +98,41 @@ func (t *table[K, T]) get(k K) *T {
 			s.mu.Unlock()
 			continue
 		}
-		if len(s.hot) >= hotRows {
-			for old := range s.hot { // any: maps begin anywhere
-				delete(s.hot, old)
-				break
-			}
-		}
-		s.hot[k] = hot[T]{v, now}
+		s.keep(k, hot[T]{v, now})
 		s.mu.Unlock()
 		return v
 	}
+}
+
+// keep has a row ready for the next who asks. The caller holds the lock.
+func (s *shard[K, T]) keep(k K, h hot[T]) {
+	if len(s.hot) >= hotRows {
+		for old := range s.hot { // any: maps begin anywhere
+			delete(s.hot, old)
+			break
+		}
+	}
+	s.hot[k] = h
+}
+
+// made returns what was made for k since the generation last changed, or makes
+// it. Such rows are nowhere else: the table holds none of them packed.
+func (t *table[K, T]) made(k K, make func() *T) *T {
+	s, now := t.shard(k), t.generation.Load()
+	s.mu.RLock()
+	h, ok := s.hot[k]
+	s.mu.RUnlock()
+	if ok && h.generation == now {
+		return h.v
+	}
+	v := make()
+	if v == nil {
+		return nil
+	}
+	s.mu.Lock()
+	s.keep(k, hot[T]{v, now})
+	s.mu.Unlock()
+	return v
 }
 
 // take has t hold the rows of o instead of its own. o is used up.

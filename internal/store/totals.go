@@ -68,6 +68,28 @@ func totalsOf(ctx context.Context, q querier, scope string, at map[string]*gatew
 	return nil
 }
 
+// AllTotals calls yield with every id of a scope that has spent something, in
+// no order. An error of yield ends it and is returned.
+func (db *DB) AllTotals(ctx context.Context, scope string, yield func(id string, s *gateway.Spend) error) error {
+	rows, err := db.r.QueryContext(ctx, `SELECT id, spend_window, window_start, spend_total FROM totals WHERE scope = $1`, scope)
+	if err == nil {
+		err = results(rows, nil, func(r *sql.Rows) error {
+			var id string
+			var s gateway.Spend
+			var start int64
+			if err := r.Scan(&id, &s.Window, &start, &s.Total); err != nil {
+				return err
+			}
+			s.WindowStart = instant(start)
+			return yield(id, &s)
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("read the totals of %s: %w", scope, err)
+	}
+	return nil
+}
+
 // SetTotal writes what is booked on one id of a scope that keeps its spend
 // beside its rows, a member's by gateway.MemberID. kind and changed say whose
 // entry in the change feed tells others.
