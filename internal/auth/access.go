@@ -50,13 +50,13 @@ func (d *Directory) Allowed(p *gateway.Principal, model string, g Groups) error 
 			return denied("user", "user "+u.ID, u.Models, model)
 		}
 	}
-	if o := p.Organization; o != nil && !d.allow(o.Models, model, aliases(p), g) {
+	if o := p.Organization; o != nil && !d.allow(o.Models, model, modelAliases(p), g) {
 		return denied("org", "organization "+o.ID, o.Models, model)
 	}
-	if j := p.Project; j != nil && !d.allow(j.Models, model, aliases(p), g) {
+	if j := p.Project; j != nil && !d.allow(j.Models, model, modelAliases(p), g) {
 		return denied("project", "project "+j.ID, j.Models, model)
 	}
-	if e := p.EndUser; e != nil && !d.allow(e.Models, model, aliases(p), g) {
+	if e := p.EndUser; e != nil && !d.allow(e.Models, model, modelAliases(p), g) {
 		err := denied("customer", "", nil, model)
 		err.Message = "The requested model '" + clip(model) + "' is not in the allowed models for this customer. Check the models this customer can use and try again."
 		return err
@@ -64,8 +64,8 @@ func (d *Directory) Allowed(p *gateway.Principal, model string, g Groups) error 
 	return nil
 }
 
-// aliases are the names under which p's team, or else its key, knows models.
-func aliases(p *gateway.Principal) map[string]string {
+// modelAliases are the names under which p's team, or else its key, knows models.
+func modelAliases(p *gateway.Principal) map[string]string {
 	switch {
 	case p.Team != nil && len(p.Team.ModelAliases) > 0:
 		return p.Team.ModelAliases

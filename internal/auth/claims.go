@@ -14,16 +14,16 @@ import (
 
 // said is what a token says, read once by what its issuer's claims mean.
 type said struct {
-	issuer, key, user, email, organization, endUser string
-	teams, scopes, userRoles                        []string
-	role                                            gateway.Role // what its role means here, "" if nothing
+	issuer, key, user, email, organization, orgAlias, endUser string
+	teams, teamAliases, scopes, userRoles                     []string
+	role                                                      gateway.Role // what its role means here, "" if nothing
 }
 
 // read returns what the claims say.
 func read(v *claimsOf, c *config.Claims) said {
 	s := said{
-		issuer: v.text("iss"), key: v.text(c.KeyClaim), user: v.text(c.UserID), email: v.text(c.UserEmail), organization: v.text(c.OrgID), endUser: v.text(c.EndUserID),
-		teams: v.list(c.TeamIDs), scopes: append(v.list("scope"), v.list("scp")...), userRoles: v.list(c.UserRoles),
+		issuer: v.text("iss"), key: v.text(c.KeyClaim), user: v.text(c.UserID), email: v.text(c.UserEmail), organization: v.text(c.OrgID), orgAlias: v.text(c.OrgAlias), endUser: v.text(c.EndUserID),
+		teams: v.list(c.TeamIDs), teamAliases: v.whole(c.TeamAlias), scopes: append(v.list("scope"), v.list("scp")...), userRoles: v.list(c.UserRoles),
 	}
 	theirs := v.list(c.Roles)
 	for _, m := range c.RoleMap {
@@ -42,7 +42,7 @@ func read(v *claimsOf, c *config.Claims) said {
 			s.user = object
 		}
 	}
-	if len(s.teams) == 0 && c.DefaultTeam != "" {
+	if len(s.teams) == 0 && len(s.teamAliases) == 0 && c.DefaultTeam != "" {
 		s.teams = []string{c.DefaultTeam}
 	}
 	if string(v.value("email_verified")) == "false" { // anybody may have typed it
@@ -98,10 +98,23 @@ func (t *Tokens) principal(r *http.Request, v *verified) (gateway.Principal, err
 		return none, err
 	}
 	p.User = user
-	if err := t.teams(r, &p, v.teams, c); err != nil {
+	teams := v.teams
+	for _, alias := range v.teamAliases {
+		if team := d.TeamByAlias(alias); team != nil && !slices.Contains(teams, team.ID) {
+			teams = append(slices.Clip(teams), team.ID)
+		}
+	}
+	if len(teams) == 0 && len(v.teamAliases) > 0 && user == nil {
+		return none, unauthenticated("Authentication Error, Team doesn't exist in db. Team alias=" + clip(v.teamAliases[0]) + ". Create team via `/team/new` call.")
+	}
+	if err := t.teams(r, &p, teams, c); err != nil {
 		return none, err
 	}
-	d.belong(&p, v.organization)
+	organization := v.organization
+	if o := d.OrganizationByAlias(v.orgAlias); organization == "" && o != nil {
+		organization = o.ID
+	}
+	d.belong(&p, organization)
 
 	switch {
 	case role == gateway.ProxyAdminViewer || role == gateway.TeamRole || role == gateway.Customer:
@@ -308,4 +321,13 @@ func (v *claimsOf) list(name string) []string {
 		return strings.Fields(s)
 	}
 	return names(raw, func(el []byte) string { s, _ := wire.Unquote(el); return s })
+}
+
+// whole returns a claim that is a list of texts, or one text as it is: aliases
+// may have blanks in them.
+func (v *claimsOf) whole(name string) []string {
+	if s := v.text(name); s != "" {
+		return []string{s}
+	}
+	return v.list(name)
 }

@@ -65,6 +65,8 @@ type Directory struct {
 	emails     map[string]string // ids of users, by lower-case email
 	subjects   map[string]string // ids of users, by subject at the identity provider
 	groupNames map[string]string // ids of access groups
+
+	teamAliases, organizationAliases aliases
 }
 
 // replaced is a key that another one stands for.
@@ -129,7 +131,9 @@ func (d *Directory) Replace(n *Directory) {
 	d.keys.take(n.keys)
 	d.users.take(n.users)
 	d.teams.take(n.teams)
+	d.teamAliases.take(&n.teamAliases)
 	d.organizations.take(n.organizations)
+	d.organizationAliases.take(&n.organizationAliases)
 	d.projects.take(n.projects)
 	d.endUsers.take(n.endUsers)
 	d.visitors.take(n.visitors)
@@ -307,13 +311,22 @@ func named[T any](t *table[string, T], name string) *T {
 }
 
 // PutTeam adds the team or replaces what was known of it.
-func (d *Directory) PutTeam(t *gateway.Team) { d.teams.put(t.ID, t) }
+func (d *Directory) PutTeam(t *gateway.Team) {
+	d.teams.put(t.ID, t)
+	d.teamAliases.put(t.ID, t.Alias)
+}
 
 // DeleteTeam forgets the team.
-func (d *Directory) DeleteTeam(id string) { d.teams.drop(id) }
+func (d *Directory) DeleteTeam(id string) {
+	d.teams.drop(id)
+	d.teamAliases.put(id, "")
+}
 
 // Team returns the team, nil if there is none.
 func (d *Directory) Team(id string) *gateway.Team { return named(d.teams, id) }
+
+// TeamByAlias returns the team with the alias, nil if none has it or several have.
+func (d *Directory) TeamByAlias(alias string) *gateway.Team { return d.Team(d.teamAliases.id(alias)) }
 
 // Member returns the user's place in the team, nil if it has none.
 func (d *Directory) Member(teamID, userID string) *gateway.Member {
@@ -324,13 +337,24 @@ func (d *Directory) Member(teamID, userID string) *gateway.Member {
 }
 
 // PutOrganization adds the organization or replaces what was known of it.
-func (d *Directory) PutOrganization(o *gateway.Organization) { d.organizations.put(o.ID, o) }
+func (d *Directory) PutOrganization(o *gateway.Organization) {
+	d.organizations.put(o.ID, o)
+	d.organizationAliases.put(o.ID, o.Alias)
+}
 
 // DeleteOrganization forgets the organization.
-func (d *Directory) DeleteOrganization(id string) { d.organizations.drop(id) }
+func (d *Directory) DeleteOrganization(id string) {
+	d.organizations.drop(id)
+	d.organizationAliases.put(id, "")
+}
 
 // Organization returns the organization, nil if there is none.
 func (d *Directory) Organization(id string) *gateway.Organization { return named(d.organizations, id) }
+
+// OrganizationByAlias is to organizations what TeamByAlias is to teams.
+func (d *Directory) OrganizationByAlias(alias string) *gateway.Organization {
+	return d.Organization(d.organizationAliases.id(alias))
+}
 
 // PutProject adds the project or replaces what was known of it.
 func (d *Directory) PutProject(p *gateway.Project) { d.projects.put(p.ID, p) }

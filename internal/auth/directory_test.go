@@ -260,6 +260,29 @@ func TestIndexesFollowTheirUsers(t *testing.T) {
 	}
 }
 
+func TestAliasesFollowTheirTeams(t *testing.T) {
+	d := auth.NewDirectory()
+	d.PutTeam(&gateway.Team{ID: "a", Alias: "one"})
+	d.PutTeam(&gateway.Team{ID: "a", Alias: "two"})
+	if d.TeamByAlias("one") != nil || d.TeamByAlias("two") == nil || d.TeamByAlias("") != nil {
+		t.Error("a team is not found by the alias it has now, and by no other")
+	}
+	d.PutTeam(&gateway.Team{ID: "b", Alias: "two"})
+	if d.TeamByAlias("two") != nil {
+		t.Error("one of two teams was found by the alias of both")
+	}
+	d.DeleteTeam("a")
+	if b := d.TeamByAlias("two"); b == nil || b.ID != "b" {
+		t.Errorf("got %v, want the team that is left", b)
+	}
+	n := d.Empty()
+	n.PutOrganization(&gateway.Organization{ID: "o", Alias: "firm"})
+	d.Replace(n)
+	if d.TeamByAlias("two") != nil || d.OrganizationByAlias("firm") == nil {
+		t.Error("a directory that was replaced knows other aliases than the new one")
+	}
+}
+
 func TestReplaceForgetsWhatIsGone(t *testing.T) {
 	d := directory()
 	n := d.Empty()

@@ -60,7 +60,7 @@ func (s *keySet) find(id string) (found []publicKey, ok bool) {
 		return nil, false
 	}
 	for _, k := range *keys {
-		if id == "" || k.id == id {
+		if id == "" || k.id == "" || k.id == id {
 			found = append(found, k)
 		}
 	}
@@ -164,7 +164,8 @@ type jwk struct {
 }
 
 // parseKeys reads a JSON Web Key Set. Keys for something else than signatures,
-// and of kinds that are not taken, are left out; a key that is broken is an error.
+// of kinds that are not taken, and too weak or broken ones are left out; if there
+// is none besides, the broken one is the error.
 func parseKeys(body []byte) ([]publicKey, error) {
 	var set struct {
 		Keys []jwk `json:"keys"`
@@ -176,18 +177,22 @@ func parseKeys(body []byte) ([]publicKey, error) {
 		return nil, fmt.Errorf("has %d keys, at most %d are taken", len(set.Keys), maxKeys)
 	}
 	out := []publicKey{}
+	var broken error
 	for i := range set.Keys {
 		k := &set.Keys[i]
 		if k.Use != "" && k.Use != "sig" {
 			continue
 		}
 		key, err := k.public()
-		if err != nil {
-			return nil, fmt.Errorf("key %q: %w", k.ID, err)
-		}
-		if key != nil {
+		switch {
+		case err != nil:
+			broken = fmt.Errorf("key %q: %w", k.ID, err)
+		case key != nil:
 			out = append(out, publicKey{k.ID, k.Alg, key})
 		}
+	}
+	if len(out) == 0 && broken != nil {
+		return nil, broken
 	}
 	return out, nil
 }

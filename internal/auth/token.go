@@ -168,6 +168,9 @@ func (t *Tokens) check(ctx context.Context, token string, now time.Time) (*verif
 	if !slices.Contains(algorithms, head.Method.Alg()) {
 		return nil, badToken("is signed in a way that is not taken here")
 	}
+	if head.Header["crit"] != nil {
+		return nil, badToken("asks for something that is not known here (crit)")
+	}
 	by := t.issuerOf(unchecked.Issuer)
 	if by == nil {
 		return nil, badToken("is of an issuer that is not trusted here")

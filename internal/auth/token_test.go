@@ -73,7 +73,7 @@ func (p *provider) serve(w http.ResponseWriter, _ *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	b64 := base64.RawURLEncoding.EncodeToString
-	rows := []string{`{"kty":"oct","kid":"secret","k":"AAAA"}`, `{"kty":"RSA","kid":"sealing","use":"enc","n":"AQAB","e":"AQAB"}`}
+	rows := []string{`{"kty":"oct","kid":"secret","k":"AAAA"}`, `{"kty":"RSA","kid":"sealing","use":"enc","n":"AQAB","e":"AQAB"}`, `{"kty":"RSA","kid":"weak","n":"AQAB","e":"AQAB"}`}
 	for id, k := range p.keys {
 		switch pub := k.Public().(type) {
 		case *rsa.PublicKey:
@@ -271,6 +271,10 @@ func TestWhoATokenIs(t *testing.T) {
 		},
 		{name: "the default team", set: func(_ *config.JWT, c *config.Claims) { c.DefaultTeam = "chat" }, who: "internal_user/ann/chat//"},
 		{name: "an organization", set: func(_ *config.JWT, c *config.Claims) { c.OrgID = "org" }, claims: jwt.MapClaims{"org": "org"}, who: "internal_user/ann//org/"},
+		{name: "a team by its alias", set: func(_ *config.JWT, c *config.Claims) { c.TeamAlias = "team" }, claims: jwt.MapClaims{"team": "The Coders"}, who: "internal_user/ann/code/org/"},
+		{name: "an alias that two teams have", set: func(_ *config.JWT, c *config.Claims) { c.UserID, c.TeamAlias = "", "team" }, claims: jwt.MapClaims{"team": []string{"Twins"}},
+			want: want{gateway.Unauthenticated, "auth_error", "None", "Team doesn't exist in db. Team alias=Twins"}},
+		{name: "an organization by its alias", set: func(_ *config.JWT, c *config.Claims) { c.OrgAlias = "o" }, claims: jwt.MapClaims{"o": "The Firm"}, who: "internal_user/ann//firm/"},
 		{name: "a customer", set: func(_ *config.JWT, c *config.Claims) { c.UserID, c.EndUserID = "", "sub" }, who: "customer////"},
 		{name: "nobody", set: func(_ *config.JWT, c *config.Claims) { c.UserID = "" }, want: want{gateway.Forbidden, "auth_error", "", "names no user and no team"}},
 		{name: "a role of theirs", set: func(_ *config.JWT, c *config.Claims) {
@@ -302,6 +306,10 @@ func TestWhoATokenIs(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGate(p, tt.set)
 			g.d.PutUser(&gateway.User{ID: "blocked", Blocked: true})
+			g.d.PutTeam(&gateway.Team{ID: "code", Alias: "The Coders", Models: []string{"b"}, OrganizationID: "org"})
+			g.d.PutTeam(&gateway.Team{ID: "twin1", Alias: "Twins"})
+			g.d.PutTeam(&gateway.Team{ID: "twin2", Alias: "Twins"})
+			g.d.PutOrganization(&gateway.Organization{ID: "firm", Alias: "The Firm"})
 			g.d.PutKey(&gateway.Key{Hash: auth.Hash("sk-mapped"), UserID: "clerk", TeamID: "team"})
 			g.d.PutJWTMapping(&gateway.JWTMapping{ID: "m", Claim: "azp", Value: "cli", KeyHash: auth.Hash("sk-mapped"), Active: true})
 			who, err := g.as(p.token(t, "rsa", tt.claims), tt.header...)

@@ -38,6 +38,8 @@ type Claims struct {
 	TeamUpsert        bool
 	DefaultTeam       string // of tokens that name none
 	OrgID, EndUserID  string
+	// TeamAlias and OrgAlias are claims with aliases instead of ids.
+	TeamAlias, OrgAlias string
 
 	// Roles is the claim with roles, RoleMap what they mean here, the first that
 	// fits. ObjectID is the claim with the id of the user or the team,
@@ -117,7 +119,7 @@ func jwtAuth(l *loader, n *node) {
 	)
 	top = append(top, later(python, "custom_validate")...)
 	top = append(top, later(notHere, "virtual_key_mapping_cache_ttl", "public_allowed_routes")...)
-	top = append(top, later(notYet, "team_alias_jwt_field", "org_alias_jwt_field", "team_claim_fallback", "upsert_sso_user_to_team", "sync_user_role_and_teams",
+	top = append(top, later(notYet, "team_claim_fallback", "upsert_sso_user_to_team", "sync_user_role_and_teams",
 		"oidc_userinfo_enabled", "oidc_userinfo_endpoint", "oidc_userinfo_cache_ttl", "routing_overrides", "customer_org_alias_jwt_field",
 		"customer_member_id_jwt_field", "customer_team_id_jwt_field")...)
 	l.apply(n, top)
@@ -159,7 +161,9 @@ func (l *loader) issuerKeys(i *Issuer) []key {
 		bind("team_ids_jwt_field", text(), &c.TeamIDs),
 		bind("team_id_upsert", boolean(), &c.TeamUpsert),
 		bind("team_id_default", text(), &c.DefaultTeam),
+		bind("team_alias_jwt_field", text(), &c.TeamAlias),
 		bind("org_id_jwt_field", text(), &c.OrgID),
+		bind("org_alias_jwt_field", text(), &c.OrgAlias),
 		bind("end_user_id_jwt_field", text(), &c.EndUserID),
 		bind("roles_jwt_field", text(), &c.Roles),
 		bind("object_id_jwt_field", text(), &c.ObjectID),
