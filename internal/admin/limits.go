@@ -25,6 +25,8 @@ type limitFields struct {
 	Parallel       Opt[count]         `json:"max_parallel_requests"`
 	ModelMaxBudget Opt[modelBudgets]  `json:"model_max_budget"`
 	Spend          Opt[usd]           `json:"spend"`
+	// Enforce false has the limits counted and reported without refusing anything.
+	Enforce Opt[bool] `json:"enforce"`
 	finerFields
 }
 
@@ -223,6 +225,9 @@ func (f *limitFields) apply(l *gateway.Limits, now time.Time) {
 		}
 	}
 	f.applyModels(l)
+	if f.Enforce.Sent {
+		l.Shadow = !f.Enforce.Or(true)
+	}
 	if f.TagRPM.Sent {
 		l.TagRPM = maps.Clone(f.TagRPM.Or(nil))
 	}
@@ -314,6 +319,7 @@ type limitsRow struct {
 	ModelMaxBudget map[string]modelBudgetRow `json:"model_max_budget"`
 	ModelRPM       *map[string]int64         `json:"model_rpm_limit"`
 	ModelTPM       *map[string]int64         `json:"model_tpm_limit"`
+	Enforce        *bool                     `json:"enforce,omitzero"` // shown if it is false
 }
 
 type windowRow struct {
@@ -334,6 +340,9 @@ func (a *API) limitsRow(l *gateway.Limits, now, anchor time.Time) limitsRow {
 		BudgetDuration: text(l.BudgetDuration), BudgetResetAt: stamp(reset),
 		ModelRPM: byModel(l, func(m gateway.ModelLimits) *int64 { return m.RPM }),
 		ModelTPM: byModel(l, func(m gateway.ModelLimits) *int64 { return m.TPM }),
+	}
+	if l.Shadow {
+		row.Enforce = new(bool)
 	}
 	if len(l.Budgets) > 0 {
 		rows := make([]windowRow, len(l.Budgets))

@@ -405,6 +405,7 @@ func (a *API) mayTurnInto(ctx context.Context, p *gateway.Principal, f *limitFie
 		{"budget_duration", was.Limits.Budget != nil && was.Limits.BudgetDuration != t.Limits.BudgetDuration},
 		{"budget_limits", len(was.Limits.Budgets) > 0 && !slices.Equal(was.Limits.Budgets, t.Limits.Budgets)},
 		{"model_max_budget", modelsRaised(was.Limits.Models, t.Limits.Models)},
+		{"enforce", t.Limits.Shadow && !was.Limits.Shadow},
 		{"temp_budget_increase", t.Limits.Raise > was.Limits.Raise || t.Limits.RaiseUntil.After(was.Limits.RaiseUntil)},
 		{"models", len(was.Models) > 0 && (len(t.Models) == 0 || slices.ContainsFunc(t.Models, func(m string) bool { return m != noModels && !listed(was.Models, m) }))},
 		{"metadata.allow_litellm_changed_by_header", allowsChangedBy(t.Metadata) && !allowsChangedBy(was.Metadata)},

@@ -209,6 +209,18 @@ litellm_settings: {default_soft_budget: 0.01}
 			t.Errorf("the log says %q %d times, want once", want, n)
 		}
 	}
+
+	trial := h.key(`"rpm_limit":1,"enforce":false`)
+	if info := h.do("GET", "/key/info?key="+trial, master, ""); !strings.Contains(info.body, `"enforce":false`) {
+		t.Errorf("the key does not say that its limits are on trial: %s", info)
+	}
+	for n := range 2 {
+		if a := h.ask(trial, `"model":"m","max_tokens":5`); !a.whole() {
+			t.Errorf("call %d of a key whose limits are on trial: %s", n+1, a)
+		}
+	}
+	h.manage("/key/update", `{"key":"`+trial+`","enforce":true}`, nil)
+	refusal(t, h.ask(trial, `"model":"m","max_tokens":5`), "Rate limit exceeded for api_key: ")
 }
 
 func TestAnswersAndRefusalsTellWhatIsLeft(t *testing.T) {
