@@ -153,9 +153,15 @@ func (a *answer) refused(status int, typ, param, message string) {
 			Param   *string `json:"param"`
 			Code    string  `json:"code"`
 		} `json:"error"`
+		Detail *struct {
+			Error string `json:"error"`
+		} `json:"detail"`
 	}
 	if err := json.Unmarshal([]byte(a.Body), &body, json.RejectUnknownMembers(true)); err != nil {
 		a.t.Fatalf("%s: %v in %s", a.call, err, a.Body)
+	}
+	if d := body.Detail; d != nil && d.Error != body.Error.Message {
+		a.t.Errorf("%s: the detail differs from the message: %s", a.call, a.Body)
 	}
 	got := ""
 	if body.Error.Param != nil {

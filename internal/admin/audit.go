@@ -25,7 +25,7 @@ const (
 	budgetTable       = "LiteLLM_BudgetTable"
 	tagTable          = "LiteLLM_TagTable"
 	modelTable        = "LiteLLM_ProxyModelTable"
-	credentialTable   = "LiteLLM_CredentialsTable"
+	credentialTable   = "LiteLLM_CredentialsTable" //nolint:gosec // G101: a name
 	accessGroupTable  = "LiteLLM_AccessGroupTable"
 )
 

@@ -3,7 +3,9 @@ package admin
 import (
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 
@@ -19,7 +21,16 @@ type errorBody struct {
 		Param   *string `json:"param"`
 		Code    string  `json:"code"`
 	} `json:"error"`
+	Detail *errorDetail `json:"detail,omitzero"`
 }
+
+// errorDetail is where LiteLLM's clients look for the message of some routes.
+type errorDetail struct {
+	Error string `json:"error"`
+}
+
+// detailed are the routes whose failures LiteLLM shows so.
+var detailed = [...]string{"/team/", "/v2/team/", "/organization/", "/v2/organization/", "/budget/", "/customer/", "/end_user/", "/user/delete"}
 
 // status returns the HTTP status and the error type of e.
 func status(e *gateway.Error) (code int, typ string) {
@@ -61,6 +72,9 @@ func (a *API) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	body.Error.Message = e.Message
 	body.Error.Param = text(e.Param)
 	body.Error.Code = strconv.Itoa(code)
+	if slices.ContainsFunc(detailed[:], func(route string) bool { return strings.HasPrefix(r.URL.Path, route) }) {
+		body.Detail = &errorDetail{e.Message}
+	}
 	a.write(w, r, code, &body)
 }
 

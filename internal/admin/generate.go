@@ -80,6 +80,9 @@ func (a *API) generate(w http.ResponseWriter, r *http.Request, p *gateway.Princi
 			k.ServiceAccountID = uuid.NewString()
 		}
 	}
+	if err := a.memberKeys(&b.keyFields, k, now); err != nil {
+		return nil, err
+	}
 	if err := a.mayGenerate(r.Context(), p, do, &b.keyFields, k); err != nil {
 		return nil, err
 	}

@@ -57,8 +57,11 @@ func (b *mappingBody) apply(m *gateway.JWTMapping) error {
 		to     *string
 		needed bool
 	}{
-		{"jwt_issuer", b.Issuer, &m.Issuer, false}, {"jwt_claim_name", b.Claim, &m.Claim, true}, {"jwt_claim_value", b.Value, &m.Value, true},
-		{"description", b.Description, &m.Description, false}, {"key", b.Key, &m.KeyHash, true},
+		{"jwt_issuer", b.Issuer, &m.Issuer, false},
+		{"jwt_claim_name", b.Claim, &m.Claim, true},
+		{"jwt_claim_value", b.Value, &m.Value, true},
+		{"description", b.Description, &m.Description, false},
+		{"key", b.Key, &m.KeyHash, true},
 	} {
 		if f.sent.Sent {
 			if err := checkText(f.name, f.sent.Or("")); err != nil {

@@ -126,8 +126,12 @@ func (f *keyFields) check(now time.Time) error {
 		name   string
 		values []string
 	}{
-		{"models", f.Models.Value}, {"tags", f.Tags.Value}, {"allowed_routes", f.AllowedRoutes.Value}, {"enforced_params", f.EnforcedParams.Value},
-		{"allowed_cache_controls", f.CacheControls.Value}, {"access_group_ids", f.AccessGroupIDs.Value},
+		{"models", f.Models.Value},
+		{"tags", f.Tags.Value},
+		{"allowed_routes", f.AllowedRoutes.Value},
+		{"enforced_params", f.EnforcedParams.Value},
+		{"allowed_cache_controls", f.CacheControls.Value},
+		{"access_group_ids", f.AccessGroupIDs.Value},
 	} {
 		if err := checkTexts(t.name, t.values); err != nil {
 			return err

@@ -161,7 +161,10 @@ type namedCounts struct {
 
 func (f *finerFields) counts() [5]namedCounts {
 	return [...]namedCounts{
-		{"model_rpm_limit", &f.ModelRPM}, {"model_tpm_limit", &f.ModelTPM}, {"model_itpm_limit", &f.ModelITPM}, {"model_otpm_limit", &f.ModelOTPM},
+		{"model_rpm_limit", &f.ModelRPM},
+		{"model_tpm_limit", &f.ModelTPM},
+		{"model_itpm_limit", &f.ModelITPM},
+		{"model_otpm_limit", &f.ModelOTPM},
 		{"tag_rpm_limit", &f.TagRPM},
 	}
 }

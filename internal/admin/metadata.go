@@ -83,6 +83,15 @@ func setMember(raw []byte, name string, value jsontext.Value) []byte {
 	return joinObject(members)
 }
 
+// quote returns a text as JSON, nil for "".
+func quote(text string) jsontext.Value {
+	v, err := jsontext.AppendQuote(nil, text)
+	if err != nil || text == "" {
+		return nil
+	}
+	return v
+}
+
 // metaFields are the fields that are shown in the metadata and taken from there.
 type metaFields struct {
 	finerFields
@@ -238,14 +247,22 @@ func (f *keptFields) all() []kept {
 	things := func() any { return new(object) }
 	anything := func() any { return new(jsontext.Value) }
 	return []kept{
-		{"guardrails", &f.Guardrails, words}, {"policies", &f.Policies, words}, {"prompts", &f.Prompts, words}, {"mcp_rpm_limit", &f.MCPRPM, numbers},
-		{"rpm_limit_type", &f.RPMLimitType, word}, {"tpm_limit_type", &f.TPMLimitType, word},
+		{"guardrails", &f.Guardrails, words},
+		{"policies", &f.Policies, words},
+		{"prompts", &f.Prompts, words},
+		{"mcp_rpm_limit", &f.MCPRPM, numbers},
+		{"rpm_limit_type", &f.RPMLimitType, word},
+		{"tpm_limit_type", &f.TPMLimitType, word},
 		{"default_estimated_output_tokens", &f.EstimatedOutput, func() any { return new(count) }},
 		{"default_estimated_output_tokens_per_model", &f.EstimatedOutputByModel, numbers},
-		{"disable_global_guardrails", &f.NoGlobalGuardrails, flag}, {"enable_prompt_caching", &f.PromptCaching, flag},
-		{"throttle_on_budget_exceeded", &f.Throttle, flag}, {"allowed_passthrough_routes", &f.PassThroughRoutes, words},
-		{"denied_passthrough_routes", &f.NoPassThroughRoutes, words}, {"allowed_vector_store_indexes", &f.VectorStores, anything},
-		{"enforced_batch_output_expires_after", &f.BatchExpiry, anything}, {"enforced_file_expires_after", &f.FileExpiry, anything},
+		{"disable_global_guardrails", &f.NoGlobalGuardrails, flag},
+		{"enable_prompt_caching", &f.PromptCaching, flag},
+		{"throttle_on_budget_exceeded", &f.Throttle, flag},
+		{"allowed_passthrough_routes", &f.PassThroughRoutes, words},
+		{"denied_passthrough_routes", &f.NoPassThroughRoutes, words},
+		{"allowed_vector_store_indexes", &f.VectorStores, anything},
+		{"enforced_batch_output_expires_after", &f.BatchExpiry, anything},
+		{"enforced_file_expires_after", &f.FileExpiry, anything},
 		{"secret_manager_settings", &f.SecretManager, things},
 	}
 }

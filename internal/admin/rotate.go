@@ -134,7 +134,14 @@ func (a *API) rotated(ctx context.Context, old, hash string) error {
 	if err != nil {
 		return err
 	}
+	claims, _, err := a.store.ListJWTMappings(ctx, store.JWTMappingFilter{KeyHash: hash}, store.Page{Limit: maxKeys})
+	if err != nil {
+		return err
+	}
 	changes := []Change{{Entity: KeyEntity, ID: hash, Spend: true}, {Entity: KeyEntity, ID: old, Deleted: true}}
+	for _, m := range claims {
+		changes = append(changes, Change{Entity: JWTMappingEntity, ID: m.ID})
+	}
 	for _, h := range before {
 		changes = append(changes, Change{Entity: replacedEntity, ID: h})
 	}

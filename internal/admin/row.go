@@ -239,12 +239,7 @@ func (a *API) teamRow(t *gateway.Team) teamRow {
 
 func (a *API) teamMetadata(t *gateway.Team) jsontext.Value {
 	m := metadataRow(t.Metadata, &t.Limits, shownMeta{Tags: t.Tags, EnforcedParams: t.EnforcedParams})
-	if t.MemberBudgetID != "" {
-		if id, err := jsontext.AppendQuote(nil, t.MemberBudgetID); err == nil {
-			m = setMember(m, memberBudgetField, id)
-		}
-	}
-	return m
+	return setMember(m, memberBudgetField, quote(t.MemberBudgetID))
 }
 
 // text is null for "".

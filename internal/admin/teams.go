@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
@@ -39,6 +40,7 @@ type teamFields struct {
 	MemberBudgetDuration Opt[string]            `json:"team_member_budget_duration"`
 	MemberRPM            Opt[count]             `json:"team_member_rpm_limit"`
 	MemberTPM            Opt[count]             `json:"team_member_tpm_limit"`
+	MemberKeyDuration    Opt[string]            `json:"team_member_key_duration"`
 	unknown
 }
 
@@ -60,7 +62,10 @@ func (f *teamFields) check(now time.Time) error {
 		name   string
 		values []string
 	}{
-		{"models", f.Models.Value}, {"tags", f.Tags.Value}, {"enforced_params", f.EnforcedParams.Value}, {"access_group_ids", f.AccessGroupIDs.Value},
+		{"models", f.Models.Value},
+		{"tags", f.Tags.Value},
+		{"enforced_params", f.EnforcedParams.Value},
+		{"access_group_ids", f.AccessGroupIDs.Value},
 		{"default_team_member_models", f.MemberModels.Value},
 	} {
 		if err := checkTexts(t.name, t.values); err != nil {
@@ -78,6 +83,11 @@ func (f *teamFields) check(now time.Time) error {
 	}
 	if err := checkWindow("team_member_budget_duration", f.MemberBudgetDuration.Or(""), now); err != nil {
 		return err
+	}
+	if text := f.MemberKeyDuration.Or(""); text != "" {
+		if _, err := lifetime(text, now); err != nil {
+			return invalid(memberKeyField, "Invalid %s '%s': %v", memberKeyField, shorten([]byte(text)), err)
+		}
 	}
 	if err := f.keptFields.check(); err != nil {
 		return err
@@ -100,6 +110,9 @@ func (f *teamFields) apply(t *gateway.Team, now time.Time) error {
 	setObject(&t.RouterSettings, f.RouterSettings)
 	setObject(&t.ObjectPermission, f.ObjectPermission)
 	f.keptFields.apply(&t.Metadata)
+	if f.MemberKeyDuration.Sent {
+		t.Metadata = setMember(t.Metadata, memberKeyField, quote(f.MemberKeyDuration.Or("")))
+	}
 	if f.ModelAliases.Sent {
 		t.ModelAliases = f.ModelAliases.Or(nil)
 	}
@@ -111,6 +124,28 @@ func (f *teamFields) apply(t *gateway.Team, now time.Time) error {
 		return invalid("soft_budget", "soft_budget (%v) must be strictly lower than max_budget (%v)", usd(*soft), usd(*most))
 	}
 	return nil
+}
+
+// memberKeyField in a team's metadata is how long the keys live that members
+// make in it, if they do not say so.
+const memberKeyField = "team_member_key_duration"
+
+// memberKeys fills in how long a key of a member of a team lives.
+func (a *API) memberKeys(f *keyFields, k *gateway.Key, now time.Time) error {
+	t := a.directory.Team(k.TeamID)
+	if f.Duration.Sent || t == nil || len(t.Metadata) == 0 || memberIn(t, k.UserID) == nil {
+		return nil
+	}
+	var m struct {
+		Duration string `json:"team_member_key_duration"`
+	}
+	if json.Unmarshal(t.Metadata, &m) != nil || m.Duration == "" {
+		return nil
+	}
+	f.Duration = Opt[string]{Sent: true, Value: m.Duration}
+	end, err := f.expires(now)
+	k.Expires = end
+	return err
 }
 
 // unused names the fields that were sent and that nothing acts on.

@@ -18,7 +18,7 @@ func TestTheLifeOfATeam(t *testing.T) {
 		made := h.post("/team/new", `{"team_id":"t1","team_alias":"Search","models":["m1","m2"],"max_budget":100,"soft_budget":80,"budget_duration":"30d","rpm_limit":50,
 			"budget_limits":[{"budget_duration":"1d","max_budget":10}],"model_rpm_limit":{"m1":5},"tags":["x"],"model_aliases":{"fast":"m1"},
 			"team_member_permissions":["/key/generate"],"team_member_budget":7,"team_member_budget_duration":"30d","default_team_member_models":["m1"],
-			"enforced_params":["user"],"metadata":{"k":1},"members_with_roles":[{"user_id":"ann","role":"admin"}]}`).ok()
+			"enforced_params":["user"],"team_member_key_duration":"1d","metadata":{"k":1},"members_with_roles":[{"user_id":"ann","role":"admin"}]}`).ok()
 		made.has("metadata.k", "1", "metadata.tags", `["x"]`, "metadata.model_rpm_limit", `{"m1":5}`, "tags", `["x"]`, "team_member_permissions", `["/key/generate"]`,
 			"members_with_roles.0.user_id", `"ann"`, "members_with_roles.1.user_id", `"default_user_id"`, "created_by", `"default_user_id"`,
 			"litellm_model_table.model_aliases", `{"fast":"m1"}`, "budget_limits.0.max_budget", "10.0")
@@ -26,6 +26,8 @@ func TestTheLifeOfATeam(t *testing.T) {
 		h.audited("t1", "created by default_user_id")
 		h.audited(budget, "created by default_user_id")
 		h.post("/team/new", `{"team_id":"t1"}`).refused(400, "bad_request_error", "team_id", "Team id = t1 already exists")
+		h.post("/team/new", `{"team_id":"t1"}`).has("detail.error", `"Team id = t1 already exists. Please use a different team id."`)
+		h.post("/team/new", `{"team_member_key_duration":"soon"}`).refused(400, "bad_request_error", "team_member_key_duration", "'soon'")
 		h.post("/team/new", `{"soft_budget":2,"max_budget":2}`).refused(400, "bad_request_error", "soft_budget", "strictly lower")
 		h.post("/team/new", `{"organization_id":"o"}`).refused(404, "not_found_error", "organization_id", "organization_id=o")
 		h.post("/team/new", `{"team_member_permissions":["/fly"]}`).refused(400, "bad_request_error", "team_member_permissions", "'/fly'")
@@ -71,7 +73,7 @@ func TestTheLifeOfATeam(t *testing.T) {
 		h.post("/team/t1/member/"+bob+"/reset_spend", `{"reset_to":1}`).ok().has("previous_spend", "2.0", "spend", "1.0", "max_budget", "5.0")
 		h.post("/team/t1/member/"+bob+"/reset_spend", `{"reset_to":2}`).refused(400, "bad_request_error", "reset_to", "current spend (1.0)")
 		h.as(bob, gateway.InternalUser)
-		key := h.post("/key/generate", `{"team_id":"t1"}`).ok().text("token_id")
+		key := h.post("/key/generate", `{"team_id":"t1"}`).ok().has("expires", `"2026-01-18T12:00:00Z"`, "duration", `"1d"`).text("token_id")
 		h.post("/team/update", `{"team_id":"t1","team_alias":"Mine"}`).refused(403, "auth_error", "", "team_id=t1")
 		h.post("/team/member_add", `{"team_id":"t1","member":{"user_id":"x"}}`).refused(403, "auth_error", "", "team_id=t1")
 		h.as("ann", gateway.InternalUser)

@@ -120,11 +120,29 @@ func (a *App) refresh(ctx context.Context, kind, id string, spent, ours bool) er
 	case err != nil:
 		return fmt.Errorf("read %s %s again: %w", kind, id, err)
 	}
+	if was == nil && kind == admin.KeyEntity {
+		if err := a.inherit(ctx, id); err != nil {
+			return err
+		}
+	}
 	scope, l, sp := a.charged(kind, id)
 	if l == nil {
 		return nil
 	}
 	return a.respend(ctx, scope, was, had, l, sp, spent, ours)
+}
+
+// inherit has a key that has replaced another one go on in the budget windows of
+// that one.
+func (a *App) inherit(ctx context.Context, hash string) error {
+	sum, ok := auth.ParseSum(hash)
+	if !ok {
+		return nil
+	}
+	if k := a.directory.Key(&sum); k == nil || k.Rotation.Count == 0 {
+		return nil
+	}
+	return a.store.KeyWindows(ctx, hash, a.setBooked)
 }
 
 // reread takes what the store has of id into the directory. Only what the store

@@ -136,7 +136,7 @@ func (db *DB) calls(rows []spend.Row, replaced map[string]string) ([]call, map[c
 		r := &rows[i]
 		if active, ok := replaced[r.KeyHash]; ok {
 			moved := *r
-			moved.KeyHash = active
+			moved.KeyHash, moved.Windows = active, movedWindows(r.Windows, r.KeyHash, active)
 			r = &moved
 		}
 		c := &calls[i]
@@ -271,7 +271,11 @@ func (db *DB) addToWindows(ctx context.Context, t *txn, list []windowSum) error 
 // Windows hands what is booked in each window of spend.Row.Windows to yield,
 // which may stop it with an error.
 func (db *DB) Windows(ctx context.Context, yield func(w spend.Window, spent gateway.NanoUSD) error) error {
-	rows, err := db.r.QueryContext(ctx, `SELECT scope, id, duration, window_start, spend FROM windows ORDER BY scope, id, duration`)
+	return db.eachWindow(ctx, yield, ` ORDER BY scope, id, duration`)
+}
+
+func (db *DB) eachWindow(ctx context.Context, yield func(w spend.Window, spent gateway.NanoUSD) error, which string, args ...any) error {
+	rows, err := db.r.QueryContext(ctx, `SELECT scope, id, duration, window_start, spend FROM windows`+which, args...) //nolint:gosec // G202: the text is ours, values are parameters
 	if err != nil {
 		return fmt.Errorf("read budget windows: %w", err)
 	}

@@ -4,9 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"penstock/internal/gateway"
+	"penstock/internal/spend"
 )
 
 // deprecated are keys that were replaced; their row's id is the old hash.
@@ -49,6 +52,9 @@ func (db *DB) RotateKey(ctx context.Context, oldHash, newHash string, now, grace
 		if err := db.reconcile(ctx, tx, Key, newHash); err != nil {
 			return err
 		}
+		if err := moveWindows(ctx, tx, oldHash, newHash); err != nil {
+			return err
+		}
 		f.note("key", oldHash)
 		out = k
 		// The keys before it stand for the newest one as well. A row is kept
@@ -58,6 +64,12 @@ func (db *DB) RotateKey(ctx context.Context, oldHash, newHash string, now, grace
 			return fmt.Errorf("rotate key: %w", err)
 		}
 		f.note(deprecated.kind, ids...)
+		// Claims of tokens stand for the key, whatever it is at the time.
+		claims, err := texts(ctx, tx, `UPDATE jwt_mappings SET key_hash = $1 WHERE key_hash = $2 RETURNING id`, newHash, oldHash)
+		if err != nil {
+			return fmt.Errorf("rotate key: %w", err)
+		}
+		f.note("jwt_mapping", claims...)
 		if grace.Before(now) {
 			grace = now
 		}
@@ -67,6 +79,39 @@ func (db *DB) RotateKey(ctx context.Context, oldHash, newHash string, now, grace
 		return nil, err
 	}
 	return out, nil
+}
+
+// moveWindows has what a key has spent in windows of its budgets be what its
+// successor has, those of single models included.
+func moveWindows(ctx context.Context, tx *sql.Tx, oldHash, newHash string) error {
+	_, err := tx.ExecContext(ctx, `UPDATE windows SET id = $1 WHERE scope = 'key' AND id = $2`, newHash, oldHash)
+	if err == nil {
+		// ';' is the character behind ':'.
+		_, err = tx.ExecContext(ctx, `UPDATE windows SET id = CAST($1 AS TEXT) || SUBSTR(id, CAST($2 AS INTEGER)) WHERE scope = 'model_per_key' AND id >= $3 AND id < $4`,
+			newHash, len(oldHash)+1, oldHash+":", oldHash+";")
+	}
+	if err != nil {
+		return fmt.Errorf("rotate key: move what it has spent in its budgets: %w", err)
+	}
+	return nil
+}
+
+// movedWindows are the budget windows of a call that began with a key that
+// another one stands for now.
+func movedWindows(windows []spend.Window, oldHash, newHash string) []spend.Window {
+	out := slices.Clone(windows)
+	for i := range out {
+		w := &out[i]
+		if rest, ok := strings.CutPrefix(w.ID, oldHash); ok && (w.Scope == Key && rest == "" || w.Scope == "model_per_key" && strings.HasPrefix(rest, ":")) {
+			w.ID = newHash + rest
+		}
+	}
+	return out
+}
+
+// KeyWindows is Windows for one key only.
+func (db *DB) KeyWindows(ctx context.Context, hash string, yield func(w spend.Window, spent gateway.NanoUSD) error) error {
+	return db.eachWindow(ctx, yield, ` WHERE scope = 'key' AND id = $1 OR scope = 'model_per_key' AND id >= $2 AND id < $3`, hash, hash+":", hash+";")
 }
 
 // DeprecatedKey returns what became of the key with the hash, or ErrNotFound.

@@ -52,6 +52,33 @@ func rotateKeys(t *testing.T, db *store.DB) {
 	same(t, "due", got(db.KeysToRotate(ctx, now, 10))(t), []string{hash(3)})
 }
 
+// What a key has spent in its budget windows goes along, also from calls that
+// began before.
+func rotateWindows(t *testing.T, db *store.DB) {
+	ctx := t.Context()
+	now := at(1000)
+	must(t, db.CreateKey(ctx, full(keyObject, 1)))
+	for _, w := range []spend.Window{{Scope: "key", ID: hash(1)}, {Scope: "model_per_key", ID: hash(1) + ":m"}, {Scope: "user", ID: hash(1)}} {
+		w.Duration, w.Start = "1d", now
+		must(t, db.SetWindow(ctx, w, 5))
+	}
+	must(t, db.CreateJWTMapping(ctx, &gateway.JWTMapping{ID: "m", Claim: "sub", Value: "v", KeyHash: hash(1), Active: true}))
+	for n := range 2 {
+		got(db.RotateKey(ctx, hash(n+1), hash(n+2), now, now, func(*gateway.Key) error { return nil }))(t)
+	}
+	late := spend.Row{CallID: "late", KeyHash: hash(1), Start: now, End: now, Cost: 2, Windows: []spend.Window{
+		{Scope: "key", ID: hash(1), Duration: "1d", Start: now}, {Scope: "model_per_key", ID: hash(1) + ":m", Duration: "1d", Start: now},
+	}}
+	got(db.Book(ctx, []spend.Row{late}))(t)
+	spent := map[string]gateway.NanoUSD{}
+	must(t, db.KeyWindows(ctx, hash(3), func(w spend.Window, n gateway.NanoUSD) error { spent[w.Scope+" "+w.ID] = n; return nil }))
+	same(t, "the new key", spent, map[string]gateway.NanoUSD{"key " + hash(3): 7, "model_per_key " + hash(3) + ":m": 7})
+	same(t, "the claim stands for", got(db.JWTMapping(ctx, "m"))(t).KeyHash, hash(3))
+	left := 0
+	must(t, db.Windows(ctx, func(spend.Window, gateway.NanoUSD) error { left++; return nil }))
+	same(t, "windows in all", left, 3)
+}
+
 func isConflict(err error) bool {
 	_, ok := errors.AsType[store.ErrConflict](err)
 	return ok

@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(testing.TB) *store.DB) {
 		{"credentials keep what they promise", kept(credentialObject)},
 		{"mappings of tokens keep what they promise", kept(jwtObject)},
 		{"a rotated key goes on as another", rotateKeys},
+		{"a rotated key has spent what it had", rotateWindows},
 		{"the audit log is kept and searched", auditLog},
 		{"spend beside rows is read with them", spendBeside},
 		{"updates and bookings of one tag lose nothing", updateTagsTogether},
