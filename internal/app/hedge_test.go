@@ -40,13 +40,17 @@ func TestHedging(t *testing.T) {
 	}{
 		{"the second wins", "mock-hang", "mock-prompt=7", "slow=canceled fast(hedge)", "m: slow=canceled, fast(hedge)", "0.082", "0.13", "0.212"},
 		{"the second wins over one that has sent its head", "mock-first=5000", "mock-prompt=7", "slow=canceled fast(hedge)", "", "0.082", "0.13", "0.212"},
-		{"the first wins all the same", "mock-first=120,prompt=7", "mock-hang", "fast=canceled(hedge) slow", "m: fast=canceled(hedge), slow", "0.082", "0.13", "0.212"},
-		{"the second fails, and the first goes on", "mock-first=200,prompt=7", "mock-status=500", "fast=upstream failed(hedge) slow", "", "0.082", "0.0", "0.082"},
-		{"the first fails while the second runs", "mock-latency=80,status=500", "mock-first=150,prompt=7", "slow=upstream failed fast(hedge)", "", "0.082", "0.0", "0.082"},
+		{"the first wins all the same", "mock-first=500,prompt=7", "mock-hang", "fast=canceled(hedge) slow", "m: fast=canceled(hedge), slow", "0.082", "0.13", "0.212"},
+		{"the second fails, and the first goes on", "mock-first=700,prompt=7", "mock-status=500", "fast=upstream failed(hedge) slow", "", "0.082", "0.0", "0.082"},
+		{"the first fails while the second runs", "mock-latency=500,status=500", "mock-first=1200,prompt=7", "slow=upstream failed fast(hedge)", "", "0.082", "0.0", "0.082"},
 		{"a first that is quick has no rival", "mock-prompt=7", "mock-hang", "slow", "m: slow", "0.082", "", "0.082"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			h := start(t, hedged(tt.slow, tt.fast, ", hedging: true"))
+			config := hedged(tt.slow, tt.fast, ", hedging: true")
+			if tt.hedgeCost == "" {
+				config = strings.Replace(config, "hedge_after: 0.05", "hedge_after: 5", 1)
+			}
+			h := start(t, config)
 			key := h.key(`"max_budget":100,"rpm_limit":10,"tpm_limit":100000,"max_parallel_requests":1`)
 			res, body := h.do("POST", "/v1/chat/completions", key, `{"model":"m","stream":true,"max_tokens":64,"messages":[{"role":"user","content":"Hello"}]}`)
 			a := hear(res, body, false)
@@ -114,7 +118,7 @@ func TestHedgingIsOptIn(t *testing.T) {
 		{"not what is not streamed", ", hedging: true", ``, nil, "slow"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := slow(start(t, hedged("mock-first=250", "mock", tt.settings)), tt.members, tt.header...); got != tt.want {
+			if got := slow(start(t, hedged("mock-first=700", "mock", tt.settings)), tt.members, tt.header...); got != tt.want {
 				t.Errorf("%s answered, want %s", got, tt.want)
 			}
 		})
