@@ -1,11 +1,12 @@
 package ledger
 
 import (
-	"bytes"
 	"context"
 	"encoding/csv"
 	"fmt"
 	"io"
+	"reflect"
+	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -236,9 +237,9 @@ func writer(w io.Writer, format Format) (put func(*charge) error, finish func() 
 		if err := out.Write(columns()); err != nil {
 			return nil, nil, err
 		}
-		return func(c *charge) error {
-				record, err := c.record()
-				if err != nil {
+		var record []string
+		return func(c *charge) (err error) {
+				if record, err = c.appendRecord(record[:0]); err != nil {
 					return err
 				}
 				return out.Write(record)
@@ -250,54 +251,47 @@ func writer(w io.Writer, format Format) (put func(*charge) error, finish func() 
 	return nil, nil, fmt.Errorf("export format %q: use csv or jsonl", format)
 }
 
-// cells calls yield with the name and the value of every column, null as "".
-// The columns of CSV are those of JSON by construction.
-func (c *charge) cells(yield func(name, value string)) error {
-	raw, err := json.Marshal(c, json.Deterministic(true))
-	if err != nil {
-		return err
-	}
-	dec := jsontext.NewDecoder(bytes.NewReader(raw))
-	if _, err := dec.ReadToken(); err != nil {
-		return err
-	}
-	for dec.PeekKind() != '}' {
-		key, err := dec.ReadToken()
-		if err != nil {
-			return err
-		}
-		name := key.String()
-		v, err := dec.ReadValue()
-		if err != nil {
-			return err
-		}
-		value := string(v)
-		switch v.Kind() {
-		case 'n':
-			value = ""
-		case '"':
-			if value, err = unquote(v); err != nil {
-				return err
-			}
-		}
-		yield(name, value)
-	}
-	return nil
-}
-
-func (c *charge) record() (out []string, err error) {
-	err = c.cells(func(_, value string) { out = append(out, value) })
-	return out, err
-}
-
+// columns are the names of charge's fields, in order.
 func columns() (out []string) {
-	// An empty row has all columns, and nothing in it can fail.
-	_ = new(charge).cells(func(name, _ string) { out = append(out, name) })
+	t := reflect.TypeFor[charge]()
+	for i := range t.NumField() {
+		out = append(out, t.Field(i).Tag.Get("json"))
+	}
 	return out
 }
 
-func unquote(v jsontext.Value) (string, error) {
-	var s string
-	err := json.Unmarshal(v, &s)
-	return s, err
+// appendRecord appends the values of charge's fields as CSV has them, null as "".
+func (c *charge) appendRecord(out []string) ([]string, error) {
+	v := reflect.ValueOf(c).Elem()
+	for i := range v.NumField() {
+		cell := ""
+		switch x := v.Field(i).Interface().(type) {
+		case usd:
+			cell = gateway.NanoUSD(x).String()
+		case instant:
+			cell = x.String()
+		case string:
+			cell = x
+		case int64:
+			cell = strconv.FormatInt(x, 10)
+		case *string:
+			if x != nil {
+				cell = *x
+			}
+		case *int64:
+			if x != nil {
+				cell = strconv.FormatInt(*x, 10)
+			}
+		case map[string]string:
+			b, err := json.Marshal(x, json.Deterministic(true))
+			if err != nil {
+				return nil, err
+			}
+			cell = string(b)
+		default:
+			return nil, fmt.Errorf("column %s has a type that CSV has no form for: %T", v.Type().Field(i).Name, x)
+		}
+		out = append(out, cell)
+	}
+	return out, nil
 }

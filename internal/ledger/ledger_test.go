@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/go-cmp/cmp"
 	_ "github.com/jackc/pgx/v5/stdlib" // to meddle with the books behind the store's back
 
 	"penstock/internal/gateway"
@@ -306,6 +307,7 @@ func TestExportHasEveryCentInBothFormats(t *testing.T) {
 			t.Fatalf("%d rows, %v; want 30 calls and 5 adjustments", n, err)
 		}
 		var sum gateway.NanoUSD
+		first, _, _ := strings.Cut(out.String(), "\n")
 		for line := range strings.Lines(out.String()) {
 			var r row
 			if err := json.Unmarshal([]byte(line), &r); err != nil {
@@ -330,6 +332,9 @@ func TestExportHasEveryCentInBothFormats(t *testing.T) {
 		records, err := csv.NewReader(&out).ReadAll()
 		if err != nil || len(records) != 36 {
 			t.Fatalf("%d records, %v; want a head and 35", len(records), err)
+		}
+		if d := cmp.Diff(keysOf(t, first), records[0]); d != "" {
+			t.Errorf("columns of CSV are not those of JSON lines:\n%s", d)
 		}
 		sum = 0
 		for _, r := range records[1:] {
@@ -401,4 +406,24 @@ func TestRetentionDropsWholeDays(t *testing.T) {
 			t.Errorf("%d entries in no link, the last at %s; want the last call", r.Unchained, r.LastUnchained)
 		}
 	})
+}
+
+// keysOf returns the names in a JSON object, in order.
+func keysOf(t *testing.T, object string) (out []string) {
+	t.Helper()
+	dec := jsontext.NewDecoder(strings.NewReader(object))
+	if _, err := dec.ReadToken(); err != nil {
+		t.Fatal(err)
+	}
+	for dec.PeekKind() != '}' {
+		key, err := dec.ReadToken()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, key.String())
+		if err := dec.SkipValue(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
 }
