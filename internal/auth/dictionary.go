@@ -57,7 +57,7 @@ func (d *dictionary) id(s string) (uint32, bool) {
 	}
 	delete(d.once, h)
 	words := append(*d.words.Load(), s)
-	n := uint32(len(words) - 1) //nolint:gosec // G115: at most maxWords
+	n := uint32(len(words) - 1)
 	d.ids[s] = n
 	d.words.Store(&words)
 	return n, true

@@ -318,12 +318,12 @@ func TestReadersNeverSeeAnOlderKey(t *testing.T) {
 					return
 				default:
 				}
-				if k := d.Key(watched); k == nil || k.Rotation.Count < last {
+				k := d.Key(watched)
+				if k == nil || k.Rotation.Count < last {
 					t.Errorf("after version %d a reader saw %+v", last, k)
 					return
-				} else {
-					last = k.Rotation.Count
 				}
+				last = k.Rotation.Count
 				d.Key(sum(t, hashes[rand.IntN(len(hashes))]))
 			}
 		})

@@ -29,9 +29,10 @@ func unpack(words *dictionary, s string, v any) {
 
 // A text is a number and what follows it: the number's two lowest bits say what.
 const (
-	written = iota // length, and the text
-	known          // number of a word in the dictionary
-	asUUID         // nothing, and the 16 bytes of a UUID in its usual form
+	_       = iota
+	written // length, and the text
+	known   // number of a word in the dictionary
+	asUUID  // nothing, and the 16 bytes of a UUID in its usual form
 )
 
 var timeType = reflect.TypeFor[time.Time]()

@@ -86,7 +86,12 @@ func (l *loader) ignore(n *node, why string) {
 
 func place(n *node) string { return fmt.Sprintf("%s:%d: %s", n.file, n.line, n.path) }
 
-const envPrefix = "os.environ/"
+const (
+	envPrefix = "os.environ/"
+	// filePrefix begins the path of a file that a secret is in, as containers
+	// are given them: "file:///run/secrets/openai" is /run/secrets/openai.
+	filePrefix = "file://"
+)
 
 // resolve replaces os.environ/NAME by what the environment says. It is called
 // when a value is read and not before, so that settings nobody reads may name

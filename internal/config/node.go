@@ -31,6 +31,7 @@ type node struct {
 	line   int
 	path   string // "router_settings.num_retries"
 	env    string // environment variable that text came from, "" if none
+	stored bool   // it comes from the database
 }
 
 type field struct {

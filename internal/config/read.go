@@ -125,8 +125,26 @@ func text() reader[string] {
 	return one("text", func(s string) (string, bool) { return s, true })
 }
 
+// secret reads a text, which may stand in the environment or in a file.
 func secret() reader[gateway.Secret] {
-	return one("text", func(s string) (gateway.Secret, bool) { return gateway.Secret(s), true })
+	plain := one("text", func(s string) (gateway.Secret, bool) { return gateway.Secret(s), true })
+	return reader[gateway.Secret]{plain.kind, func(l *loader, n *node) (gateway.Secret, bool) {
+		path, ok := strings.CutPrefix(strings.TrimSpace(n.text), filePrefix)
+		// Who may write to the database may not therefore read our files.
+		if n.shape != scalar || !ok || n.stored {
+			return plain.read(l, n)
+		}
+		b, err := l.o.ReadFile(path)
+		switch {
+		case err != nil:
+			l.bad(n, "the secret's file cannot be read: %s", unreadable(err))
+		case strings.TrimSpace(string(b)) == "":
+			l.bad(n, "the secret's file %s is empty", path)
+		default:
+			return gateway.Secret(strings.TrimSpace(string(b))), true
+		}
+		return "", false
+	}}
 }
 
 func choice(names ...string) reader[string] {

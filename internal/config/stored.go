@@ -77,7 +77,22 @@ func (l *loader) storedObject(at string, raw []byte) *node {
 	n, ps := parse(at, raw, &nodes)
 	l.problems = append(l.problems, ps...)
 	l.leaveOut(problems)
+	n.mark()
 	return n
+}
+
+// mark says of a node and all in it that they come from the database.
+func (n *node) mark() {
+	if n == nil {
+		return
+	}
+	n.stored = true
+	for _, item := range n.items {
+		item.mark()
+	}
+	for _, f := range n.fields {
+		f.value.mark()
+	}
 }
 
 // leaveOut turns the problems from number n on into warnings.
