@@ -332,7 +332,7 @@ func atOnce(t *testing.T, open func(t *testing.T) limit.Counter) {
 	var money, running, admitted atomic.Int64
 	var wg sync.WaitGroup
 	for g := range 8 {
-		random := rand.New(rand.NewPCG(uint64(g), 7)) //nolint:gosec // G404, G115: the same calls in every run
+		random := rand.New(rand.NewPCG(uint64(g), 7))
 		takes := slices.Concat(
 			Takes(limit.KeyScope, strconv.Itoa(g%3), Of(limit.Requests, 1<<40), Of(limit.Money, limit.Unlimited)),
 			Takes(limit.TeamScope, "t", Of(limit.Parallel, slots), Of(limit.Money, budget)),
