@@ -38,7 +38,7 @@ func routing(c *config.Config, options *config.Options, prices *relay.Prices) ro
 		Aliases: aliases, Cooldown: r.CooldownTime, DisableCooldowns: r.DisableCooldowns,
 		AllowedFails: r.AllowedFails, FailsPolicy: r.AllowedFailsPolicy,
 		WeightedFailover: r.WeightedFailover,
-		PreCallChecks:    r.PreCallChecks, EnforceLimits: r.EnforceRateLimits,
+		PreCallChecks:    r.PreCallChecks, EnforceLimits: r.EnforceRateLimits, AllowedOnly: r.EnforceFallbackAccess,
 		TagFiltering: r.TagFiltering, MatchAll: !r.TagMatchAny, TagPrefix: r.TagPrefix,
 		Affinity: router.Affinity{Off: !r.CacheAffinity, Session: r.SessionAffinity, Key: r.KeyAffinity, TTL: r.AffinityTTL},
 		Qualify: func(model string) string {

@@ -84,7 +84,6 @@ var rules = map[string]Rule{
 	"/health/backlog":           Info,
 	"/v1/explain":               Info,
 	"/v1/explain/{}":            Info,
-	"/management/v1/whoami":     Info,
 
 	// the handler decides by the object
 	"/team/update":                            Own,
@@ -274,13 +273,12 @@ var rules = map[string]Rule{
 	"/config/field/update":                   Admin,
 	"/config/field/delete":                   Admin,
 	"/get/config/callbacks":                  Admin,
-	"/public/litellm_model_cost_map":         Admin,
+	"/public/litellm_model_cost_map":         Info,
 	"/reload/model_cost_map":                 Admin,
 	"/model/cost_map/source":                 Admin,
 	"/cache/ping":                            Admin,
 	"/cache/delete":                          Admin,
 	"/cache/flushall":                        Admin,
-	"/ledger/verify":                         Admin,
 
 	// the master key only
 	"/global/spend/reset": MasterKey,

@@ -36,6 +36,7 @@ func (l *loader) accessKeys() []key {
 		bind("admin_only_routes", words(), &a.AdminOnlyRoutes),
 		bind("public_routes", words(), &a.PublicRoutes),
 		bind("enforced_params", words(), &a.EnforcedParams),
+		bind("enforce_fallback_model_access", boolean(), &l.cfg.Router.EnforceFallbackAccess),
 		custom("service_account_settings", "a mapping with enforced_params", func(l *loader, n *node) {
 			l.apply(n, []key{bind("enforced_params", words(), &a.ServiceAccountParams)})
 		}),

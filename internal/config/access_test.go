@@ -21,6 +21,7 @@ general_settings:
   enforced_params: [user, metadata.tags]
   service_account_settings: {enforced_params: [metadata.app]}
   max_response_size_mb: 0.5
+  enforce_fallback_model_access: true
 `, nil)
 	want := config.Access{
 		AllowedIPs:   []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32"), netip.MustParsePrefix("2001:db8::/32")},
@@ -30,6 +31,9 @@ general_settings:
 	}
 	if diff := cmp.Diff(want, c.Server.Access, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("access (-want +got):\n%s", diff)
+	}
+	if !c.Router.EnforceFallbackAccess {
+		t.Error("fallbacks are open to everybody")
 	}
 }
 

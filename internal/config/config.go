@@ -132,6 +132,8 @@ type Router struct {
 	PreCallChecks bool
 	// EnforceRateLimits makes a deployment's rpm and tpm hard limits.
 	EnforceRateLimits bool
+	// EnforceFallbackAccess leaves out configured fallbacks that the caller may not use.
+	EnforceFallbackAccess bool
 	// DeploymentBudgets are money limits by deployment id, ProviderBudgets by
 	// provider name. Only Budget and BudgetDuration are set in them.
 	DeploymentBudgets map[string]gateway.Limits

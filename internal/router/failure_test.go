@@ -397,6 +397,12 @@ func TestFallbacks(t *testing.T) {
 		{"fallbacks of fallbacks before the next", five, "m", gateway.UpstreamFailed, "m f1", nil, false, "m f1 f3"},
 		{"nobody twice", five, "m", gateway.UpstreamFailed, "m f1 f2 f3 f4 any", nil, false, "m f1 f3 f4 any f2"},
 		{"not to itself", five, "self", gateway.UpstreamFailed, "self", nil, false, "self f2"},
+		{"only those that the caller may use", router.Settings{Fallbacks: five.Fallbacks, MaxFallback: 5, AllowedOnly: true, Allowed: func(_ *gateway.Principal, model string, _ *router.Table) error {
+			if model == "f1" {
+				return &gateway.Error{Kind: gateway.Forbidden}
+			}
+			return nil
+		}}, "m", gateway.UpstreamFailed, "m", nil, false, "m f2"},
 		{"the default ones", five, "x", gateway.UpstreamFailed, "x", nil, false, "x any"},
 		{"by the name without its provider", five, "openai/bare", gateway.UpstreamFailed, "openai/bare", nil, false, "openai/bare f2"},
 		{"the client's instead", five, "m", gateway.UpstreamFailed, "m", []string{"f4"}, false, "m f4"},

@@ -66,9 +66,10 @@ func cutRetries(name string) string {
 // timeout returns how long an answer may take, 0 if o does not say.
 func (o *Override) timeout() time.Duration { return time.Duration(o.Seconds * float64(time.Second)) }
 
-// within returns those of the groups that p may use, if o has fallbacks of its own.
+// within returns those of the groups that p may use, if o has fallbacks of its
+// own or the configuration wants that of all.
 func (o *Override) within(t *Table, p *gateway.Principal, groups []string) []string {
-	if o.Fallbacks == nil && o.ContextWindow == nil && o.ContentPolicy == nil {
+	if !t.set.AllowedOnly && o.Fallbacks == nil && o.ContextWindow == nil && o.ContentPolicy == nil {
 		return groups
 	}
 	return slices.DeleteFunc(slices.Clone(groups), func(g string) bool { return t.set.Allowed(p, g, t) != nil })

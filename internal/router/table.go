@@ -81,6 +81,8 @@ type Settings struct {
 	// models that the settings of a key or a team lead to: they must not reach
 	// further than what it was given. Nil allows everything.
 	Allowed func(p *gateway.Principal, model string, t *Table) error
+	// AllowedOnly has the configured fallbacks left out, too, that p may not use.
+	AllowedOnly bool
 	// Qualify returns the name of a model with its provider in front, "" if the
 	// provider is not known. Nil knows none.
 	Qualify func(model string) string
