@@ -51,6 +51,7 @@ type (
 		Hops       []whyHop     `json:"fallbacks"`
 		Attempts   []whyAttempt `json:"attempts"`
 		Cost       *whyCost     `json:"cost,omitzero"`
+		Hedge      *whyCost     `json:"hedge_cost,omitzero"` // of the slower of two attempts, a row of its own
 		Estimate   *whyEstimate `json:"estimate,omitzero"`
 		LeftOut    int          `json:"left_out,omitzero"`
 		Story      []string     `json:"story"`
@@ -222,7 +223,25 @@ func (a *API) explain(q *request) {
 		})
 		return
 	}
-	a.answer(q, http.StatusOK, explainRow(q, row))
+	x := explainRow(q, row)
+	if slices.ContainsFunc(x.Attempts, func(a whyAttempt) bool { return a.Hedged }) {
+		slower, err := a.Ledger.FindCall(q.r.Context(), row.CallID+relay.HedgeSuffix)
+		if err != nil {
+			a.fail(q, err)
+			return
+		}
+		if slower != nil {
+			x.Hedge = costOf(slower)
+		}
+	}
+	a.answer(q, http.StatusOK, x)
+}
+
+func costOf(row *spend.Row) *whyCost {
+	return &whyCost{
+		Spend: usd(row.Cost), Priced: row.Priced, Price: row.Price, Rate: row.Rate, Prompt: row.Usage.Prompt, Cached: row.Usage.CacheRead,
+		Completion: row.Usage.Completion, Estimated: row.Usage.Estimated,
+	}
 }
 
 func explainRow(q *request, row *spend.Row) *explained {
@@ -230,10 +249,7 @@ func explainRow(q *request, row *spend.Row) *explained {
 	x := &explained{
 		CallID: row.CallID, ResponseID: row.ResponseID, Status: "success", Model: row.Group, Route: row.Route, Provider: row.Provider,
 		Upstream: row.Model, ModelID: row.Deployment, Start: &start,
-		Cost: &whyCost{
-			Spend: usd(row.Cost), Priced: row.Priced, Price: row.Price, Rate: row.Rate, Prompt: row.Usage.Prompt, Cached: row.Usage.CacheRead,
-			Completion: row.Usage.Completion, Estimated: row.Usage.Estimated,
-		},
+		Cost: costOf(row),
 	}
 	if !row.End.IsZero() {
 		x.Took = ms(row.End.Sub(row.Start))

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"penstock/internal/mock"
 )
@@ -50,6 +51,9 @@ type whyAnswer struct {
 		USD   float64 `json:"usd"`
 		Price string  `json:"price_version"`
 	} `json:"cost"`
+	Hedge *struct {
+		USD jsontext.Value `json:"usd"`
+	} `json:"hedge_cost"`
 	Estimate *struct {
 		Worst float64 `json:"worst_usd"`
 	} `json:"estimate"`

@@ -61,7 +61,7 @@ func TestHedging(t *testing.T) {
 				t.Errorf("route %q, want %q", got, tt.route)
 			}
 			id := a.header.Get("X-Litellm-Call-Id")
-			if w := h.why(key, id); w.way() != tt.way {
+			if w := h.why(key, id); w.way() != tt.way || (w.Hedge != nil) != (tt.hedgeCost != "") || w.Hedge != nil && w.Hedge.USD.String() != tt.hedgeCost {
 				t.Errorf("attempts %q, want %q: %+v", w.way(), tt.way, w)
 			}
 			if got := h.spend(key); got != tt.total {
