@@ -23,6 +23,11 @@ const (
 	OrganizationEntity = "organization"
 	ProjectEntity      = "project"
 	BudgetEntity       = "budget"
+	EndUserEntity      = "end_user"
+	TagEntity          = "tag"
+	AccessGroupEntity  = "access_group"
+	ModelEntity        = "model"
+	CredentialEntity   = "credential"
 )
 
 // Change is something the API has written.

@@ -49,6 +49,9 @@ func (h *house) reload(t *testing.T) {
 		h.db.AllTeams(ctx, func(v *gateway.Team) error { d.PutTeam(v); return nil }),
 		h.db.AllOrganizations(ctx, func(v *gateway.Organization) error { d.PutOrganization(v); return nil }),
 		h.db.AllProjects(ctx, func(v *gateway.Project) error { d.PutProject(v); return nil }),
+		h.db.AllEndUsers(ctx, func(v *gateway.EndUser) error { d.PutEndUser(v); return nil }),
+		h.db.AllTags(ctx, func(v *gateway.Tag) error { d.PutTag(v); return nil }),
+		h.db.AllAccessGroups(ctx, func(v *gateway.AccessGroup) error { d.PutAccessGroup(v); return nil }),
 		h.db.AllKeys(ctx, func(v *gateway.Key) error { d.PutKey(v); return nil }),
 	} {
 		if err != nil {

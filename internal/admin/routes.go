@@ -34,12 +34,14 @@ type Route struct {
 // handler is an endpoint without its door: what it returns is the answer.
 type handler func(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error)
 
+type route struct {
+	Route
+	do handler
+}
+
 // Routes returns the whole API.
 func (a *API) Routes() []Route {
-	routes := []struct {
-		Route
-		do handler
-	}{
+	routes := []route{
 		{Route{Method: "POST", Pattern: "/key/generate", Summary: "Create a virtual key.", Access: Checked}, a.generateKey},
 		{Route{Method: "POST", Pattern: "/key/service-account/generate", Summary: "Create a key that a program of a team has.", Access: Checked}, a.serviceAccountKey},
 		{Route{Method: "GET", Pattern: "/key/info", Summary: "Show a key and what it has spent.", Access: Checked}, a.keyInfo},
@@ -104,6 +106,7 @@ func (a *API) Routes() []Route {
 		{Route{Method: "GET", Pattern: "/jwt/key/mapping/list", Summary: "List the claims that stand for keys, page by page."}, a.listMappings},
 		{Route{Method: "GET", Pattern: "/jwt/key/mapping/info", Summary: "Show one of them."}, a.mappingInfo},
 	}
+	routes = append(routes, a.catalogRoutes()...)
 	out := make([]Route, len(routes))
 	for i, rt := range routes {
 		out[i] = rt.Route

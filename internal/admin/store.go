@@ -45,11 +45,7 @@ type Store interface {
 	DeleteProjects(ctx context.Context, ids []string) (deleted []string, err error)
 	ListProjects(context.Context, store.ProjectFilter, store.Page) (projects []*gateway.Project, total int, err error)
 
-	Organization(ctx context.Context, id string) (*gateway.Organization, error)
-	UpdateOrganization(ctx context.Context, id string, change func(*gateway.Organization) error) (*gateway.Organization, error)
-	Budget(ctx context.Context, id string) (*gateway.Budget, error)
-	CreateBudget(context.Context, *gateway.Budget) error
-	UpdateBudget(ctx context.Context, id string, change func(*gateway.Budget) error) (*gateway.Budget, error)
+	Catalog
 
 	CreateJWTMapping(context.Context, *gateway.JWTMapping) error
 	JWTMapping(ctx context.Context, id string) (*gateway.JWTMapping, error)

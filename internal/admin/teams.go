@@ -558,34 +558,44 @@ func (a *API) deleteTeams(w http.ResponseWriter, r *http.Request, p *gateway.Pri
 		if err != nil {
 			return nil, err
 		}
-		e := a.teamEntry(r, p, removed, id)
-		e.Before = snapshot(a.teamRow(t))
-		entries = append(entries, e)
-		changes = append(changes, Change{Entity: TeamEntity, ID: id, Deleted: true})
-		for _, m := range t.Members {
-			changes = append(changes, Change{Entity: UserEntity, ID: m.UserID})
-		}
-		keyEntries, keyChanges, err := a.keysGone(r, p, store.KeyFilter{TeamID: id})
+		teamEntries, teamChanges, err := a.teamGone(r, p, t)
 		if err != nil {
 			return nil, err
 		}
-		entries, changes = append(entries, keyEntries...), append(changes, keyChanges...)
-		projects, _, err := a.store.ListProjects(ctx, store.ProjectFilter{TeamID: id}, store.Page{Limit: 10_000})
-		if err != nil {
-			return nil, err
-		}
-		for _, j := range projects {
-			e := a.projectEntry(r, p, removed, j)
-			e.Before = snapshot(a.projectRow(j))
-			entries = append(entries, e)
-			changes = append(changes, Change{Entity: ProjectEntity, ID: j.ID, Deleted: true})
-		}
+		entries, changes = append(entries, teamEntries...), append(changes, teamChanges...)
 	}
 	gone, err := a.store.DeleteTeams(store.Audited(ctx, entries...), ids)
 	if err != nil {
 		return nil, err
 	}
 	return &teamsDeleted{Deleted: gone}, a.changed(ctx, changes...)
+}
+
+// teamGone returns what is to be told of a team that is about to be deleted, with
+// its keys and projects.
+func (a *API) teamGone(r *http.Request, p *gateway.Principal, t *gateway.Team) ([]*gateway.AuditEntry, []Change, error) {
+	e := a.teamEntry(r, p, removed, t.ID)
+	e.Before = snapshot(a.teamRow(t))
+	entries, changes := []*gateway.AuditEntry{e}, []Change{{Entity: TeamEntity, ID: t.ID, Deleted: true}}
+	for _, m := range t.Members {
+		changes = append(changes, Change{Entity: UserEntity, ID: m.UserID})
+	}
+	keyEntries, keyChanges, err := a.keysGone(r, p, store.KeyFilter{TeamID: t.ID})
+	if err != nil {
+		return nil, nil, err
+	}
+	entries, changes = append(entries, keyEntries...), append(changes, keyChanges...)
+	projects, _, err := a.store.ListProjects(r.Context(), store.ProjectFilter{TeamID: t.ID}, store.Page{Limit: 10_000})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, j := range projects {
+		e := a.projectEntry(r, p, removed, j)
+		e.Before = snapshot(a.projectRow(j))
+		entries = append(entries, e)
+		changes = append(changes, Change{Entity: ProjectEntity, ID: j.ID, Deleted: true})
+	}
+	return entries, changes, nil
 }
 
 // keysGone returns what is to be told of keys that are about to be deleted with

@@ -78,6 +78,13 @@ func (d *Directory) readyMember(m *gateway.Member, common string) {
 	}
 }
 
+// Lent returns l with the limits of a stored budget where it has none, as the
+// owner of l has them.
+func (d *Directory) Lent(l gateway.Limits, budget string) gateway.Limits {
+	d.lend(&l, budget)
+	return l
+}
+
 // lend gives l the limits of a stored budget where it has none.
 func (d *Directory) lend(l *gateway.Limits, budget string) {
 	if b := d.Budget(budget); b != nil {

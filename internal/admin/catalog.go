@@ -1,0 +1,139 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"reflect"
+	"slices"
+	"time"
+
+	"penstock/internal/gateway"
+	"penstock/internal/store"
+)
+
+// Catalog keeps what stands beside keys, users and teams.
+type Catalog interface {
+	CreateOrganization(context.Context, *gateway.Organization) error
+	Organization(ctx context.Context, id string) (*gateway.Organization, error)
+	UpdateOrganization(ctx context.Context, id string, change func(*gateway.Organization) error) (*gateway.Organization, error)
+	DeleteOrganizations(ctx context.Context, ids []string) (deleted []string, err error)
+	ListOrganizations(context.Context, store.OrganizationFilter, store.Page) (organizations []*gateway.Organization, total int, err error)
+
+	CreateBudget(context.Context, *gateway.Budget) error
+	Budget(ctx context.Context, id string) (*gateway.Budget, error)
+	UpdateBudget(ctx context.Context, id string, change func(*gateway.Budget) error) (*gateway.Budget, error)
+	DeleteBudgets(ctx context.Context, ids []string) (deleted []string, err error)
+	ListBudgets(context.Context, store.BudgetFilter, store.Page) (budgets []*gateway.Budget, total int, err error)
+
+	CreateEndUser(context.Context, *gateway.EndUser) error
+	EndUser(ctx context.Context, id string) (*gateway.EndUser, error)
+	UpdateEndUser(ctx context.Context, id string, change func(*gateway.EndUser) error) (*gateway.EndUser, error)
+	DeleteEndUsers(ctx context.Context, ids []string) (deleted []string, err error)
+	ListEndUsers(context.Context, store.EndUserFilter, store.Page) (customers []*gateway.EndUser, total int, err error)
+}
+
+// maxListed is how many rows a list shows that has no pages by default.
+const maxListed = 1000
+
+// listPage reads which part of a list is wanted: all of it up to maxListed,
+// unless the caller asks for pages.
+func (q *query) listPage() store.Page {
+	size := q.number("page_size", maxListed, 1, maxListed)
+	return store.Page{Offset: (q.number("page", 1, 1, 1_000_000) - 1) * size, Limit: size}
+}
+
+// idList returns the ids of a request, sorted, each once.
+func idList(field string, ids []string) ([]string, error) {
+	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+	switch n := len(ids); {
+	case n == 0:
+		return nil, malformed(field, "%s is missing: pass a list of ids", field)
+	case n > maxBulk:
+		return nil, invalid(field, "%s: %d are too many for one call, at most %d can be named at once", field, n, maxBulk)
+	}
+	for _, id := range ids {
+		if id == "" {
+			return nil, invalid(field, "%s: an id must not be empty", field)
+		}
+	}
+	return ids, checkTexts(field, ids)
+}
+
+// taken turns a taken id into what the client is told; other errors stay.
+func taken(err error, e *gateway.Error) error {
+	if _, ok := errors.AsType[store.ErrConflict](err); ok {
+		return e
+	}
+	return err
+}
+
+// budgetTable shows the ceilings that hold for an object: its own, and where it
+// has none those of its shared budget. It is null without any.
+func (a *API) budgetTable(id string, own *gateway.Limits, anchor time.Time) *budgetRow {
+	if id == "" && reflect.ValueOf(own).Elem().IsZero() {
+		return nil
+	}
+	l := a.directory.Lent(*own, id)
+	row := &budgetRow{text(id), []string{}, a.limitsRow(&l, a.now(), anchor)}
+	if b := a.directory.Budget(id); b != nil {
+		row.AllowedModels = list(b.AllowedModels)
+	}
+	return row
+}
+
+// spend is what an object has spent in the window of its budget.
+func (a *API) spend(entity, id string, s *gateway.Spend, l *gateway.Limits, budget string, anchor time.Time) usd {
+	lent := a.directory.Lent(*l, budget)
+	return usd(a.live(entity, id, s, &lent, a.now(), anchor))
+}
+
+// oneBudget refuses an object that refers to a shared budget and brings one of its own.
+func (f *limitFields) oneBudget(budgetID Opt[string]) error {
+	if budgetID.Or("") != "" && f.MaxBudget.Has() {
+		return invalid("budget_id", "Set either budget_id or max_budget, not both: an object has the limits of one shared budget, or its own")
+	}
+	return nil
+}
+
+// settle books what has ended if an update is about what was spent.
+func (a *API) settle(r *http.Request, f *limitFields) error {
+	if f.touchesSpend() {
+		return a.flush(r.Context())
+	}
+	return nil
+}
+
+// catalogRoutes are those of what stands beside keys, users, teams and projects.
+func (a *API) catalogRoutes() []route {
+	routes := []route{
+		{Route{Method: "POST", Pattern: "/organization/new", Summary: "Create an organization.", Access: Checked}, a.newOrganization},
+		{Route{Method: "PATCH", Pattern: "/organization/update", Summary: "Change the fields of an organization that are sent; null clears.", Access: Checked}, a.updateOrganization},
+		{Route{Method: "PATCH", Pattern: "/v2/organization/{organization_id}", Summary: "The same, refusing fields that it does not know.", Access: Checked}, a.patchOrganization},
+		{Route{Method: "DELETE", Pattern: "/organization/delete", Summary: "Delete organizations with their teams and keys.", Access: Checked}, a.deleteOrganizations},
+		{Route{Method: "GET", Pattern: "/organization/list", Summary: "List organizations with their members and teams.", Access: Checked}, a.listOrganizations},
+		{Route{Method: "GET", Pattern: "/organization/info", Summary: "Show an organization with its members and teams.", Access: Checked}, a.organizationInfo},
+		{Route{Method: "POST", Pattern: "/organization/info", Summary: "Show several organizations.", Access: Checked}, a.organizationInfos},
+		{Route{Method: "POST", Pattern: "/organization/member_add", Summary: "Put people into an organization, making users of them.", Access: Checked}, a.addOrgMembers},
+		{Route{Method: "PATCH", Pattern: "/organization/member_update", Summary: "Change a member's role.", Access: Checked}, a.updateOrgMember},
+		{Route{Method: "DELETE", Pattern: "/organization/member_delete", Summary: "Take a member out of an organization.", Access: Checked}, a.deleteOrgMember},
+		{Route{Method: "POST", Pattern: "/budget/new", Summary: "Create a budget that several objects can refer to."}, a.newBudget},
+		{Route{Method: "POST", Pattern: "/budget/update", Summary: "Change the fields of a budget that are sent; null clears."}, a.updateBudget},
+		{Route{Method: "POST", Pattern: "/budget/info", Summary: "Show several budgets."}, a.budgetInfo},
+		{Route{Method: "GET", Pattern: "/budget/list", Summary: "List budgets."}, a.listBudgets},
+		{Route{Method: "GET", Pattern: "/budget/settings", Summary: "Show a budget field by field."}, a.budgetSettings},
+		{Route{Method: "POST", Pattern: "/budget/delete", Summary: "Delete a budget."}, a.deleteBudget},
+	}
+	for _, noun := range [...]string{"/customer", "/end_user"} {
+		routes = append(routes,
+			route{Route{Method: "POST", Pattern: noun + "/new", Summary: "Create a customer of your own, with limits."}, a.newCustomer},
+			route{Route{Method: "GET", Pattern: noun + "/info", Summary: "Show a customer and what it has spent."}, a.customerInfo},
+			route{Route{Method: "POST", Pattern: noun + "/update", Summary: "Change the fields of a customer that are sent; null clears."}, a.updateCustomer},
+			route{Route{Method: "POST", Pattern: noun + "/delete", Summary: "Delete customers."}, a.deleteCustomers},
+			route{Route{Method: "GET", Pattern: noun + "/list", Summary: "List customers."}, a.listCustomers},
+			route{Route{Method: "POST", Pattern: noun + "/block", Summary: "Block customers, known or not."}, a.blockCustomers},
+			route{Route{Method: "POST", Pattern: noun + "/unblock", Summary: "Unblock customers."}, a.unblockCustomers},
+		)
+	}
+	return routes
+}
