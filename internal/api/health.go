@@ -158,7 +158,7 @@ func (a *API) health(q *request) {
 			continue
 		}
 		known = true
-		if q.manages() || q.a.Auth.Directory.Allowed(&q.principal, h.Group, q.s.Table) == nil {
+		if q.manages() || q.a.Auth.Directory.Usable(&q.principal, h.Group, q.s.Table) {
 			shown = append(shown, h)
 		}
 	}

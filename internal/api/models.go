@@ -19,7 +19,7 @@ func (q *request) visible(raw bool) []string {
 	var out []string
 	seen := map[string]bool{}
 	add := func(name string) {
-		if !seen[name] && q.a.Auth.Directory.Allowed(&q.principal, name, q.s.Table) == nil {
+		if !seen[name] && q.a.Auth.Directory.Usable(&q.principal, name, q.s.Table) {
 			seen[name] = true
 			out = append(out, name)
 		}
@@ -65,7 +65,7 @@ func (a *API) models(q *request) {
 // model describes one model.
 func (a *API) model(q *request) {
 	name := q.r.PathValue("model")
-	if !q.s.Table.Knows(name, &q.principal) || q.a.Auth.Directory.Allowed(&q.principal, name, q.s.Table) != nil {
+	if !q.s.Table.Knows(name, &q.principal) || !q.a.Auth.Directory.Usable(&q.principal, name, q.s.Table) {
 		a.fail(q, &gateway.Error{Kind: gateway.NotFound, Param: "model", Code: "model_not_found", Message: "The model `" + clip(name, 200) + "` does not exist or is not accessible"})
 		return
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -178,5 +179,11 @@ func clip(s string, n int) string { return s[:min(len(s), n)] }
 // Managed returns a management handler behind the same door as calls. Roles are
 // its own affair: it knows which routes ask about objects.
 func (a *API) Managed(next func(http.ResponseWriter, *http.Request, gateway.Principal)) http.Handler {
-	return a.authed(auth.Door{}, func(q *request) { next(q.w, q.r, q.principal) })
+	return a.authed(auth.Door{}, func(q *request) {
+		if q.s.Policy.ForwardedFor {
+			// The audit log is to say who it was, and not which proxy.
+			q.r.RemoteAddr = net.JoinHostPort(q.client(), "0")
+		}
+		next(q.w, q.r, q.principal)
+	})
 }

@@ -275,6 +275,16 @@ func (d *Directory) ChooseTeam(p *gateway.Principal, model string, g Groups) err
 	return nil
 }
 
+// Usable reports whether p may use the model, as one of its token's teams if it
+// has several.
+func (d *Directory) Usable(p *gateway.Principal, model string, g Groups) bool {
+	if p.Token == nil {
+		return d.Allowed(p, model, g) == nil
+	}
+	as := *p
+	return d.ChooseTeam(&as, model, g) == nil && d.Allowed(&as, model, g) == nil
+}
+
 // claimsOf are the claims of a token.
 type claimsOf struct{ *wire.Object }
 

@@ -346,6 +346,11 @@ func TestTheTeamFollowsTheModel(t *testing.T) {
 			t.Errorf("model %s: got team %s, %v; want %s", model, one.TeamID(), err, team)
 		}
 	}
+	for model, want := range map[string]bool{"a": true, "b": true, "c": false} {
+		if got := g.d.Usable(&who, model, groups{}); got != want {
+			t.Errorf("model %s is usable: %t, want %t", model, got, want)
+		}
+	}
 	one := who
 	if err := g.d.ChooseTeam(&one, "c", groups{}); err != nil || g.d.Allowed(&one, "c", groups{}) == nil {
 		t.Errorf("a model that no team may use: %v", err)
