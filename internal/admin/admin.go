@@ -66,6 +66,9 @@ type Options struct {
 	Budget *gateway.NanoUSD
 	// Rules are the defaults and the upper bounds of new keys.
 	Rules config.KeyRules
+	// Users and Teams are the defaults of new ones.
+	Users config.UserRules
+	Teams config.TeamRules
 	Now   func() time.Time // time.Now
 	Log   *slog.Logger     // none
 }

@@ -62,7 +62,7 @@ func (a *API) generate(w http.ResponseWriter, r *http.Request, p *gateway.Princi
 	}
 	secret := newSecret()
 	if key := b.Key.Or(""); key != "" {
-		if err := checkSecret(key); err != nil {
+		if err := a.mayChoose("key", key); err != nil {
 			return nil, err
 		}
 		secret = gateway.Secret(key)
@@ -126,6 +126,9 @@ func (a *API) mayGenerate(ctx context.Context, p *gateway.Principal, do auth.Key
 	if err := a.directory.MayKey(p, do, k); err != nil {
 		return err
 	}
+	if err := a.mayMakeKeys(p, f, k); err != nil {
+		return err
+	}
 	was := &gateway.Key{}
 	if !f.AllowedRoutes.Has() {
 		was.AllowedRoutes = k.AllowedRoutes // they are those of its type
@@ -134,6 +137,49 @@ func (a *API) mayGenerate(ctx context.Context, p *gateway.Principal, do auth.Key
 		return err
 	}
 	return a.references(ctx, p, f)
+}
+
+// mayChoose refuses what cannot be a virtual key, and any that the caller has
+// chosen if the configuration does.
+func (a *API) mayChoose(field, key string) error {
+	if a.o.Rules.NoCustom {
+		return &gateway.Error{
+			Kind: gateway.Forbidden, Param: field,
+			Message: "Custom API key values are disabled by your administrator. Keys must be auto-generated (general_settings.disable_custom_api_keys).",
+		}
+	}
+	if err := checkSecret(key); err != nil {
+		e := gateway.AsError(err)
+		e.Param = field
+		return e
+	}
+	return nil
+}
+
+// mayMakeKeys is what key_generation_settings say about who makes keys, and with
+// which fields.
+func (a *API) mayMakeKeys(p *gateway.Principal, f *keyFields, k *gateway.Key) error {
+	rule := &a.o.Rules.Personal
+	if k.TeamID != "" {
+		rule = &a.o.Rules.Team
+		if isAdmin(p) {
+			return nil // of every team
+		}
+		if t := a.directory.Team(k.TeamID); rule.Roles != nil && t != nil {
+			if m := memberIn(t, p.UserID()); m != nil && !slices.Contains(rule.Roles, m.Role) {
+				return invalid("team_id", "Team member role %s not in allowed_team_member_roles=%v", m.Role, rule.Roles)
+			}
+		}
+	} else if role := string(auth.RoleName(p)); rule.Roles != nil && !slices.Contains(rule.Roles, role) {
+		return invalid("user_id", "Personal key creation has been restricted by admin. Allowed roles=%v. Your role=%s", rule.Roles, role)
+	}
+	sent := f.sent()
+	for _, name := range rule.Required {
+		if !sent[name] {
+			return invalid(name, "Required param %s not in data", name)
+		}
+	}
+	return nil
 }
 
 // projectOf checks the project that a key is put into: it decides the team.

@@ -25,10 +25,13 @@ func onEngines(t *testing.T, story func(*testing.T, *house)) {
 	t.Run("postgres", func(t *testing.T) { story(t, openHouse(t, storetest.Postgres(t))) })
 }
 
-func openHouse(t *testing.T, db *store.DB) *house {
+func openHouse(t *testing.T, db *store.DB, tune ...func(*admin.Options)) *house {
 	t.Helper()
 	h := &house{db: db, directory: auth.NewDirectory()}
 	h.door = open(t, db, func(o *admin.Options) {
+		for _, f := range tune {
+			f(o)
+		}
 		o.Directory = h.directory
 		told := o.Changed
 		o.Changed = func(ctx context.Context, cs ...admin.Change) error {

@@ -314,3 +314,21 @@ func routesOfType(typ string) ([]string, error) {
 	}
 	return nil, invalid("key_type", "key_type: want default, llm_api, management or read_only, got '%s'", typ)
 }
+
+// sent names the fields that carry a value.
+func (f *keyFields) sent() map[string]bool {
+	out := map[string]bool{
+		"key": f.Key.Has(), "key_alias": f.Alias.Has(), "duration": f.Duration.Has(), "models": f.Models.Has(), "user_id": f.UserID.Has(), "team_id": f.TeamID.Has(),
+		"organization_id": f.OrganizationID.Has(), "project_id": f.ProjectID.Has(), "budget_id": f.BudgetID.Has(), "metadata": f.Metadata.Has(),
+		"permissions": f.Permissions.Has(), "object_permission": f.ObjectPermission.Has(), "router_settings": f.RouterSettings.Has(), "aliases": f.Aliases.Has(),
+		"tags": f.Tags.Has(), "allowed_routes": f.AllowedRoutes.Has(), "enforced_params": f.EnforcedParams.Has(), "allowed_cache_controls": f.CacheControls.Has(),
+		"max_budget": f.MaxBudget.Has(), "soft_budget": f.SoftBudget.Has(), "budget_duration": f.BudgetDuration.Has(), "budget_limits": f.Budgets.Has(),
+		"tpm_limit": f.TPM.Has(), "rpm_limit": f.RPM.Has(), "tpd_limit": f.TPD.Has(), "max_parallel_requests": f.Parallel.Has(),
+		"model_max_budget": f.ModelMaxBudget.Has(), "model_rpm_limit": f.ModelRPM.Has(), "model_tpm_limit": f.ModelTPM.Has(),
+		"access_group_ids": f.AccessGroupIDs.Has(), "blocked": f.Blocked.Has(), "auto_rotate": f.AutoRotate.Has(), "rotation_interval": f.RotationInterval.Has(),
+	}
+	for _, k := range f.all() {
+		out[k.name] = k.field.Has()
+	}
+	return out
+}

@@ -187,11 +187,15 @@ func (a *API) addMembers(w http.ResponseWriter, r *http.Request, p *gateway.Prin
 	if err := b.check(a.now()); err != nil {
 		return nil, err
 	}
-	t, err := a.teamFor(r.Context(), p, auth.Change, b.TeamID.Value)
+	by := p
+	if a.joinsItself(p, &b) {
+		by = &gateway.Principal{Master: true, Role: gateway.ProxyAdmin, User: p.User, Key: p.Key} // the configuration lets it
+	}
+	t, err := a.teamFor(r.Context(), by, auth.Change, b.TeamID.Value)
 	if err != nil {
 		return nil, err
 	}
-	t, users, err := a.join(r, p, t, list, &b.membershipFields)
+	t, users, err := a.join(r, by, t, list, &b.membershipFields)
 	if err != nil {
 		return nil, err
 	}

@@ -51,10 +51,8 @@ func (a *API) regenerateKey(w http.ResponseWriter, r *http.Request, p *gateway.P
 	}
 	secret := newSecret()
 	if key := b.NewKey.Or(""); key != "" {
-		if err := checkSecret(key); err != nil {
-			e := gateway.AsError(err)
-			e.Param = "new_key"
-			return nil, e
+		if err := a.mayChoose("new_key", key); err != nil {
+			return nil, err
 		}
 		secret = gateway.Secret(key)
 	}

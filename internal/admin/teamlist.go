@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -242,9 +243,28 @@ func (a *API) findTeams(_ http.ResponseWriter, r *http.Request, p *gateway.Princ
 	return out, nil
 }
 
-// availableTeams are those that users may join by themselves: there are none.
-func (a *API) availableTeams(http.ResponseWriter, *http.Request, *gateway.Principal) (any, error) {
-	return []teamRow{}, nil
+// availableTeams are those that the caller may join by itself and is not in.
+func (a *API) availableTeams(_ http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
+	out := []teamRow{}
+	for _, id := range a.o.Users.OpenTeams {
+		t, err := a.store.Team(r.Context(), id)
+		switch {
+		case errors.Is(err, store.ErrNotFound): // the configuration names one that is not there
+		case err != nil:
+			return nil, err
+		case memberIn(t, p.UserID()) == nil:
+			out = append(out, a.teamRow(t))
+		}
+	}
+	return out, nil
+}
+
+// joinsItself reports whether the caller asks for nothing but to come into a
+// team that is open to users.
+func (a *API) joinsItself(p *gateway.Principal, b *addMembersBody) bool {
+	list := b.Member.Value.members
+	return slices.Contains(a.o.Users.OpenTeams, b.TeamID.Value) && p.User != nil && len(list) == 1 && list[0].UserID == p.User.ID && list[0].Role == "user" &&
+		!b.MaxBudget.Has() && !b.Models.Has() && !b.TPM.Has() && !b.RPM.Has() && !b.Raise.Has() && !b.Duration.Has()
 }
 
 type permissions struct {

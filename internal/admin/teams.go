@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"penstock/internal/auth"
+	"penstock/internal/config"
 	"penstock/internal/gateway"
 	"penstock/internal/store"
 )
@@ -187,6 +188,7 @@ func (a *API) newTeam(w http.ResponseWriter, r *http.Request, p *gateway.Princip
 		return nil, err
 	}
 	ctx, now := r.Context(), a.now()
+	fillTeam(&b.teamFields, &a.o.Teams)
 	if err := b.check(now); err != nil {
 		return nil, err
 	}
@@ -244,6 +246,18 @@ func (a *API) newTeam(w http.ResponseWriter, r *http.Request, p *gateway.Princip
 	setUnused(w.Header(), b.unused()...)
 	row := a.teamRow(t)
 	return &row, nil
+}
+
+// fillTeam sets what was not sent to the configured defaults.
+func fillTeam(f *teamFields, d *config.TeamRules) {
+	fillLimits(&f.limitFields, &d.Limits)
+	fillOpt(&f.OrganizationID, text(d.OrganizationID))
+	if d.Models != nil && len(f.Models.Or(nil)) == 0 {
+		f.Models = Opt[[]string]{Sent: true, Value: slices.Clone(d.Models)}
+	}
+	if d.MemberPermissions != nil && !f.MemberPermissions.Has() {
+		f.MemberPermissions = Opt[[]string]{Sent: true, Value: slices.Clone(d.MemberPermissions)}
+	}
 }
 
 // teamEntry is an entry of the audit log about a team.

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"penstock/internal/auth"
+	"penstock/internal/config"
 	"penstock/internal/gateway"
 	"penstock/internal/store"
 )
@@ -144,12 +145,39 @@ func (b *userBody) check(now time.Time) error {
 			return malformed("teams", "teams: user_role: want user or admin, got '%s'", shorten([]byte(t.Role)))
 		}
 	}
-	if key := b.Key.Or(""); key != "" {
-		if err := checkSecret(key); err != nil {
-			return err
+	return b.keyFields.check(now)
+}
+
+// fillUser sets what was not sent to the configured defaults.
+func fillUser(b *userBody, d *config.UserRules) {
+	if b.Role.Or("") == string(gateway.InternalUser) {
+		fillOpt(&b.MaxBudget, (*usd)(d.Internal.Budget))
+		fillOpt(&b.BudgetDuration, text(d.Internal.BudgetDuration))
+	}
+	if b.Role.Or("") == string(gateway.ProxyAdmin) {
+		return
+	}
+	fillOpt(&b.Role, text(d.Role))
+	fillLimits(&b.limitFields, &d.Limits)
+	if d.Models != nil && len(b.Models.Or(nil)) == 0 {
+		b.Models = Opt[[]string]{Sent: true, Value: slices.Clone(d.Models)}
+	}
+	if d.Teams != nil && !b.Teams.Has() {
+		b.Teams.Sent, b.Teams.Null = true, false
+		for _, t := range d.Teams {
+			ref := teamRef{TeamID: t.ID, Role: t.Role}
+			fillOpt(&ref.MaxBudget, (*usd)(t.Budget))
+			b.Teams.Value = append(b.Teams.Value, ref)
 		}
 	}
-	return b.keyFields.check(now)
+}
+
+func fillLimits(f *limitFields, d *gateway.Limits) {
+	fillOpt(&f.MaxBudget, (*usd)(d.Budget))
+	fillOpt(&f.BudgetDuration, text(d.BudgetDuration))
+	fillOpt(&f.RPM, (*count)(d.RPM))
+	fillOpt(&f.TPM, (*count)(d.TPM))
+	fillOpt(&f.Parallel, (*count)(d.Parallel))
 }
 
 func (a *API) newUser(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
@@ -158,8 +186,15 @@ func (a *API) newUser(w http.ResponseWriter, r *http.Request, p *gateway.Princip
 		return nil, err
 	}
 	ctx, now := r.Context(), a.now()
+	given := b.Teams.Has()
+	fillUser(&b, &a.o.Users)
 	if err := b.check(now); err != nil {
 		return nil, err
+	}
+	if key := b.Key.Or(""); key != "" {
+		if err := a.mayChoose("key", key); err != nil {
+			return nil, err
+		}
 	}
 	u := &gateway.User{
 		ID: b.UserID.Or(""), Email: b.Email.Or(""), Alias: b.UserAlias.Or(""), SSOID: b.SSOUserID.Or(""), OrganizationID: b.OrganizationID.Or(""),
@@ -179,7 +214,7 @@ func (a *API) newUser(w http.ResponseWriter, r *http.Request, p *gateway.Princip
 	b.keptFields.apply(&u.Metadata)
 	a.setSpend(&u.Spend, &u.Limits, gateway.NanoUSD(b.Spend.Or(0)), now, now)
 	u.Spend.Total = u.Spend.Window
-	if err := a.mayMakeUser(ctx, p, &b, u); err != nil {
+	if err := a.mayMakeUser(ctx, p, &b, u, given); err != nil {
 		return nil, err
 	}
 	e := a.entry(r, p, created, userTable, u.ID)
@@ -192,7 +227,11 @@ func (a *API) newUser(w http.ResponseWriter, r *http.Request, p *gateway.Princip
 	}
 	for i := range b.Teams.Value {
 		ref := &b.Teams.Value[i]
-		_, err := a.editTeam(r, p, ref.TeamID, nil, func(t *gateway.Team) error {
+		by := p
+		if !given {
+			by = &gateway.Principal{Master: true, Role: gateway.ProxyAdmin} // the configuration puts it there
+		}
+		_, err := a.editTeam(r, by, ref.TeamID, nil, func(t *gateway.Team) error {
 			m := gateway.Member{UserID: u.ID, Email: u.Email, Role: ref.Role, Models: slices.Clone(t.MemberModels)}
 			setMoney(&m.Limits.Budget, ref.MaxBudget)
 			add(t, m)
@@ -215,8 +254,8 @@ func (a *API) newUser(w http.ResponseWriter, r *http.Request, p *gateway.Princip
 }
 
 // mayMakeUser looks for what would fail after the user has been stored, and for
-// what the caller may not do.
-func (a *API) mayMakeUser(ctx context.Context, p *gateway.Principal, b *userBody, u *gateway.User) error {
+// what the caller may not do. given says that the caller has named the teams.
+func (a *API) mayMakeUser(ctx context.Context, p *gateway.Principal, b *userBody, u *gateway.User, given bool) error {
 	if err := a.directory.MayUser(p, auth.Create, u.ID, u); err != nil {
 		return err
 	}
@@ -228,10 +267,11 @@ func (a *API) mayMakeUser(ctx context.Context, p *gateway.Principal, b *userBody
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		if err := a.directory.MayTeam(p, auth.Change, t.TeamID, team); err != nil {
-			return err
+		if e := a.directory.MayTeam(p, auth.Change, t.TeamID, team); e != nil && given {
+			return e
 		}
-		if _, err := a.team(ctx, t.TeamID); err != nil {
+		if team == nil {
+			_, err := a.team(ctx, t.TeamID)
 			return err
 		}
 	}

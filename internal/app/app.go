@@ -256,7 +256,7 @@ func (a *App) handler(authn *auth.Authenticator) http.Handler {
 	}
 	management := admin.New(admin.Options{
 		Store: a.store, Directory: a.directory, Changed: a.changed, Flush: a.booker.Flush, LiveSpend: a.liveSpend, Calendar: a.calendar, Models: a.models, Secrets: a.box,
-		Budget: a.loaded.Load().config.Server.Global.Budget, Rules: a.loaded.Load().config.Keys, Now: time.Now, Log: a.log,
+		Budget: a.loaded.Load().config.Server.Global.Budget, Rules: a.loaded.Load().config.Keys, Users: a.loaded.Load().config.Users, Teams: a.loaded.Load().config.Teams, Now: time.Now, Log: a.log,
 	})
 	for _, r := range management.Routes() {
 		mux.Handle(r.Method+" "+r.Pattern, doors.Managed(r.Handler))

@@ -19,6 +19,9 @@ type Config struct {
 	ModelInfo map[string][]byte
 	// Keys are the defaults and ceilings for new keys.
 	Keys KeyRules
+	// Users and Teams are what new ones get.
+	Users UserRules
+	Teams TeamRules
 
 	// env is a function and not a map so that no way of printing a Config can
 	// show what is in the environment.
@@ -281,6 +284,10 @@ type KeyRules struct {
 	Default KeyParams
 	// Upper are ceilings; a nil or empty field is no ceiling.
 	Upper KeyParams
+	// Team and Personal say who may make keys of a team, and of nobody but a user.
+	Team, Personal KeyMaking
+	// NoCustom refuses keys that the caller has chosen.
+	NoCustom bool
 }
 
 // KeyParams are the fields of a key that rules may be about.

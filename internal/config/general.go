@@ -73,6 +73,7 @@ func (l *loader) generalKeys() []key {
 		}),
 	}
 	ks = append(ks, l.accessKeys()...)
+	ks = append(ks, bind("disable_custom_api_keys", boolean(), &l.cfg.Keys.NoCustom))
 	ks = append(ks, l.jwtKeys()...)
 	ks = append(ks, later(python, "custom_auth", "custom_key_generate", "custom_sso", "custom_auth_run_common_checks")...)
 	ks = append(ks, later(paid, "litellm_license")...)
@@ -86,7 +87,7 @@ func (l *loader) generalKeys() []key {
 		"database_disable_prepared_statements", "user_api_key_cache_max_size", "max_in_flight_requests_per_worker",
 		"max_queued_requests_per_worker", "admission_queue_timeout_seconds", "proxy_batch_polling_interval",
 		"disable_budget_reservation", "disable_responses_id_security")...)
-	ks = append(ks, later(unchecked, "disable_custom_api_keys", "default_team_disabled")...)
+	ks = append(ks, later(unchecked, "default_team_disabled")...)
 	return append(ks, later(notYet, "database_connection_pool_limit", "database_connection_timeout", "supported_db_objects",
 		"completion_model", "embedding_model", "image_generation_model", "moderation_model",
 		"infer_model_from_keys",

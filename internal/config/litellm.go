@@ -104,25 +104,22 @@ func (l *loader) litellmKeys() []key {
 		bind("tag_budget_config", dict(providerBudget()), &s.TagBudgets),
 		bind("timezone", zone(), &s.Timezone),
 		bind("budget_reset_time", clock(), &s.BudgetResetTime),
-		custom("default_key_generate_params", "a mapping", func(l *loader, n *node) { l.apply(n, keyParamKeys(&l.cfg.Keys.Default)) }),
-		custom("upperbound_key_generate_params", "a mapping", func(l *loader, n *node) { l.apply(n, upperKeys(&l.cfg.Keys.Upper)) }),
 		bind("model_alias_map", dict(text()), &s.ModelAliases),
 		bind("block_requests_for_models_without_pricing", boolean(), &s.BlockUnpriced),
 		bind("extra_spend_tag_headers", words(), &s.SpendTagHeaders),
 		bind("require_auth_for_metrics_endpoint", boolean(), &s.RequireMetricsAuth),
 		custom("cache_params", "a mapping", sharedRedis),
 	}
+	ks = append(ks, l.peopleKeys()...)
 	ks = append(ks, later(python, "custom_provider_map", "post_call_rules", "pre_call_rules")...)
-	ks = append(ks, later(unchecked, "guardrails", "key_generation_settings", "key_alias_pattern",
-		"max_end_user_budget", "validate_end_user_id_in_db", "user_url_validation",
-		"max_internal_user_budget", "internal_user_budget_duration")...)
+	ks = append(ks, later(unchecked, "guardrails", "key_alias_pattern",
+		"max_end_user_budget", "validate_end_user_id_in_db", "user_url_validation")...)
 	ks = append(ks, later(notHere, "enable_preview_features", "aiohttp_trust_env", "enable_redis_auth_cache",
 		"route_all_chat_openai_to_responses")...)
 	return append(ks, later(notYet, "modify_params", "num_retries_per_request", "service_callback", "service_callbacks",
 		"audit_log_callbacks", "store_audit_logs", "cache", "redact_messages_in_exceptions",
 		"log_raw_request_response", "standard_logging_payload_excluded_fields", "global_disable_no_log_param",
-		"langfuse_enable_update_trace_keys", "default_team_settings", "default_internal_user_params",
-		"default_team_params",
+		"langfuse_enable_update_trace_keys", "default_team_settings",
 		"budget_exceeded_throttle_percentage",
 		"budget_rollover", "model_group_settings",
 		"public_model_groups", "priority_reservation", "priority_reservation_settings",

@@ -1,0 +1,65 @@
+package admin_test
+
+import (
+	"testing"
+
+	"penstock/internal/admin"
+	"penstock/internal/config"
+	"penstock/internal/gateway"
+)
+
+func dollars(n gateway.NanoUSD) *gateway.NanoUSD { n *= 1_000_000_000; return &n }
+
+func TestNewUsersAndTeamsGetTheDefaults(t *testing.T) {
+	h := openHouse(t, sqlite(t), func(o *admin.Options) {
+		o.Users = config.UserRules{
+			Role: "internal_user_viewer", Limits: gateway.Limits{Budget: dollars(2)}, Models: []string{"m"},
+			Teams: []config.UserTeam{{ID: "t1", Role: "user", Budget: dollars(1)}}, OpenTeams: []string{"t2", "t9"},
+			Internal: gateway.Limits{Budget: dollars(7), BudgetDuration: "30d"},
+		}
+		o.Teams = config.TeamRules{Limits: gateway.Limits{Budget: dollars(9)}, MemberPermissions: []string{"/key/update"}}
+	})
+	h.post("/team/new", `{"team_id":"t1"}`).ok().has("max_budget", "9.0", "team_member_permissions", `["/key/update"]`)
+	h.post("/team/new", `{"team_id":"t2","max_budget":3,"team_member_permissions":[]}`).ok().has("max_budget", "3.0", "team_member_permissions", "[]")
+	h.post("/user/new", `{"user_id":"ann","auto_create_key":false}`).ok().has("user_role", `"internal_user_viewer"`, "max_budget", "2.0", "models", `["m"]`, "teams", `["t1"]`)
+	h.post("/user/new", `{"user_id":"bob","user_role":"internal_user","models":["x"],"teams":[],"auto_create_key":false}`).ok().has(
+		"max_budget", "7.0", "budget_duration", `"30d"`, "models", `["x"]`, "teams", "[]")
+	h.post("/user/new", `{"user_id":"boss","user_role":"proxy_admin","auto_create_key":false}`).ok().has("max_budget", "null", "teams", "[]")
+	h.get("/team/info?team_id=t1").ok().has("team_memberships.1.user_id", `"ann"`, "team_memberships.1.litellm_budget_table.max_budget", "1.0")
+
+	h.as("bob", gateway.InternalUser)
+	h.get("/team/available").ok().has("0.team_id", `"t2"`)
+	for _, more := range []string{`{"user_id":"bob","role":"admin"}`, `{"user_id":"ann"}`, `[{"user_id":"bob"},{"user_id":"ann"}]`} {
+		h.post("/team/member_add", `{"team_id":"t2","member":`+more+`}`).refused(403, "auth_error", "", "team_id=t2")
+	}
+	h.post("/team/member_add", `{"team_id":"t2","member":{"user_id":"bob"},"max_budget_in_team":100}`).refused(403, "auth_error", "", "team_id=t2")
+	h.post("/team/member_add", `{"team_id":"t2","member":{"user_id":"bob","role":"user"}}`).ok().has("members_with_roles.1.user_id", `"bob"`)
+	h.audited("t2", "updated by bob")
+	if got := h.get("/team/available").ok().Body; got != "[]" {
+		t.Errorf("teams to join are %s, want none", got)
+	}
+}
+
+func TestWhoMayMakeKeysIsConfigured(t *testing.T) {
+	h := openHouse(t, sqlite(t), func(o *admin.Options) {
+		o.Rules = config.KeyRules{
+			NoCustom: true, Personal: config.KeyMaking{Roles: []string{"proxy_admin"}, Required: []string{"metadata"}},
+			Team: config.KeyMaking{Roles: []string{"admin"}, Required: []string{"tags"}},
+		}
+	})
+	h.post("/user/new", `{"user_id":"ann","user_role":"internal_user","auto_create_key":false}`).ok()
+	h.post("/user/new", `{"user_id":"bob","user_role":"internal_user","auto_create_key":false}`).ok()
+	h.post("/user/new", `{"user_id":"x","key":"sk-chosen-by-the-caller"}`).refused(403, "auth_error", "key", "disabled by your administrator")
+	h.post("/team/new", `{"team_id":"t1","team_member_permissions":["/key/generate"],"members_with_roles":[{"user_id":"ann","role":"user"},{"user_id":"bob","role":"admin"}]}`).ok()
+	h.post("/key/generate", `{"key":"sk-chosen-by-the-caller"}`).refused(403, "auth_error", "key", "disabled by your administrator")
+	h.post("/key/generate", `{}`).refused(400, "bad_request_error", "metadata", "Required param metadata not in data")
+	h.post("/key/generate", `{"metadata":{}}`).ok()
+	h.post("/key/generate", `{"team_id":"t1"}`).ok()
+	h.as("ann", gateway.InternalUser)
+	h.post("/key/generate", `{"metadata":{}}`).refused(400, "bad_request_error", "user_id", "Personal key creation has been restricted by admin. Allowed roles=[proxy_admin]. Your role=internal_user")
+	h.post("/key/generate", `{"team_id":"t1","tags":["a"]}`).refused(400, "bad_request_error", "team_id", "Team member role user not in allowed_team_member_roles=[admin]")
+	h.as("bob", gateway.InternalUser)
+	h.post("/key/generate", `{"team_id":"t1"}`).refused(400, "bad_request_error", "tags", "Required param tags")
+	key := h.post("/key/generate", `{"team_id":"t1","tags":["a"]}`).ok().text("token_id")
+	h.post("/key/regenerate", `{"key":"`+key+`","new_key":"sk-chosen-by-the-caller"}`).refused(403, "auth_error", "new_key", "disabled by your administrator")
+}
