@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -71,6 +72,28 @@ func (h *Hold) Reset() {
 	h.tightest = [families]int{-1, -1}
 	h.joins, h.late = h.joins[:0], false
 	h.settled.Store(false)
+}
+
+// wait drops what the call has asked for before, the first n joins, but keeps
+// what it was given and has no use for before the rest is there. Its cells are
+// locked.
+func (h *Hold) wait(n int) {
+	kept := h.joins[:0]
+	for i, j := range h.joins {
+		switch {
+		case i >= n:
+			kept = append(kept, j)
+		case j.round.ended && !j.round.failed && h.holds(j.lease) && !slices.ContainsFunc(h.joins[n:], func(o join) bool { return o.lease == j.lease }):
+			j.lease.owed += j.need
+			kept = append(kept, j)
+		}
+	}
+	h.joins = kept
+}
+
+// holds reports whether the lease's cell is locked for this call.
+func (h *Hold) holds(le *lease) bool {
+	return slices.ContainsFunc(h.cells, func(c *cell) bool { return &c.mu == le.mu })
 }
 
 // Recorded says that the settled call is in the journal: from now on the ledger

@@ -1,9 +1,18 @@
 package limit_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"penstock/internal/gateway"
 	"penstock/internal/limit"
 	"penstock/internal/limit/limittest"
 )
@@ -14,4 +23,257 @@ func TestLeasesKeepTheContract(t *testing.T) {
 
 func TestStoreInMemory(t *testing.T) {
 	limittest.RunShared(t, func(_ *testing.T, now func() time.Time) limit.Shared { return limittest.NewStore(now) })
+}
+
+// line is a replica's way to the store, which can be cut.
+type line struct {
+	limit.Shared
+	cut atomic.Bool
+}
+
+var errCut = errors.New("cut off")
+
+func (l *line) Apply(ctx context.Context, replica string, asks []limit.Ask) ([]limit.Grant, error) {
+	if l.cut.Load() {
+		return nil, errCut
+	}
+	return l.Shared.Apply(ctx, replica, asks)
+}
+
+func (l *line) Beat(ctx context.Context, replica string) (limit.Pulse, error) {
+	if l.cut.Load() {
+		return limit.Pulse{}, errCut
+	}
+	return l.Shared.Beat(ctx, replica)
+}
+
+func (l *line) Recall(ctx context.Context, m limit.Meter) error {
+	if l.cut.Load() {
+		return errCut
+	}
+	return l.Shared.Recall(ctx, m)
+}
+
+func (l *line) Leave(ctx context.Context, replica string) error {
+	if l.cut.Load() {
+		return errCut
+	}
+	return l.Shared.Leave(ctx, replica)
+}
+
+// cluster is replicas that share a store, what they do, and the truth about it.
+type cluster struct {
+	t        *testing.T
+	store    *limittest.Store
+	replicas []*replica
+	policy   limit.Policy
+
+	mu     sync.Mutex
+	booked int64           // what the ledger has
+	used   map[int64]int64 // requests by second
+}
+
+// replica is one process; it dies and starts again on its journal.
+type replica struct {
+	w       *cluster
+	name    string
+	line    *line
+	leases  *limit.Leases
+	takes   []limit.Take
+	journal int64 // not booked yet
+	calls   []*call
+}
+
+type call struct {
+	hold limit.Hold
+}
+
+// The limits: all small, so that replicas meet at them.
+const (
+	clusterMoney    = 400
+	clusterRequests = 40
+	clusterParallel = 9
+)
+
+func (r *replica) start() {
+	r.line = &line{Shared: r.w.store}
+	r.takes = limittest.Takes(limit.KeyScope, "k",
+		limittest.Of(limit.Requests, clusterRequests), limittest.Of(limit.Parallel, clusterParallel), limittest.Of(limit.Money, clusterMoney))
+	p := map[limit.Kind]limit.Policy{limit.Requests: r.w.policy, limit.Parallel: r.w.policy, limit.Money: r.w.policy}
+	r.leases = limit.NewLeases(limit.LeaseOptions{
+		Shared: r.line, Ledger: r, Replica: r.name, Reborn: true, Policies: p, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+}
+
+// Flush implements limit.Ledger.
+func (r *replica) Flush(context.Context) error {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	r.w.booked += r.journal
+	r.journal = 0
+	return nil
+}
+
+// Spent implements limit.Ledger.
+func (r *replica) Spent(_ context.Context, accounts []limit.Account) ([]int64, error) {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	out := make([]int64, len(accounts))
+	for i := range out {
+		out[i] = r.w.booked
+	}
+	return out, nil
+}
+
+// Common implements limit.Ledger.
+func (r *replica) Common() bool { return true }
+
+// die is kill -9: its connections are cut, and what it knew is gone but for its
+// journal, where its calls stand at what they were promised.
+func (r *replica) die() {
+	r.line.cut.Store(true)
+	if err := r.leases.Stop(r.w.t.Context()); err != nil && !errors.Is(err, errCut) {
+		r.w.t.Error(err)
+	}
+	for _, c := range r.calls {
+		r.journal += c.hold.Money
+	}
+	r.calls = nil
+}
+
+func (r *replica) reserve(size *limit.Size) bool {
+	c := &call{}
+	if r.leases.Reserve(r.w.t.Context(), time.Now(), &c.hold, r.takes, size) != nil {
+		return false
+	}
+	r.w.mu.Lock()
+	r.w.used[time.Now().Unix()]++
+	r.w.mu.Unlock()
+	r.calls = append(r.calls, c)
+	return true
+}
+
+func (r *replica) settle(i int, part float64) {
+	c := r.calls[i]
+	r.calls = append(r.calls[:i:i], r.calls[i+1:]...)
+	cost := int64(float64(c.hold.Money) * part)
+	r.leases.Settle(&c.hold, &limit.Actual{Requests: 1, Money: gateway.NanoUSD(cost)})
+	r.w.mu.Lock()
+	r.journal += cost
+	r.w.mu.Unlock()
+	c.hold.Recorded()
+}
+
+// check compares with the truth: nothing is ever over its limit.
+func (w *cluster) check(what string) {
+	w.t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	money, parallel, now := w.booked, 0, time.Now().Unix()
+	for _, r := range w.replicas {
+		money += r.journal
+		parallel += len(r.calls)
+		for _, c := range r.calls {
+			money += c.hold.Money
+		}
+	}
+	requests := int64(0)
+	for s, n := range w.used {
+		if s > now-60 {
+			requests += n
+		}
+	}
+	if money > clusterMoney || requests > clusterRequests || parallel > clusterParallel {
+		w.t.Fatalf("after %s: %d of %d money, %d of %d requests a minute, %d of %d at once", what, money, clusterMoney, requests, clusterRequests, parallel, clusterParallel)
+	}
+}
+
+// Whatever replicas do and whatever becomes of them, together they stay within
+// every limit; and when all is quiet again, nothing of a limit is lost.
+func TestLeasesNeverAddUpToMoreThanThereIs(t *testing.T) {
+	for seed := range uint64(200) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { interleave(t, rand.New(rand.NewPCG(seed, 1))) })
+		})
+	}
+}
+
+func interleave(t *testing.T, rng *rand.Rand) {
+	w := &cluster{t: t, store: limittest.NewStore(time.Now), used: map[int64]int64{}, policy: limit.Closed}
+	for i := range 3 {
+		r := &replica{w: w, name: fmt.Sprint("r", i)}
+		w.replicas = append(w.replicas, r)
+		r.start()
+	}
+	time.Sleep(time.Second) // they meet
+	resume := func() {}
+	paused := false
+	for range 150 {
+		r := w.replicas[rng.IntN(3)]
+		what := "a pause"
+		switch n := rng.IntN(100); {
+		case n < 45:
+			least := 1 + rng.Int64N(5)
+			size := &limit.Size{Money: limit.Range{Least: least, Typical: least + 1, Want: least + 5, Worst: least + 30}}
+			what = "a reservation"
+			if rng.IntN(3) == 0 { // several replicas at once
+				what = "reservations at once"
+				var wg sync.WaitGroup
+				for _, r := range w.replicas {
+					wg.Go(func() { r.reserve(size) })
+				}
+				wg.Wait()
+			} else {
+				r.reserve(size)
+			}
+		case n < 75:
+			if len(r.calls) > 0 {
+				r.settle(rng.IntN(len(r.calls)), rng.Float64())
+				what = "a settlement"
+			}
+		case n < 92:
+			time.Sleep([]time.Duration{time.Millisecond, 30 * time.Millisecond, 300 * time.Millisecond, time.Second, 7 * time.Second}[rng.IntN(5)])
+		case n < 94:
+			r.die()
+			time.Sleep(time.Duration(rng.Int64N(int64(8 * time.Second))))
+			_ = r.Flush(t.Context()) // its journal is booked before anything else
+			r.start()
+			what = "a crash"
+		case n < 96 && !paused:
+			resume, paused = w.store.Pause(), true
+			what = "the store's pause"
+		case n < 99 && paused:
+			resume()
+			paused = false
+			what = "the store's return"
+		}
+		synctest.Wait()
+		w.check(what)
+	}
+	if paused {
+		resume()
+	}
+	for _, r := range w.replicas {
+		for len(r.calls) > 0 {
+			r.settle(0, 1)
+		}
+	}
+	time.Sleep(90 * time.Second)
+	w.check("the end")
+
+	// All that is left of the budget can be had on one replica, and all slots.
+	r := w.replicas[0]
+	left := clusterMoney - w.booked
+	size := &limit.Size{Money: limit.Exactly(max(left, 1))}
+	if ok := r.reserve(size); ok != (left > 0) {
+		t.Errorf("%d are left of the budget; admitted: %v", left, ok)
+	}
+	for _, r := range w.replicas {
+		for len(r.calls) > 0 {
+			r.settle(0, 0)
+		}
+		if err := r.leases.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -140,15 +140,16 @@ func (m *Memory) reserve(now time.Time, h *Hold, takes []Take, size *Size) (*Ref
 		h.entries, h.Would, h.joins = h.entries[:0], nil, h.joins[:0]
 		return refused, false
 	}
-	h.joins = append(h.joins[:0], h.joins[asked:]...)
-	if len(h.joins) > 0 {
+	if len(h.joins) > asked {
 		h.entries, h.Would = h.entries[:0], nil
-		for i := range h.joins {
+		for i := asked; i < len(h.joins); i++ {
 			j := &h.joins[i]
 			j.round = j.lease.join(j.need, j.wish, m.leases.until(now))
 		}
+		h.wait(asked)
 		return nil, true
 	}
+	h.joins = h.joins[:0]
 	h.tightest = [families]int{-1, -1}
 	for i := range h.entries {
 		e := &h.entries[i]

@@ -99,6 +99,9 @@ func (s *Store) enter(ctx context.Context, late func()) error {
 		s.mu.Lock()
 		return nil
 	case <-ctx.Done():
+		if late == nil {
+			return ctx.Err()
+		}
 		go func() {
 			<-paused
 			s.mu.Lock()
@@ -217,7 +220,7 @@ func (m *meter) sum() (taken, idle int64) {
 
 // Beat implements limit.Shared.
 func (s *Store) Beat(ctx context.Context, replica string) (limit.Pulse, error) {
-	if err := s.enter(ctx, func() {}); err != nil {
+	if err := s.enter(ctx, nil); err != nil {
 		return limit.Pulse{}, err
 	}
 	defer s.mu.Unlock()
@@ -230,7 +233,7 @@ func (s *Store) Beat(ctx context.Context, replica string) (limit.Pulse, error) {
 
 // Leave implements limit.Shared.
 func (s *Store) Leave(ctx context.Context, replica string) error {
-	if err := s.enter(ctx, func() {}); err != nil {
+	if err := s.enter(ctx, nil); err != nil {
 		return err
 	}
 	defer s.mu.Unlock()
@@ -240,7 +243,7 @@ func (s *Store) Leave(ctx context.Context, replica string) error {
 
 // Recall implements limit.Shared.
 func (s *Store) Recall(ctx context.Context, m limit.Meter) error {
-	if err := s.enter(ctx, func() {}); err != nil {
+	if err := s.enter(ctx, nil); err != nil {
 		return err
 	}
 	fs := make([]func(limit.Meter), 0, len(s.recalls))
