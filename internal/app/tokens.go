@@ -15,7 +15,7 @@ import (
 
 // newTokens returns the tokens of identity providers, nil if they are not taken.
 func (a *App) newTokens(s *config.Server) *auth.Tokens {
-	if !s.JWT.Enabled {
+	if !s.JWT.Enabled && !s.JWT.Opaque.Enabled {
 		return nil
 	}
 	return auth.NewTokens(auth.TokenOptions{

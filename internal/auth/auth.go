@@ -85,12 +85,14 @@ func (a *Authenticator) Authenticate(r *http.Request) (gateway.Principal, error)
 	if subtle.ConstantTimeCompare(sum[:], a.Master[:]) == 1 {
 		return gateway.Principal{Role: gateway.ProxyAdmin, Master: true}, nil
 	}
-	if a.Tokens != nil && looksLikeToken(key) {
-		v, err := a.Tokens.verify(r.Context(), key, &sum)
+	if a.Tokens != nil && !strings.HasPrefix(key, "sk-") {
+		v, err := a.Tokens.of(r.Context(), key, &sum)
 		if err != nil {
 			return gateway.Principal{}, err
 		}
-		return a.Tokens.principal(r, v)
+		if v != nil {
+			return a.Tokens.principal(r, v)
+		}
 	}
 	if !strings.HasPrefix(key, "sk-") {
 		return gateway.Principal{}, unauthenticated(fmt.Sprintf("Authentication Error, LiteLLM Virtual Key expected. Received=%s, expected to start with 'sk-'.", mask(key)))

@@ -48,6 +48,7 @@ type Tokens struct {
 	o       TokenOptions
 	issuers []issuer
 	known   [shards]knownTokens
+	asked   chan struct{} // holds one for each question to the authorization server
 }
 
 type issuer struct {
@@ -84,7 +85,7 @@ func NewTokens(o TokenOptions) *Tokens {
 	if o.Client == nil {
 		o.Client = &http.Client{}
 	}
-	t := &Tokens{o: o}
+	t := &Tokens{o: o, asked: make(chan struct{}, asking)}
 	for i := range t.o.JWT.Issuers {
 		s := &t.o.JWT.Issuers[i]
 		by := issuer{Issuer: s}
@@ -125,8 +126,26 @@ func (t *Tokens) Run(ctx context.Context) {
 // looksLikeToken tells a JSON Web Token from what else may stand in its place.
 func looksLikeToken(s string) bool { return strings.HasPrefix(s, "ey") && strings.Count(s, ".") == 2 }
 
+// of returns what is known of what came instead of a key, nil if it is no token
+// of a kind that is taken.
+func (t *Tokens) of(ctx context.Context, token string, sum *Sum) (*verified, error) {
+	switch {
+	case t.o.JWT.Enabled && looksLikeToken(token):
+		return t.verify(ctx, token, sum)
+	case t.o.JWT.Opaque.Enabled:
+		return t.introspect(ctx, token, sum)
+	}
+	return nil, nil
+}
+
 // verify returns what is known of a token, having verified it if need be.
 func (t *Tokens) verify(ctx context.Context, token string, sum *Sum) (*verified, error) {
+	return t.remember(sum, func(now time.Time) (*verified, error) { return t.check(ctx, token, now) })
+}
+
+// remember returns what is known of the token with the sum, or else what learn
+// finds out.
+func (t *Tokens) remember(sum *Sum, learn func(now time.Time) (*verified, error)) (*verified, error) {
 	now := t.o.Now()
 	s := &t.known[sum[0]&(shards-1)]
 	s.mu.RLock()
@@ -135,7 +154,7 @@ func (t *Tokens) verify(ctx context.Context, token string, sum *Sum) (*verified,
 	if v != nil && now.Before(v.until) && now.Before(v.expires) {
 		return v, nil
 	}
-	v, err := t.check(ctx, token, now)
+	v, err := learn(now)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {

@@ -3,6 +3,7 @@ package config_test
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -80,6 +81,15 @@ general_settings:
 	if diff := cmp.Diff([]config.Issuer{want}, c.Server.JWT.Issuers); diff != "" || len(r.Warnings) > 0 {
 		t.Errorf("from the environment, %v (-want +got):\n%s", r.Warnings, diff)
 	}
+	if c.Server.JWT.KeysTTL != 10*time.Minute || c.Server.JWT.Leeway != time.Minute || c.Server.JWT.Opaque.Enabled {
+		t.Errorf("defaults are %+v", c.Server.JWT)
+	}
+	c, _ = load(t, "general_settings: {enable_oauth2_auth: true}", env{
+		"OAUTH_TOKEN_INFO_ENDPOINT": "https://a/info", "OAUTH_CLIENT_ID": "gw", "OAUTH_CLIENT_SECRET": "s", "OAUTH_USER_ID_FIELD_NAME": "uid", "OAUTH_USER_TEAM_ID_FIELD_NAME": "team",
+	})
+	if o := c.Server.JWT.Opaque; !o.Enabled || o.URL != "https://a/info" || o.ClientID != "gw" || o.ClientSecret != "s" || o.Claims.UserID != "uid" || o.Claims.TeamID != "team" || o.Claims.Roles != "role" {
+		t.Errorf("opaque tokens: %+v", o)
+	}
 	if _, r = load(t, "general_settings: {enable_jwt_auth: true}", env{"JWT_PUBLIC_KEY_URL": "https://a/keys"}); len(r.Warnings) != 1 {
 		t.Errorf("warnings are %v, want one: nothing says for whom tokens must be", r.Warnings)
 	}
@@ -91,6 +101,7 @@ func TestMistakesAboutWhoMayCall(t *testing.T) {
 		"a range that is none":    `{allowed_ips: [10.0.0.0/33]}`,
 		"a name is no address":    `{trusted_proxy_ranges: [localhost]}`,
 		"nobody's tokens":         `{enable_jwt_auth: true}`,
+		"nobody to ask":           `{enable_oauth2_auth: true}`,
 		"no audience":             `{enable_jwt_auth: true, litellm_jwtauth: {issuers: [{issuer: "https://a"}]}}`,
 		"no issuer":               `{enable_jwt_auth: true, litellm_jwtauth: {issuers: [{audience: a, jwks_url: "https://a"}]}}`,
 		"keys in a file":          `{enable_jwt_auth: true, litellm_jwtauth: {issuers: [{issuer: a, audience: a, jwks_url: "file:///keys"}]}}`,

@@ -100,7 +100,7 @@ func (l *loader) generalKeys() []key {
 		"expose_fallback_errors_to_caller", "dangerously_allow_mock_testing_request_params",
 		"include_call_id_in_error_body", "key_management_system",
 		"key_management_settings",
-		"enable_oauth2_auth", "ui_access_mode",
+		"ui_access_mode",
 		"disable_auto_add_proxy_admin_to_teams", "encryption_algorithm",
 		"enable_drain_endpoint", "drain_endpoint_token",
 		"allow_public_health_readiness_details")...)

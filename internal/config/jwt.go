@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"penstock/internal/gateway"
 )
 
 // JWT says how bearer tokens of identity providers are taken, beside keys.
@@ -14,6 +16,18 @@ type JWT struct {
 	Issuers []Issuer
 	KeysTTL time.Duration // how long fetched keys are believed; 10 min unless set
 	Leeway  time.Duration // by how much clocks may differ; a minute unless set
+	Opaque  Opaque
+}
+
+// Opaque says where to ask about tokens that only their server can read.
+type Opaque struct {
+	Enabled bool   // enable_oauth2_auth
+	URL     string // OAUTH_TOKEN_INFO_ENDPOINT
+	// ClientID and ClientSecret are our name there. Without, the token itself is
+	// the credential.
+	ClientID     string
+	ClientSecret gateway.Secret
+	Issuer       // only its Claims are of use
 }
 
 // Issuer is one identity provider.
@@ -69,6 +83,15 @@ type Permission struct {
 	Models, Routes []string
 }
 
+// opaqueClaims are what LiteLLM takes from the answer about a token.
+func opaqueClaims() Claims {
+	c := Claims{UserID: "sub", Roles: "role", TeamID: "team_id", UserUpsert: true, TeamRoutes: defaultClaims().TeamRoutes}
+	for _, role := range []string{"proxy_admin", "proxy_admin_viewer", "internal_user", "internal_user_viewer", "team", "customer"} {
+		c.RoleMap = append(c.RoleMap, RoleMapping{role, role})
+	}
+	return c
+}
+
 func defaultClaims() Claims {
 	return Claims{
 		AdminScope:  "litellm_proxy_admin",
@@ -82,6 +105,7 @@ func (l *loader) jwtKeys() []key {
 	j := &l.cfg.Server.JWT
 	return []key{
 		bind("enable_jwt_auth", boolean(), &j.Enabled),
+		bind("enable_oauth2_auth", boolean(), &j.Opaque.Enabled),
 		custom("role_permissions", "a list of {role, models, routes}", func(l *loader, n *node) {
 			l.roles = l.permissions(n, "role")
 		}),
@@ -94,6 +118,12 @@ func (l *loader) jwtEnvironment() []key {
 	return []key{
 		use("JWT_PUBLIC_KEY_URL", text(), func(l *loader, s string) { l.jwt.KeysURLs = commas(s) }),
 		use("JWT_AUDIENCE", text(), func(l *loader, s string) { l.jwt.Audience = commas(s) }),
+		bind("OAUTH_TOKEN_INFO_ENDPOINT", text(), &l.cfg.Server.JWT.Opaque.URL),
+		bind("OAUTH_CLIENT_ID", text(), &l.cfg.Server.JWT.Opaque.ClientID),
+		bind("OAUTH_CLIENT_SECRET", secret(), &l.cfg.Server.JWT.Opaque.ClientSecret),
+		bind("OAUTH_USER_ID_FIELD_NAME", text(), &l.cfg.Server.JWT.Opaque.Claims.UserID),
+		bind("OAUTH_USER_ROLE_FIELD_NAME", text(), &l.cfg.Server.JWT.Opaque.Claims.Roles),
+		bind("OAUTH_USER_TEAM_ID_FIELD_NAME", text(), &l.cfg.Server.JWT.Opaque.Claims.TeamID),
 		use("JWT_ISSUER", text(), func(l *loader, s string) { l.jwt.Name = s }),
 	}
 }
@@ -223,6 +253,9 @@ func (l *loader) permissions(n *node, name string) []Permission {
 // finishJWT puts together who may have made a token.
 func (l *loader) finishJWT(general *node) {
 	j := &l.cfg.Server.JWT
+	if u, err := url.Parse(j.Opaque.URL); j.Opaque.Enabled && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+		l.bad(general.get("enable_oauth2_auth"), "set OAUTH_TOKEN_INFO_ENDPOINT to the address, with https://, where tokens are asked about")
+	}
 	if !j.Enabled {
 		return
 	}

