@@ -30,11 +30,11 @@ func (a *Authenticator) Admit(r *http.Request, door Door, pol *Policy) (gateway.
 
 	if len(pol.AllowedIPs) > 0 {
 		if ip := pol.Client(r); !inside(pol.AllowedIPs, ip) {
-			return none, forbidden("Access forbidden: IP address %s not allowed.", ip)
+			return none, forbidden("Access forbidden: IP address %s not allowed. (general_settings.allowed_ips)", ip)
 		}
 	}
 	if len(pol.AllowedRoutes) > 0 && !listed(pol.AllowedRoutes, path) {
-		return none, forbidden("Access forbidden: Route %s not allowed", clip(path))
+		return none, forbidden("Access forbidden: Route %s not allowed (general_settings.allowed_routes)", clip(path))
 	}
 	if len(pol.PublicRoutes) > 0 && listed(pol.PublicRoutes, path) {
 		return gateway.Principal{Role: gateway.InternalUserViewer}, nil
@@ -78,7 +78,7 @@ func (a *Authenticator) Admit(r *http.Request, door Door, pol *Policy) (gateway.
 		return none, unauthenticated("Authentication Error, Project=" + j.ID + " is blocked. Update via `/project/unblock` if you're an admin.")
 	}
 	if len(pol.AdminOnlyRoutes) > 0 && p.Role != gateway.ProxyAdmin && listed(pol.AdminOnlyRoutes, path) {
-		return none, forbidden("user not allowed to access this route. Route=%s is an admin only route", clip(path))
+		return none, forbidden("user not allowed to access this route. Route=%s is an admin only route (general_settings.admin_only_routes)", clip(path))
 	}
 	if door.Path != "" { // management handlers say their door themselves
 		if e := a.Directory.Enter(&p, door); e != nil {

@@ -1,2 +1,2 @@
-// Package auth turns a key into a Principal, and says what it may do.
+// Package auth turns a key or a token into a Principal, and says what it may do.
 package auth

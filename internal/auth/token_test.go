@@ -272,8 +272,10 @@ func TestWhoATokenIs(t *testing.T) {
 		{name: "the default team", set: func(_ *config.JWT, c *config.Claims) { c.DefaultTeam = "chat" }, who: "internal_user/ann/chat//"},
 		{name: "an organization", set: func(_ *config.JWT, c *config.Claims) { c.OrgID = "org" }, claims: jwt.MapClaims{"org": "org"}, who: "internal_user/ann//org/"},
 		{name: "a team by its alias", set: func(_ *config.JWT, c *config.Claims) { c.TeamAlias = "team" }, claims: jwt.MapClaims{"team": "The Coders"}, who: "internal_user/ann/code/org/"},
-		{name: "an alias that two teams have", set: func(_ *config.JWT, c *config.Claims) { c.UserID, c.TeamAlias = "", "team" }, claims: jwt.MapClaims{"team": []string{"Twins"}},
-			want: want{gateway.Unauthenticated, "auth_error", "None", "Team doesn't exist in db. Team alias=Twins"}},
+		{
+			name: "an alias that two teams have", set: func(_ *config.JWT, c *config.Claims) { c.UserID, c.TeamAlias = "", "team" }, claims: jwt.MapClaims{"team": []string{"Twins"}},
+			want: want{gateway.Unauthenticated, "auth_error", "None", "Team doesn't exist in db. Team alias=Twins"},
+		},
 		{name: "an organization by its alias", set: func(_ *config.JWT, c *config.Claims) { c.OrgAlias = "o" }, claims: jwt.MapClaims{"o": "The Firm"}, who: "internal_user/ann//firm/"},
 		{name: "a customer", set: func(_ *config.JWT, c *config.Claims) { c.UserID, c.EndUserID = "", "sub" }, who: "customer////"},
 		{name: "nobody", set: func(_ *config.JWT, c *config.Claims) { c.UserID = "" }, want: want{gateway.Forbidden, "auth_error", "", "names no user and no team"}},
