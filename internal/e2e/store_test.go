@@ -25,7 +25,7 @@ type server struct {
 func (s *server) signal(sig syscall.Signal) {
 	s.t.Helper()
 	for _, pid := range s.pids() {
-		if err := syscall.Kill(pid, sig); err != nil && err != syscall.ESRCH { //nolint:errorlint // syscall.Kill wraps nothing
+		if err := syscall.Kill(pid, sig); err != nil && err != syscall.ESRCH {
 			s.t.Fatalf("signal %d: %v", pid, err)
 		}
 	}
@@ -44,7 +44,7 @@ func ownRedis(t *testing.T) *server {
 		t.Skip(err)
 	}
 	// Under /tmp, because a socket's path must be shorter than 108 bytes.
-	dir, err := os.MkdirTemp("/tmp", "penstock-redis")
+	dir, err := os.MkdirTemp("/tmp", "penstock-redis") //nolint:usetesting // a test's own is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,8 +73,8 @@ func ownRedis(t *testing.T) *server {
 // ownPostgres starts a PostgreSQL.
 func ownPostgres(t *testing.T) *server {
 	t.Helper()
-	storetest.PostgresURL(t) // skips where there is none
-	dir, err := os.MkdirTemp("/tmp", "penstock-pg")
+	storetest.PostgresURL(t)                        // skips where there is none
+	dir, err := os.MkdirTemp("/tmp", "penstock-pg") //nolint:usetesting // as above
 	if err != nil {
 		t.Fatal(err)
 	}

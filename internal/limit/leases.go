@@ -533,30 +533,32 @@ func (s *Leases) reader() {
 		case <-s.ctx.Done():
 			return
 		case <-s.read:
+			s.readNow()
 		}
-		s.mu.Lock()
-		list := s.reads
-		s.reads = nil
-		s.mu.Unlock()
-		ctx, cancel := context.WithTimeout(s.ctx, 2*time.Second)
-		flushed := false
-		if !s.ledger.Common() {
-			// What is booked is added to the base: none of it may be in it already.
-			s.booking.Lock()
-			for _, le := range list {
-				le.mu.Lock()
-				le.flushing += le.settled
-				le.settled = 0
-				le.mu.Unlock()
-			}
-			flushed = s.ledger.Flush(ctx) == nil
-		}
-		s.readBases(ctx, list, flushed)
-		if !s.ledger.Common() {
-			s.booking.Unlock()
-		}
-		cancel()
 	}
+}
+
+func (s *Leases) readNow() {
+	s.mu.Lock()
+	list := s.reads
+	s.reads = nil
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(s.ctx, 2*time.Second)
+	defer cancel()
+	if s.ledger.Common() {
+		s.readBases(ctx, list, false)
+		return
+	}
+	// What is booked is added to the base: none of it may be in it already.
+	s.booking.Lock()
+	defer s.booking.Unlock()
+	for _, le := range list {
+		le.mu.Lock()
+		le.flushing += le.settled
+		le.settled = 0
+		le.mu.Unlock()
+	}
+	s.readBases(ctx, list, s.ledger.Flush(ctx) == nil)
 }
 
 // listen gives back what others are short of.

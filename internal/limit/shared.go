@@ -113,7 +113,7 @@ func ParseMeter(text string) (Meter, error) {
 	if scope < 0 || kind < 0 || errors.Join(err1, err2, err3, err4, err5) != nil {
 		return bad()
 	}
-	return Meter{Scope: Scope{ScopeKind(scope), id, of}, Kind: Kind(kind), Model: model, Window: w, Start: start}, nil //nolint:gosec // G115: indexes of small tables
+	return Meter{Scope: Scope{ScopeKind(scope), id, of}, Kind: Kind(kind), Model: model, Window: w, Start: start}, nil
 }
 
 // Ask is what a replica says about one meter: what it has used of it, what it
@@ -174,13 +174,13 @@ type Grant struct {
 type Status uint8
 
 const (
-	// Played: the ask counts.
+	// Played means that the ask counts.
 	Played Status = iota
-	// Lost: the store does not know the replica, which must ask afresh.
+	// Lost means that the store does not know the replica, which must ask afresh.
 	Lost
-	// NeedBase: the store does not know what is booked, which must be read.
+	// NeedBase means that the store does not know what is booked, which must be read.
 	NeedBase
-	// Superseded: another process runs under this replica's name.
+	// Superseded means that another process runs under this replica's name.
 	Superseded
 )
 

@@ -67,7 +67,7 @@ func (l *Leases) Apply(ctx context.Context, replica string, asks []limit.Ask) ([
 		if err != nil {
 			return nil, fmt.Errorf("lease of %s: %w", asks[i].Meter, err)
 		}
-		g := limit.Grant{Status: limit.Status(out[0])} //nolint:gosec // G115: our own script's
+		g := limit.Grant{Status: limit.Status(out[0])}
 		if g.Status == limit.Played {
 			g.Held, g.Taken, g.Base, g.Idle, g.Short, g.Tight = out[1], out[2], out[3], out[4], out[5] != 0, out[6] != 0
 			for p := out[7:]; len(p) >= 2; p = p[2:] {

@@ -2,6 +2,7 @@ package limittest
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -268,8 +269,11 @@ func recalls(t *testing.T, open func(t *testing.T, now func() time.Time) limit.S
 	}
 	defer func() {
 		cancel()
-		<-done
-		<-done
+		for range 2 {
+			if err := <-done; !errors.Is(err, context.Canceled) {
+				t.Errorf("listening ended with %v", err)
+			}
+		}
 	}()
 	// Nobody says when the listeners are ready, so it is said until all have heard.
 	deadline := time.After(5 * time.Second)
