@@ -14,8 +14,13 @@ import (
 const maxDelete = 1000
 
 type keyInfo struct {
-	Key  string `json:"key"`
-	Info keyRow `json:"info"`
+	Key  string    `json:"key"`
+	Info keyDetail `json:"info"`
+}
+
+type keyDetail struct {
+	keyRow
+	usage
 }
 
 func (a *API) keyInfo(_ http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
@@ -34,9 +39,13 @@ func (a *API) keyInfo(_ http.ResponseWriter, r *http.Request, p *gateway.Princip
 	if err != nil {
 		return nil, err
 	}
+	u, err := a.usage(r.Context(), store.Key, k.Hash, &k.Limits, k.CreatedAt)
+	if err != nil {
+		return nil, err
+	}
 	row := a.keyRow(k)
 	row.Token = ""
-	return &keyInfo{Key: key, Info: row}, nil
+	return &keyInfo{Key: key, Info: keyDetail{row, u}}, nil
 }
 
 // keysBody is the body of POST /v2/key/info.

@@ -53,6 +53,7 @@ type Store interface {
 	DeleteJWTMappings(ctx context.Context, ids []string) (deleted []string, err error)
 	ListJWTMappings(context.Context, store.JWTMappingFilter, store.Page) (mappings []*gateway.JWTMapping, total int, err error)
 
+	OwnerWindows(ctx context.Context, scope, id string, models []string, yield func(w spend.Window, spent gateway.NanoUSD) error) error
 	SetTotal(ctx context.Context, scope, id string, s gateway.Spend, kind, changed string) error
 	Calls(context.Context, store.CallFilter) ([]spend.Row, error)
 	SpendByDay(context.Context, store.DayFilter) ([]store.DaySpend, error)

@@ -20,6 +20,7 @@ type teamInfo struct {
 
 type teamDetail struct {
 	teamRow
+	usage
 	MemberBudget       *sharedBudget `json:"team_member_budget_table"`
 	OrganizationModels []string      `json:"organization_models"`
 	MayEdit            bool          `json:"caller_edit_access"`
@@ -42,10 +43,14 @@ func (a *API) teamInfo(w http.ResponseWriter, r *http.Request, p *gateway.Princi
 	if err != nil {
 		return nil, err
 	}
+	u, err := a.usage(r.Context(), store.Team, id, &t.Limits, t.CreatedAt)
+	if err != nil {
+		return nil, err
+	}
 	out := &teamInfo{
 		TeamID: id, Keys: []keyRow{}, Memberships: a.memberships(t),
 		TeamInfo: teamDetail{
-			teamRow: a.teamRow(t), OrganizationModels: []string{}, MemberBudget: a.sharedBudget(t.MemberBudgetID),
+			teamRow: a.teamRow(t), usage: u, OrganizationModels: []string{}, MemberBudget: a.sharedBudget(t.MemberBudgetID),
 			MayEdit: a.directory.MayTeam(p, auth.Change, id, t) == nil,
 		},
 	}

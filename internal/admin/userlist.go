@@ -13,10 +13,20 @@ import (
 )
 
 type userInfo struct {
-	UserID   *string   `json:"user_id"`
-	UserInfo *userRow  `json:"user_info"`
-	Keys     []keyRow  `json:"keys"`
-	Teams    []teamRow `json:"teams"`
+	UserID   *string     `json:"user_id"`
+	UserInfo *userDetail `json:"user_info"`
+	Keys     []keyRow    `json:"keys"`
+	Teams    []teamRow   `json:"teams"`
+}
+
+type userDetail struct {
+	userRow
+	usage
+}
+
+func (a *API) userDetail(ctx context.Context, u *gateway.User) (*userDetail, error) {
+	used, err := a.usage(ctx, store.User, u.ID, &u.Limits, u.CreatedAt)
+	return &userDetail{a.userRow(u), used}, err
 }
 
 // userFor returns a user that the caller may see; without an id, the caller.
@@ -61,8 +71,10 @@ func (a *API) userInfo(w http.ResponseWriter, r *http.Request, p *gateway.Princi
 		if err != nil {
 			return nil, err
 		}
-		row := a.userRow(u)
-		out.UserID, out.UserInfo, f.UserID = text(u.ID), &row, u.ID
+		if out.UserInfo, err = a.userDetail(ctx, u); err != nil {
+			return nil, err
+		}
+		out.UserID, f.UserID = text(u.ID), u.ID
 		for _, team := range u.Teams {
 			t, err := a.store.Team(ctx, team)
 			switch {
@@ -106,8 +118,7 @@ func (a *API) userInfoV2(_ http.ResponseWriter, r *http.Request, p *gateway.Prin
 	if err != nil {
 		return nil, err
 	}
-	row := a.userRow(u)
-	return &row, nil
+	return a.userDetail(r.Context(), u)
 }
 
 type userPage struct {

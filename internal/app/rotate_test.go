@@ -73,3 +73,25 @@ func TestAMemberWhoseSpendIsSetBackCanCallAgain(t *testing.T) {
 		t.Errorf("after the reset: %d %s", res.StatusCode, body)
 	}
 }
+
+// What is left of every budget is shown, not only of a key's own.
+func TestWhatWasSpentUnderEveryBudgetIsShown(t *testing.T) {
+	h := start(t, model("mock-tokens=5"))
+	key := h.key(`"budget_limits":[{"budget_duration":"24h","max_budget":9}],"model_max_budget":{"m":{"budget_limit":8,"time_period":"30d"},"other":{"budget_limit":1}}`)
+	if res, body := h.ask(key, `"model":"m","max_tokens":5`); res.StatusCode != http.StatusOK {
+		t.Fatalf("%d %s", res.StatusCode, body)
+	}
+	_, body := h.do("GET", "/key/info?key="+key, master, "")
+	spent := ""
+	if _, rest, ok := strings.Cut(body, `"spend":`); ok {
+		spent, _, _ = strings.Cut(rest, ",")
+	}
+	for _, want := range []string{
+		`"budget_limits_usage":{"24h":{"current_spend":` + spent + `}}`,
+		`"model_max_budget_usage":{"m":{"current_spend":` + spent + `,"budget_limit":8.0,"time_period":"30d"},"other":{"current_spend":0.0,"budget_limit":1.0,"time_period":null}}`,
+	} {
+		if spent == "" || spent == "0.0" || !strings.Contains(body, want) {
+			t.Errorf("/key/info does not show %s: %s", want, body)
+		}
+	}
+}

@@ -84,16 +84,30 @@ func (db *DB) RotateKey(ctx context.Context, oldHash, newHash string, now, grace
 // moveWindows has what a key has spent in windows of its budgets be what its
 // successor has, those of single models included.
 func moveWindows(ctx context.Context, tx *sql.Tx, oldHash, newHash string) error {
-	_, err := tx.ExecContext(ctx, `UPDATE windows SET id = $1 WHERE scope = 'key' AND id = $2`, newHash, oldHash)
-	if err == nil {
-		// ';' is the character behind ':'.
-		_, err = tx.ExecContext(ctx, `UPDATE windows SET id = CAST($1 AS TEXT) || SUBSTR(id, CAST($2 AS INTEGER)) WHERE scope = 'model_per_key' AND id >= $3 AND id < $4`,
-			newHash, len(oldHash)+1, oldHash+":", oldHash+";")
-	}
+	args := append([]any{newHash, len(oldHash) + 1}, keyWindows(oldHash)...)
+	_, err := tx.ExecContext(ctx, `UPDATE windows SET id = CAST($1 AS TEXT) || SUBSTR(id, CAST($2 AS INTEGER)) WHERE `+keyWindowsSQL(3), args...)
 	if err != nil {
 		return fmt.Errorf("rotate key: move what it has spent in its budgets: %w", err)
 	}
 	return nil
+}
+
+// keyWindowsSQL selects the windows of one key by the parameters of keyWindows,
+// which begin at $n: id is the hash, or "hash:model". The bounds are such that an
+// index finds them in whatever order the database has punctuation.
+func keyWindowsSQL(n int) string {
+	return fmt.Sprintf(`(scope = 'key' AND id = $%d OR scope = 'model_per_key' AND id > $%d AND id < $%d AND SUBSTR(id, 1, CAST($%d AS INTEGER)) = $%d)`, n, n, n+1, n+2, n+3)
+}
+
+func keyWindows(hash string) []any {
+	next := []byte(hash)
+	switch last := &next[len(next)-1]; *last {
+	case '9':
+		*last = 'a'
+	default:
+		*last++
+	}
+	return []any{hash, string(next), len(hash) + 1, hash + ":"}
 }
 
 // movedWindows are the budget windows of a call that began with a key that
@@ -109,9 +123,29 @@ func movedWindows(windows []spend.Window, oldHash, newHash string) []spend.Windo
 	return out
 }
 
-// KeyWindows is Windows for one key only.
+// KeyWindows is Windows for one key only, those of single models included.
 func (db *DB) KeyWindows(ctx context.Context, hash string, yield func(w spend.Window, spent gateway.NanoUSD) error) error {
-	return db.eachWindow(ctx, yield, ` WHERE scope = 'key' AND id = $1 OR scope = 'model_per_key' AND id >= $2 AND id < $3`, hash, hash+":", hash+";")
+	if hash == "" || !storable(hash) {
+		return nil
+	}
+	return db.eachWindow(ctx, yield, ` WHERE `+keyWindowsSQL(1), keyWindows(hash)...)
+}
+
+// OwnerWindows is Windows for one owner only, and for these of its models: scope
+// is Key, User, Team or the like. Windows of single models are of another scope,
+// by "id:model".
+func (db *DB) OwnerWindows(ctx context.Context, scope, id string, models []string, yield func(w spend.Window, spent gateway.NanoUSD) error) error {
+	var w where
+	w.either(func(w *where) {
+		w.parts = append(w.parts, "scope = "+w.arg(scope)+" AND id = "+w.text("id", fitID(id)))
+		for _, model := range models {
+			w.parts = append(w.parts, "scope = "+w.arg("model_per_"+scope)+" AND id = "+w.text("id", fitID(id+":"+model)))
+		}
+	})
+	if w.bad != nil {
+		return w.bad
+	}
+	return db.eachWindow(ctx, yield, w.sql(), w.args...)
 }
 
 // DeprecatedKey returns what became of the key with the hash, or ErrNotFound.

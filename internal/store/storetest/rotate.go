@@ -73,6 +73,9 @@ func rotateWindows(t *testing.T, db *store.DB) {
 	spent := map[string]gateway.NanoUSD{}
 	must(t, db.KeyWindows(ctx, hash(3), func(w spend.Window, n gateway.NanoUSD) error { spent[w.Scope+" "+w.ID] = n; return nil }))
 	same(t, "the new key", spent, map[string]gateway.NanoUSD{"key " + hash(3): 7, "model_per_key " + hash(3) + ":m": 7})
+	clear(spent)
+	must(t, db.OwnerWindows(ctx, store.Key, hash(3), []string{"m", "n"}, func(w spend.Window, n gateway.NanoUSD) error { spent[w.Scope+" "+w.ID] = n; return nil }))
+	same(t, "asked for by models", spent, map[string]gateway.NanoUSD{"key " + hash(3): 7, "model_per_key " + hash(3) + ":m": 7})
 	same(t, "the claim stands for", got(db.JWTMapping(ctx, "m"))(t).KeyHash, hash(3))
 	left := 0
 	must(t, db.Windows(ctx, func(spend.Window, gateway.NanoUSD) error { left++; return nil }))
