@@ -163,7 +163,7 @@ func (a *App) build(ctx context.Context) error {
 	case f.Every == 0:
 		sync = spend.SyncOff
 	}
-	if a.journal, err = spend.OpenJournal(filepath.Join(dir, "journal"), spend.Options{Sync: sync, Lanes: min(runtime.GOMAXPROCS(0), 4)}, a.log); err != nil {
+	if a.journal, err = spend.OpenJournal(filepath.Join(dir, "journal"), spend.Options{Sync: sync, Lanes: min(runtime.GOMAXPROCS(0), 8)}, a.log); err != nil {
 		if errors.Is(err, spend.ErrInUse) {
 			return fmt.Errorf("the data directory %s is used by another penstock: stop that, or give this one its own with --data-dir (and --port)", dir)
 		}

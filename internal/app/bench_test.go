@@ -10,39 +10,82 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"penstock/internal/mock"
 )
+
+const benchBody = `{"model":"m","messages":[{"role":"user","content":"The quick brown fox jumps over the lazy dog. The quick brown fox jumps over the lazy dog."}]}`
+
+func benchRequest(key string) []byte {
+	return fmt.Appendf(nil, "POST /v1/chat/completions HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s", key, len(benchBody), benchBody)
+}
+
+// benchUpstream is a provider that repeats what the mock says to a small chat.
+func benchUpstream(b *testing.B) *parrot {
+	b.Helper()
+	model := mock.New(mock.Options{})
+	said := httptest.NewServer(model)
+	b.Cleanup(func() { model.Close(); said.Close() })
+	up := &parrot{answer: dial(b, said.URL).ask(b, benchRequest("k"))}
+	up.listen(b)
+	return up
+}
+
+// benchHouse is a gateway in front of it.
+func benchHouse(b *testing.B, up *parrot) *house {
+	b.Helper()
+	return start(b, "model_list: [{model_name: m, litellm_params: {model: openai/mock, api_base: \""+up.url+"/v1\", api_key: k, input_cost_per_token: 0.000001, output_cost_per_token: 0.000002}}]")
+}
+
+const benchLimits = `"rpm_limit":1000000000,"tpm_limit":1000000000000,"max_parallel_requests":100000,"max_budget":1000000,"budget_duration":"30d"`
+
+// Calls of many keys at once, each key with every kind of limit. Its mutex
+// profile says whether calls wait for a lock that they share: scripts/bench
+// prints it.
+func BenchmarkManyKeys(b *testing.B) {
+	const keys = 32
+	h := benchHouse(b, benchUpstream(b))
+	var asks [keys][]byte
+	for i := range asks {
+		asks[i] = benchRequest(h.key(benchLimits))
+		dial(b, h.url).ask(b, asks[i])
+	}
+	var next atomic.Int64
+	b.ReportAllocs()
+	b.SetParallelism(keys / runtime.GOMAXPROCS(0))
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		i := int(next.Add(1)-1) % keys
+		c := dial(b, h.url)
+		for pb.Next() {
+			c.ask(b, asks[i])
+		}
+	})
+}
 
 // What a whole small chat allocates in the gateway, with every kind of limit on
 // key, user and team, journal and booking; and in a bare reverse proxy. The
 // client and the provider are in this process too, so they are made of plain
 // connections that allocate nothing; the provider repeats what the mock said.
 func BenchmarkSmallChat(b *testing.B) {
-	model := mock.New(mock.Options{})
-	said := httptest.NewServer(model)
-	b.Cleanup(func() { model.Close(); said.Close() })
-	const body = `{"model":"m","messages":[{"role":"user","content":"The quick brown fox jumps over the lazy dog. The quick brown fox jumps over the lazy dog."}]}`
-	request := func(key string) []byte {
-		return fmt.Appendf(nil, "POST /v1/chat/completions HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s", key, len(body), body)
-	}
-	up := &parrot{answer: dial(b, said.URL).ask(b, request("k"))}
-	up.listen(b)
+	up := benchUpstream(b)
 
 	b.Run("penstock", func(b *testing.B) {
-		h := start(b, "model_list: [{model_name: m, litellm_params: {model: openai/mock, api_base: \""+up.url+"/v1\", api_key: k, input_cost_per_token: 0.000001, output_cost_per_token: 0.000002}}]")
-		const all = `"rpm_limit":1000000000,"tpm_limit":1000000000000,"max_parallel_requests":100000,"max_budget":1000000,"budget_duration":"30d"`
+		h := benchHouse(b, up)
+		const all = benchLimits
 		for _, x := range [...][2]string{{"/team/new", `{"team_id":"t",` + all + `}`}, {"/user/new", `{"user_id":"u","auto_create_key":false,` + all + `}`}} {
 			if res, said := h.do("POST", x[0], master, x[1]); res.StatusCode != 200 {
 				b.Fatalf("%s: %d %s", x[0], res.StatusCode, said)
 			}
 		}
-		c, ask := dial(b, h.url), request(h.key(`"team_id":"t","user_id":"u",`+all))
+		c, ask := dial(b, h.url), benchRequest(h.key(`"team_id":"t","user_id":"u",`+all))
 		c.ask(b, ask)
 		b.ReportAllocs()
 		for b.Loop() {
@@ -63,7 +106,7 @@ func BenchmarkSmallChat(b *testing.B) {
 		transport := &http.Transport{MaxIdleConnsPerHost: 1024, DisableCompression: true}
 		proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }, Transport: transport})
 		b.Cleanup(func() { proxy.Close(); transport.CloseIdleConnections() })
-		c, ask := dial(b, proxy.URL), request("k")
+		c, ask := dial(b, proxy.URL), benchRequest("k")
 		c.ask(b, ask)
 		b.ReportAllocs()
 		for b.Loop() {

@@ -519,6 +519,8 @@ func (b *Booker) carry(ln *lane, p place) (place, error) {
 		return p, err
 	}
 	r.RateTerms = b.rates[r.Rate]
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
 	return b.j.append(ln, appendRecord(nil, carried, &r), &r)
 }
 

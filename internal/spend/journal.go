@@ -37,12 +37,14 @@ type Options struct {
 	Sync    Sync
 	Segment int64 // bytes after which a lane starts a new file, default 8 MiB
 	Max     int64 // bytes not yet booked in all lanes, default 4 GiB
-	Lanes   int   // files written side by side, default 4
+	Lanes   int   // files written side by side, default 4, at most 64
 
 	// Disk is where the files are; nil is the file system. Tests put in its place
 	// one that fails, or that ends the process at the n-th step.
 	Disk Disk
 }
+
+const maxLanes = 64
 
 func (o Options) withDefaults() Options {
 	if o.Segment == 0 {
@@ -54,6 +56,7 @@ func (o Options) withDefaults() Options {
 	if o.Lanes == 0 {
 		o.Lanes = 4
 	}
+	o.Lanes = min(o.Lanes, maxLanes)
 	if o.Disk == nil {
 		o.Disk = OSDisk{}
 	}
@@ -64,8 +67,8 @@ func (o Options) withDefaults() Options {
 // files in a directory. A record is with the kernel when Begin, Progress and
 // End return, so that a process killed at any instant loses no answered call.
 //
-// Calls are spread over lanes by their id: there is no lock that all calls
-// share, and a call's records stand in one lane in order.
+// Calls are spread over lanes: there is no lock that all calls share, and a
+// call's records stand in one lane in order.
 type Journal struct {
 	dir   string
 	o     Options
@@ -177,16 +180,32 @@ func (j *Journal) Progress(r *Row) error { return j.write(progress, r) }
 // byte of its answer.
 func (j *Journal) End(r *Row) error { return j.write(closed, r) }
 
-// lane is where a call's records stand.
-func (j *Journal) lane(callID string) *lane {
-	return j.lanes[maphash.String(j.seed, callID)%uint64(len(j.lanes))]
+// locked returns the lane where the call's records stand, locked. A call that has
+// none yet gets one that nobody is writing to, if there is one: a disk that is
+// slow for a moment must not hold up those who can go elsewhere.
+func (j *Journal) locked(r *Row) *lane {
+	if r.Lane == 0 {
+		n := uint64(len(j.lanes))
+		first := maphash.String(j.seed, r.CallID) % n
+		r.Lane = uint8(first) + 1 //nolint:gosec // G115: at most maxLanes
+		for i := range n {
+			if at := (first + i) % n; j.lanes[at].mu.TryLock() {
+				r.Lane = uint8(at) + 1 //nolint:gosec // G115: at most maxLanes
+				return j.lanes[at]
+			}
+		}
+	}
+	ln := j.lanes[r.Lane-1]
+	ln.mu.Lock()
+	return ln
 }
 
 func (j *Journal) write(e entry, r *Row) error {
 	buf := j.pool.Get().(*[]byte)
 	*buf = appendRecord((*buf)[:0], e, r)
-	ln := j.lane(r.CallID)
+	ln := j.locked(r)
 	_, err := j.append(ln, *buf, r)
+	ln.mu.Unlock()
 	if cap(*buf) <= 64<<10 {
 		j.pool.Put(buf)
 	}
@@ -197,10 +216,8 @@ func (j *Journal) write(e entry, r *Row) error {
 }
 
 // append writes the record of r, and before it the terms of its rate if the
-// file does not have them yet.
+// file does not have them yet. The lane is locked.
 func (j *Journal) append(ln *lane, record []byte, r *Row) (place, error) {
-	ln.mu.Lock()
-	defer ln.mu.Unlock()
 	if len(ln.files) == 0 || ln.last().size+int64(len(record)) > j.o.Segment {
 		if err := j.rotate(ln); err != nil {
 			return place{}, err

@@ -72,6 +72,10 @@ type Row struct {
 	TeamWindow   time.Time
 	GlobalWindow time.Time
 
+	// Lane is where the journal has the call's records, counted from 1; 0 if it
+	// has none yet. The journal sets it, and nothing stores it.
+	Lane uint8
+
 	// Windows are all budget windows that Cost counts in, also those named
 	// above: of every scope, of further budgets of one scope, and of budgets for
 	// one model. Budgets for a lifetime are not among them.

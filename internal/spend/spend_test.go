@@ -360,3 +360,35 @@ func TestRecordKeepsTheWindowsOfACall(t *testing.T) {
 		}
 	}
 }
+
+// A lane that somebody is writing to holds up no call that can go elsewhere, and
+// a call's records stay in one lane.
+func TestACallTakesALaneThatIsFree(t *testing.T) {
+	j := open(t, t.TempDir(), Options{Lanes: 2})
+	defer j.Close()
+	j.lanes[0].mu.Lock()
+	var rows []*Row
+	for i := range 8 {
+		r := row(fmt.Sprint(i), 1)
+		if err := j.Begin(r); err != nil { // would wait for ever in the other lane
+			t.Fatal(err)
+		}
+		rows = append(rows, r)
+	}
+	j.lanes[0].mu.Unlock()
+	j.lanes[1].mu.Lock()
+	ended := make(chan error)
+	go func() { ended <- j.End(rows[0]) }()
+	select {
+	case err := <-ended:
+		t.Errorf("the end of a call went to another lane than its beginning: %v", err)
+	default:
+	}
+	j.lanes[1].mu.Unlock()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if rows[0].Lane != 2 || len(j.lanes[0].files) != 0 {
+		t.Errorf("in lane %d, and the busy one has %d files", rows[0].Lane, len(j.lanes[0].files))
+	}
+}
