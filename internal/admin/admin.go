@@ -60,6 +60,14 @@ type Options struct {
 	Calendar limit.Calendar
 	// Models returns what /model/info shows.
 	Models func() []Model
+	// Allowed reports whether the caller may use a model.
+	Allowed func(p *gateway.Principal, model string) bool
+	// Try says what would be served if what the database adds to the
+	// configuration were edited. The values it edits are not sealed.
+	Try func(ctx context.Context, edit func(*config.Stored)) (Trial, error)
+	// StoreModels says whether models are kept in the database
+	// (general_settings.store_model_in_db).
+	StoreModels func() bool
 	// Secrets seals what stored models and credentials must not show.
 	Secrets *secret.Box
 	// Budget is the ceiling on everything, nil for none.
@@ -88,6 +96,15 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Models == nil {
 		o.Models = func() []Model { return nil }
+	}
+	if o.Allowed == nil {
+		o.Allowed = func(p *gateway.Principal, _ string) bool { return isAdmin(p) }
+	}
+	if o.Try == nil {
+		o.Try = func(context.Context, func(*config.Stored)) (Trial, error) { return Trial{}, nil }
+	}
+	if o.StoreModels == nil {
+		o.StoreModels = func() bool { return false }
 	}
 	if o.Now == nil {
 		o.Now = time.Now

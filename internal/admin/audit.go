@@ -106,7 +106,7 @@ var secretNames = [...]string{
 // everything that looks like a key.
 func maskSecrets(raw jsontext.Value) (jsontext.Value, error) {
 	var out bytes.Buffer
-	m := masker{jsontext.NewDecoder(bytes.NewReader(raw)), jsontext.NewEncoder(&out)}
+	m := masker{jsontext.NewDecoder(bytes.NewReader(raw)), jsontext.NewEncoder(&out), masked}
 	if err := m.value(false); err != nil {
 		return nil, err
 	}
@@ -114,8 +114,9 @@ func maskSecrets(raw jsontext.Value) (jsontext.Value, error) {
 }
 
 type masker struct {
-	d *jsontext.Decoder
-	e *jsontext.Encoder
+	d    *jsontext.Decoder
+	e    *jsontext.Encoder
+	mask func(string) string
 }
 
 func (m *masker) value(secret bool) error {
@@ -148,7 +149,7 @@ func (m *masker) value(secret bool) error {
 		}
 		text := token.String()
 		if text != "" && secret || strings.HasPrefix(text, "sk-") && !strings.HasPrefix(text, "sk-...") {
-			token = jsontext.String(masked(text))
+			token = jsontext.String(m.mask(text))
 		}
 		return m.e.WriteToken(token)
 	}

@@ -31,6 +31,18 @@ type Catalog interface {
 	UpdateEndUser(ctx context.Context, id string, change func(*gateway.EndUser) error) (*gateway.EndUser, error)
 	DeleteEndUsers(ctx context.Context, ids []string) (deleted []string, err error)
 	ListEndUsers(context.Context, store.EndUserFilter, store.Page) (customers []*gateway.EndUser, total int, err error)
+
+	CreateStoredModel(context.Context, *gateway.StoredModel) error
+	StoredModel(ctx context.Context, id string) (*gateway.StoredModel, error)
+	UpdateStoredModel(ctx context.Context, id string, change func(*gateway.StoredModel) error) (*gateway.StoredModel, error)
+	DeleteStoredModels(ctx context.Context, ids []string) (deleted []string, err error)
+	ListStoredModels(context.Context, store.StoredModelFilter, store.Page) (models []*gateway.StoredModel, total int, err error)
+
+	CreateCredential(context.Context, *gateway.Credential) error
+	Credential(ctx context.Context, name string) (*gateway.Credential, error)
+	UpdateCredential(ctx context.Context, name string, change func(*gateway.Credential) error) (*gateway.Credential, error)
+	DeleteCredentials(ctx context.Context, names []string) (deleted []string, err error)
+	ListCredentials(context.Context, store.CredentialFilter, store.Page) (credentials []*gateway.Credential, total int, err error)
 }
 
 // maxListed is how many rows a list shows that has no pages by default.
@@ -124,6 +136,22 @@ func (a *API) catalogRoutes() []route {
 		{Route{Method: "GET", Pattern: "/budget/settings", Summary: "Show a budget field by field."}, a.budgetSettings},
 		{Route{Method: "POST", Pattern: "/budget/delete", Summary: "Delete a budget."}, a.deleteBudget},
 	}
+	routes = append(routes, []route{
+		{Route{Method: "POST", Pattern: "/model/new", Summary: "Keep a model in the database; it can be called when this answers.", Access: Checked}, a.newModel},
+		{Route{Method: "POST", Pattern: "/model/update", Summary: "Change a model in the database.", Access: Checked}, a.updateModel},
+		{Route{Method: "PATCH", Pattern: "/model/{model_id}/update", Summary: "Change a model in the database.", Access: Checked}, a.updateModel},
+		{Route{Method: "POST", Pattern: "/model/delete", Summary: "Delete a model from the database.", Access: Checked}, a.deleteModel},
+		{Route{Method: "POST", Pattern: "/model/block", Summary: "Have a model in the database get no calls.", Access: Checked}, a.blockModel},
+		{Route{Method: "POST", Pattern: "/model/unblock", Summary: "Have it get calls again.", Access: Checked}, a.unblockModel},
+		{Route{Method: "GET", Pattern: "/v2/model/info", Summary: "Show deployments page by page.", Access: Checked}, a.pageModels},
+		{Route{Method: "GET", Pattern: "/model_group/info", Summary: "Show models as clients know them: all deployments of a name together.", Access: Checked}, a.modelGroups},
+		{Route{Method: "POST", Pattern: "/credentials", Summary: "Keep secrets of a provider under a name."}, a.newCredential},
+		{Route{Method: "GET", Pattern: "/credentials", Summary: "List credentials, values masked."}, a.listCredentials},
+		{Route{Method: "GET", Pattern: "/credentials/by_name/{name}", Summary: "Show a credential, values masked."}, a.credentialByName},
+		{Route{Method: "GET", Pattern: "/credentials/by_model/{model_id}", Summary: "Show what a model is called with, values masked."}, a.credentialByModel},
+		{Route{Method: "PATCH", Pattern: "/credentials/{name}", Summary: "Change what is sent of a credential."}, a.updateCredential},
+		{Route{Method: "DELETE", Pattern: "/credentials/{name}", Summary: "Delete a credential that nothing uses."}, a.deleteCredential},
+	}...)
 	for _, noun := range [...]string{"/customer", "/end_user"} {
 		routes = append(routes,
 			route{Route{Method: "POST", Pattern: noun + "/new", Summary: "Create a customer of your own, with limits."}, a.newCustomer},

@@ -1,13 +1,16 @@
 package admin
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"penstock/internal/auth"
 	"penstock/internal/gateway"
 	"penstock/internal/price"
 )
@@ -58,18 +61,49 @@ type modelDetail struct {
 	Mode         *string         `json:"mode"`
 	BaseModel    *string         `json:"base_model"`
 	AccessGroups []string        `json:"access_groups"`
+	TeamID       *string         `json:"team_id"`
+	TeamModel    *string         `json:"team_public_model_name"`
+	Blocked      bool            `json:"blocked"`
 	Supports     map[string]bool `json:",embed"` // supports_…
 }
 
-func (a *API) modelInfo(_ http.ResponseWriter, r *http.Request, _ *gateway.Principal) (any, error) {
+// sees reports whether the caller may know of a deployment: one that it may
+// call, or with teams one of a team that it is in.
+func (a *API) sees(p *gateway.Principal, v *auth.View, d *gateway.Deployment, teams bool) bool {
+	switch {
+	case v.All:
+		return true
+	case d.Hidden:
+		return false
+	case d.TeamID != "" && d.TeamID != p.TeamID():
+		return teams && slices.Contains(v.Teams, d.TeamID)
+	}
+	return a.o.Allowed(p, publicName(d))
+}
+
+// publicName is what clients ask for.
+func publicName(d *gateway.Deployment) string {
+	if d.TeamID != "" {
+		return cmp.Or(d.TeamModel, d.Group)
+	}
+	return d.Group
+}
+
+// seen returns the deployments that the caller may know of.
+func (a *API) seen(p *gateway.Principal, teams bool) []Model {
+	v := a.directory.View(p)
+	return slices.DeleteFunc(a.o.Models(), func(m Model) bool { return !a.sees(p, &v, m.Deployment, teams) })
+}
+
+func (a *API) modelInfo(_ http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
 	q := readQuery(r)
-	id := q.text("litellm_model_id")
+	id, team, teams := q.text("litellm_model_id"), q.text("teamId"), q.flag("include_team_models", false)
 	if q.err != nil {
 		return nil, q.err
 	}
 	out := &modelList{Data: []modelRow{}}
-	for _, m := range a.o.Models() {
-		if id == "" || m.Deployment.ID == id {
+	for _, m := range a.seen(p, teams) {
+		if (id == "" || m.Deployment.ID == id) && (team == "" || m.Deployment.TeamID == team) {
 			out.Data = append(out.Data, modelOf(&m))
 		}
 	}
@@ -90,6 +124,7 @@ func modelOf(m *Model) modelRow {
 		},
 		Info: modelDetail{
 			ID: d.ID, Provider: d.Provider, Mode: text(d.Mode), BaseModel: text(d.BaseModel), AccessGroups: list(d.AccessGroups),
+			DBModel: d.Stored, TeamID: text(d.TeamID), TeamModel: text(d.TeamModel), Blocked: d.Blocked,
 			InputCost: jsontext.Value("null"), OutputCost: jsontext.Value("null"),
 		},
 	}

@@ -256,6 +256,7 @@ func (a *App) handler(authn *auth.Authenticator) http.Handler {
 	}
 	management := admin.New(admin.Options{
 		Store: a.store, Directory: a.directory, Changed: a.changed, Flush: a.booker.Flush, LiveSpend: a.liveSpend, Calendar: a.calendar, Models: a.models, Secrets: a.box,
+		Allowed: a.allowed, Try: a.try, StoreModels: func() bool { return a.loaded.Load().config.Server.StoreModelInDB },
 		Budget: a.loaded.Load().config.Server.Global.Budget, Rules: a.loaded.Load().config.Keys, Users: a.loaded.Load().config.Users, Teams: a.loaded.Load().config.Teams, Now: time.Now, Log: a.log,
 	})
 	for _, r := range management.Routes() {
@@ -400,6 +401,11 @@ func (a *App) liveSpend(entity, id string) (gateway.NanoUSD, bool) {
 	}
 	n, ok := a.counters.Spent(scope, w, time.Now())
 	return gateway.NanoUSD(n), ok
+}
+
+// allowed reports whether p may use the model.
+func (a *App) allowed(p *gateway.Principal, model string) bool {
+	return a.directory.Allowed(p, model, a.snapshot.Load().Table) == nil
 }
 
 // models is what /model/info shows.

@@ -46,13 +46,20 @@ func ConfigOptions(path string, env func(string) (string, bool)) config.Options 
 
 // load reads the configuration, and what the database adds once it is open.
 func (a *App) load(ctx context.Context) (*loaded, error) {
-	o := ConfigOptions(a.o.Config, a.o.Env)
-	if a.box != nil {
-		var err error
-		if o.Stored, err = a.stored(ctx); err != nil {
-			return nil, err
-		}
+	if a.box == nil {
+		return a.read(nil)
 	}
+	stored, err := a.stored(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return a.read(stored)
+}
+
+// read reads the configuration with what the database adds, nil before it is open.
+func (a *App) read(stored *config.Stored) (*loaded, error) {
+	o := ConfigOptions(a.o.Config, a.o.Env)
+	o.Stored = stored
 	if a.o.DataDir != "" {
 		o.DataDir = a.o.DataDir
 	}

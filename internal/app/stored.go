@@ -11,8 +11,10 @@ import (
 	"slices"
 	"strings"
 
+	"penstock/internal/admin"
 	"penstock/internal/config"
 	"penstock/internal/gateway"
+	"penstock/internal/relay"
 	"penstock/internal/secret"
 )
 
@@ -96,6 +98,34 @@ func (a *App) stored(ctx context.Context) (*config.Stored, error) {
 	// In one order everywhere, so that replicas have the same routing table.
 	slices.SortFunc(out.Models, func(x, y gateway.StoredModel) int { return strings.Compare(x.ID, y.ID) })
 	return &out, nil
+}
+
+// try says which models would be served if what the database adds to the
+// configuration were edited, by id, and what would be said about those left out.
+// Nothing changes.
+func (a *App) try(ctx context.Context, edit func(*config.Stored)) (admin.Trial, error) {
+	stored, err := a.stored(ctx)
+	if err != nil {
+		return admin.Trial{}, err
+	}
+	edit(stored)
+	l, err := a.read(stored)
+	if err != nil {
+		return admin.Trial{}, err
+	}
+	out := admin.Trial{Served: map[string]bool{}, Said: l.report.Warnings}
+	for _, i := range l.report.Ignored {
+		out.Said = append(out.Said, i.String())
+	}
+	for i := range l.config.Models {
+		d := &l.config.Models[i]
+		if _, err := relay.Own(nil, d); err != nil {
+			out.Said = append(out.Said, fmt.Sprintf("left out: model %q (%s) in the database: %v", d.Group, d.ID, err))
+			continue
+		}
+		out.Served[d.ID] = true
+	}
+	return out, nil
 }
 
 // reseal seals with the current key what is sealed with an older one, or not
