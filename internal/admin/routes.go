@@ -14,7 +14,6 @@ type Access uint8
 // The accesses there are.
 const (
 	AdminOnly Access = iota
-	OwnKey           // admins, and everybody about their own key
 	// Checked routes let in whom their rule lets in. Their handlers ask
 	// a.directory.MayKey and its like before they show or change anything.
 	Checked
@@ -118,7 +117,7 @@ func (a *API) Routes() []Route {
 // serve is the only way to a handler.
 func (a *API) serve(rt Route, do handler) func(http.ResponseWriter, *http.Request, gateway.Principal) {
 	return func(w http.ResponseWriter, r *http.Request, p gateway.Principal) {
-		if e := a.allow(rt, r, &p); e != nil {
+		if e := a.allow(rt, &p); e != nil {
 			a.writeError(w, r, e)
 			return
 		}
@@ -133,18 +132,10 @@ func (a *API) serve(rt Route, do handler) func(http.ResponseWriter, *http.Reques
 
 // allow decides whether p may make this call. It is the one place that does:
 // who is not let in here is kept out.
-func (a *API) allow(rt Route, r *http.Request, p *gateway.Principal) *gateway.Error {
+func (a *API) allow(rt Route, p *gateway.Principal) *gateway.Error {
 	door := auth.DoorOf(rt.Method, rt.Pattern)
-	switch {
-	case rt.Access == Checked:
+	if rt.Access == Checked {
 		return a.directory.Enter(p, door)
-	case rt.Access == OwnKey && p.Role != gateway.ProxyAdminViewer && p.Key != nil:
-		// The answer is the same for a key that does not exist: it must not
-		// tell strangers which keys there are.
-		if key := r.URL.Query().Get("key"); p.Role == gateway.ProxyAdmin || key == "" || keyHash(key) == p.Key.Hash {
-			return nil
-		}
-		return &gateway.Error{Kind: gateway.Forbidden, Param: "key", Message: "You are not allowed to access this key's info. Your role=" + string(auth.RoleName(p))}
 	}
 	return a.directory.EnterAdmin(p, door)
 }

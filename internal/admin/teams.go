@@ -222,13 +222,14 @@ func (a *API) newTeam(w http.ResponseWriter, r *http.Request, p *gateway.Princip
 	}
 	// Whoever makes a team leads it.
 	add(t, gateway.Member{UserID: actor(p), Role: "admin"})
-	if err := a.memberBudget(r, p, &b.teamFields, t, now); err != nil {
-		return nil, err
-	}
+	b.referToBudget(t)
 	e := a.teamEntry(r, p, created, t.ID)
 	e.After = snapshot(a.teamRow(t))
 	if err := a.store.CreateTeam(store.Audited(ctx, e), t); err != nil {
 		return nil, teamConflict(err)
+	}
+	if err := a.memberBudget(r, p, &b.teamFields, t, now); err != nil {
+		return nil, err
 	}
 	changes := []Change{{Entity: TeamEntity, ID: t.ID}}
 	for _, m := range t.Members {
@@ -303,10 +304,24 @@ func (a *API) withinOrganization(ctx context.Context, t *gateway.Team) error {
 	return nil
 }
 
-// memberBudget keeps what members have who have nothing of their own, in a
-// budget that the team refers to.
+// givesMembers reports whether a body says what members have who have nothing of
+// their own.
+func (f *teamFields) givesMembers() bool {
+	return f.MemberBudget.Sent || f.MemberBudgetDuration.Sent || f.MemberRPM.Sent || f.MemberTPM.Sent
+}
+
+// referToBudget has a team refer to the budget that memberBudget writes.
+func (f *teamFields) referToBudget(t *gateway.Team) {
+	if f.givesMembers() && t.MemberBudgetID == "" {
+		t.MemberBudgetID = uuid.NewString()
+	}
+}
+
+// memberBudget keeps what members have who have nothing of their own, in the
+// budget that the team refers to. The team has been written: what was refused
+// about it changes no budget.
 func (a *API) memberBudget(r *http.Request, p *gateway.Principal, f *teamFields, t *gateway.Team, now time.Time) error {
-	if !f.MemberBudget.Sent && !f.MemberBudgetDuration.Sent && !f.MemberRPM.Sent && !f.MemberTPM.Sent {
+	if !f.givesMembers() {
 		return nil
 	}
 	set := func(b *gateway.Budget) {
@@ -316,30 +331,26 @@ func (a *API) memberBudget(r *http.Request, p *gateway.Principal, f *teamFields,
 		setCount(&b.Limits.TPM, f.MemberTPM)
 		b.UpdatedAt, b.UpdatedBy = now, actor(p)
 	}
-	ctx := r.Context()
-	var err error
-	if id := t.MemberBudgetID; id != "" {
-		e := a.entry(r, p, changed, budgetTable, id)
-		e.TeamID = t.ID
-		_, err = a.store.UpdateBudget(store.Audited(ctx, e), id, func(b *gateway.Budget) error {
-			e.Before = snapshot(a.budgetOf(b))
-			set(b)
-			e.After = snapshot(a.budgetOf(b))
-			return nil
-		})
-	}
-	if t.MemberBudgetID == "" || errors.Is(err, store.ErrNotFound) {
-		b := &gateway.Budget{ID: uuid.NewString(), CreatedAt: now, CreatedBy: actor(p)}
+	ctx, id := r.Context(), t.MemberBudgetID
+	e := a.entry(r, p, changed, budgetTable, id)
+	e.TeamID = t.ID
+	_, err := a.store.UpdateBudget(store.Audited(ctx, e), id, func(b *gateway.Budget) error {
+		e.Before = snapshot(a.budgetOf(b))
 		set(b)
-		e := a.entry(r, p, created, budgetTable, b.ID)
+		e.After = snapshot(a.budgetOf(b))
+		return nil
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		b := &gateway.Budget{ID: id, CreatedAt: now, CreatedBy: actor(p)}
+		set(b)
+		e := a.entry(r, p, created, budgetTable, id)
 		e.TeamID, e.After = t.ID, snapshot(a.budgetOf(b))
 		err = a.store.CreateBudget(store.Audited(ctx, e), b)
-		t.MemberBudgetID = b.ID
 	}
 	if err != nil {
 		return err
 	}
-	return a.changed(ctx, Change{Entity: BudgetEntity, ID: t.MemberBudgetID})
+	return a.changed(ctx, Change{Entity: BudgetEntity, ID: id})
 }
 
 type teamUpdated struct {
@@ -363,18 +374,17 @@ func (a *API) updateTeam(w http.ResponseWriter, r *http.Request, p *gateway.Prin
 		return nil, err
 	}
 	ctx, id := r.Context(), f.ID.Value
-	have, err := a.teamFor(ctx, p, auth.Change, id)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.memberBudget(r, p, &f, have, now); err != nil {
+	if _, err := a.teamFor(ctx, p, auth.Change, id); err != nil {
 		return nil, err
 	}
 	t, err := a.editTeam(r, p, id, &f.limitFields, func(t *gateway.Team) error {
-		t.MemberBudgetID = have.MemberBudgetID
+		f.referToBudget(t)
 		return f.apply(t, now)
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := a.memberBudget(r, p, &f, t, now); err != nil {
 		return nil, err
 	}
 	setUnused(w.Header(), f.unused()...)

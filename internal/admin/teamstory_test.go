@@ -45,6 +45,12 @@ func TestTheLifeOfATeam(t *testing.T) {
 				t.Errorf("an admin of the team sends %s: %d %s, want 403", raise, a.Status, a.Body)
 			}
 		}
+		h.post("/team/update", `{"team_id":"t1","team_member_budget":99,"max_budget":91}`).refused(403, "auth_error", "max_budget", "Only proxy admins")
+		if b, err := h.db.Budget(t.Context(), budget); err != nil || *b.Limits.Budget != 7e9 {
+			t.Errorf("a refused update has changed the budget of members to %v, %v", b, err)
+		}
+		h.post("/team/update", `{"team_id":"t1","team_member_rpm_limit":30}`).ok()
+		h.audited(budget, "updated by ann")
 		added := h.post("/team/member_add", `{"team_id":"t1","member":{"role":"user","user_email":"bob@x.org"},"max_budget_in_team":5,"budget_duration":"7d"}`).ok()
 		bob := added.text("updated_users.0.user_id")
 		added.has("updated_users.0.teams", `["t1"]`, "updated_team_memberships.0.litellm_budget_table.max_budget", "5.0", "updated_team_memberships.0.budget_source", `"member"`,

@@ -82,7 +82,7 @@ func TestEveryRoleAtEveryRoute(t *testing.T) {
 		routes = append(routes, route{r.Method, r.Pattern, "", auth.DoorOf(r.Method, r.Pattern).Rule == auth.Public})
 	}
 	for _, r := range admin.New(admin.Options{Store: a.store}).Routes() {
-		asks := map[admin.Access]string{admin.AdminOnly: "admins", admin.OwnKey: "key", admin.Checked: "object"}[r.Access]
+		asks := map[admin.Access]string{admin.AdminOnly: "admins", admin.Checked: "object"}[r.Access]
 		routes = append(routes, route{r.Method, r.Pattern, asks, false})
 	}
 	slices.SortFunc(routes, func(x, y route) int { return strings.Compare(x.pattern+x.method, y.pattern+y.method) })

@@ -69,7 +69,7 @@ func (l *Limit) own() bool { return l.Kind == Money && l.Model == "" && !l.Furth
 // AmountAt returns the ceiling at a moment.
 func (l *Limit) AmountAt(now time.Time) int64 {
 	if l.Raise != 0 && now.Before(l.RaiseUntil) && l.Amount != Unlimited {
-		return l.Amount + l.Raise
+		return l.Amount + min(l.Raise, Unlimited-1-l.Amount)
 	}
 	return l.Amount
 }

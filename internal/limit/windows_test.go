@@ -97,3 +97,12 @@ func TestChangingTheDurationOfABudgetDuringCalls(t *testing.T) {
 	spent(day, 40)
 	spent(hour, 40)
 }
+
+// A budget that is raised by more than there are numbers is not below nothing.
+func TestARaisedBudgetDoesNotOverflow(t *testing.T) {
+	now := time.Date(2026, 1, 17, 12, 0, 0, 0, time.UTC)
+	l := limit.Limit{Kind: limit.Money, Amount: 9_000_000_000_000_000_000, Raise: 9_000_000_000_000_000_000, RaiseUntil: now.Add(time.Hour)}
+	if got := l.AmountAt(now); got != limit.Unlimited-1 {
+		t.Errorf("the budget is %d, want %d", got, int64(limit.Unlimited-1))
+	}
+}

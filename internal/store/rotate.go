@@ -85,6 +85,7 @@ func (db *DB) RotateKey(ctx context.Context, oldHash, newHash string, now, grace
 // successor has, those of single models included.
 func moveWindows(ctx context.Context, tx *sql.Tx, oldHash, newHash string) error {
 	args := append([]any{newHash, len(oldHash) + 1}, keyWindows(oldHash)...)
+	//nolint:gosec // G202: the text is ours, values are parameters
 	_, err := tx.ExecContext(ctx, `UPDATE windows SET id = CAST($1 AS TEXT) || SUBSTR(id, CAST($2 AS INTEGER)) WHERE `+keyWindowsSQL(3), args...)
 	if err != nil {
 		return fmt.Errorf("rotate key: move what it has spent in its budgets: %w", err)
