@@ -225,7 +225,13 @@ func (a *API) join(r *http.Request, p *gateway.Principal, t *gateway.Team, list 
 			return nil, nil, err
 		}
 	}
-	t, err := a.editTeam(r, p, t.ID, nil, func(t *gateway.Team) error {
+	ids, team := make([]string, len(users)), t.ID
+	for i, u := range users {
+		ids[i] = u.ID
+	}
+	t, err := a.editTeamBy(r, p, changed, team, nil, func(ctx context.Context, change func(*gateway.Team) error) (*gateway.Team, error) {
+		return a.store.AddMembers(ctx, team, ids, now, change)
+	}, func(t *gateway.Team) error {
 		for i, u := range users {
 			if memberIn(t, u.ID) != nil {
 				return alreadyIn(t, &list[i])
@@ -241,9 +247,6 @@ func (a *API) join(r *http.Request, p *gateway.Principal, t *gateway.Team, list 
 	}
 	var changes []Change
 	for i, u := range users {
-		if _, err := a.enter(ctx, u.ID, t.ID, now); err != nil {
-			return nil, nil, err
-		}
 		changes = append(changes, Change{Entity: UserEntity, ID: u.ID})
 		if users[i], err = a.store.User(ctx, u.ID); err != nil {
 			return nil, nil, err

@@ -35,6 +35,7 @@ type Store interface {
 	CreateTeam(context.Context, *gateway.Team) error
 	Team(ctx context.Context, id string) (*gateway.Team, error)
 	UpdateTeam(ctx context.Context, id string, change func(*gateway.Team) error) (*gateway.Team, error)
+	AddMembers(ctx context.Context, teamID string, userIDs []string, now time.Time, change func(*gateway.Team) error) (*gateway.Team, error)
 	RemoveMember(ctx context.Context, teamID, userID string, change func(*gateway.Team) error) (*gateway.Team, error)
 	DeleteTeams(ctx context.Context, ids []string) (deleted []string, err error)
 	ListTeams(context.Context, store.TeamFilter, store.Page) (teams []*gateway.Team, total int, err error)

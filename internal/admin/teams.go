@@ -398,6 +398,16 @@ func (a *API) editTeam(r *http.Request, p *gateway.Principal, id string, limits 
 }
 
 func (a *API) editTeamAs(r *http.Request, p *gateway.Principal, action, id string, limits *limitFields, change func(*gateway.Team) error) (*gateway.Team, error) {
+	return a.editTeamBy(r, p, action, id, limits, func(ctx context.Context, change func(*gateway.Team) error) (*gateway.Team, error) {
+		return a.store.UpdateTeam(ctx, id, change)
+	}, change)
+}
+
+// editTeamBy is editTeam for a write that update makes, with an action for the
+// audit log.
+func (a *API) editTeamBy(r *http.Request, p *gateway.Principal, action, id string, limits *limitFields,
+	update func(context.Context, func(*gateway.Team) error) (*gateway.Team, error), change func(*gateway.Team) error,
+) (*gateway.Team, error) {
 	ctx, now := r.Context(), a.now()
 	if limits == nil {
 		limits = new(limitFields)
@@ -408,7 +418,7 @@ func (a *API) editTeamAs(r *http.Request, p *gateway.Principal, action, id strin
 		}
 	}
 	e := a.teamEntry(r, p, action, id)
-	t, err := a.store.UpdateTeam(store.Audited(ctx, e), id, func(t *gateway.Team) error {
+	t, err := update(store.Audited(ctx, e), func(t *gateway.Team) error {
 		if err := a.directory.MayTeam(p, auth.Change, id, t); err != nil {
 			return err
 		}

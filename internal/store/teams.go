@@ -185,6 +185,39 @@ func (db *DB) AllTeams(ctx context.Context, yield func(*gateway.Team) error) err
 	return teams.each(ctx, db.r, teams.selectSQL(), nil, yield)
 }
 
+// AddMembers is UpdateTeam for a change that puts users into the team, which is
+// noted with them too. Users that do not exist are left out.
+func (db *DB) AddMembers(ctx context.Context, teamID string, userIDs []string, now time.Time, change func(*gateway.Team) error) (*gateway.Team, error) {
+	if !storable(teamID) {
+		return nil, fmt.Errorf("team with team_id %q: %w", shown(teamID), ErrNotFound)
+	}
+	var out *gateway.Team
+	err := db.change(ctx, func(tx *sql.Tx, f *feed) error {
+		// Rows are locked in one order everywhere: keys, users, teams.
+		err := db.editUsers(ctx, tx, f, userIDs, func(u *gateway.User) {
+			if !slices.Contains(u.Teams, teamID) {
+				u.Teams, u.UpdatedAt = append(u.Teams, teamID), now
+			}
+		})
+		if err != nil {
+			return err
+		}
+		t, err := teams.locked(ctx, db, tx, teamID)
+		if err != nil {
+			return err
+		}
+		if err := change(t); err != nil {
+			return err
+		}
+		out = t
+		return teams.put(ctx, db, tx, f, t)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RemoveMember takes a user out of a team and deletes the keys that the user has
 // there. change may change the rest of the team, which it is given without the
 // member. Errors are those of UpdateTeam.
