@@ -22,7 +22,7 @@ var floors = [][]string{
 	{"wire/openai"},
 	{"wire/anthropic", "wire/gemini", "config"},
 	{"price", "token", "provider", "limit", "router", "auth", "spend", "export", "health", "explain", "mock"},
-	{"relay", "redis", "store"},
+	{"relay", "figures", "redis", "store"},
 	{"api", "admin", "ledger"},
 	{"app"},
 	{"e2e"}, // tests only: it knows the program, not its rooms

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"penstock/internal/redis"
+	"penstock/internal/figures"
 	"penstock/internal/router"
 )
 
@@ -20,14 +20,20 @@ const (
 	sameCooldown = 500 * time.Millisecond
 )
 
-// shareFigures tells other replicas how deployments do and hears of them, as
-// long as there is a Redis.
+// shareFigures tells other replicas how deployments do and hears of them, over
+// what they share limits with: Redis, or else PostgreSQL.
 func (a *App) shareFigures(ctx context.Context, wg *sync.WaitGroup) {
-	if a.sharing.redis == nil {
-		return
+	var board figures.Board
+	switch {
+	case a.sharing.redis != nil:
+		board = a.sharing.redis.Board()
+	case a.sharing.leases != nil:
+		board = a.store.Board()
+	default:
+		return // alone
 	}
 	wg.Go(func() {
-		f := a.sharing.redis.Figures(a.sharing.name)
+		f := figures.Share(board, a.sharing.name)
 		tick := time.NewTicker(figuresEvery)
 		defer tick.Stop()
 		away := false
@@ -51,7 +57,7 @@ func (a *App) shareFigures(ctx context.Context, wg *sync.WaitGroup) {
 	})
 }
 
-func exchangeFigures(ctx context.Context, f *redis.Figures, t *router.Table) error {
+func exchangeFigures(ctx context.Context, f *figures.Shared, t *router.Table) error {
 	ctx, cancel := context.WithTimeout(ctx, figuresWithin)
 	defer cancel()
 	now := time.Now()

@@ -5,25 +5,34 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"penstock/internal/store/storetest"
 )
 
 // A deployment that cools down for one replica cools down for all of them.
-func TestCooldownsAreSharedThroughRedis(t *testing.T) {
-	url := os.Getenv("TEST_REDIS_URL")
-	if url == "" {
-		const what = "TEST_REDIS_URL names no Redis server, so nothing is shared through one"
-		if os.Getenv("CI") == "true" {
-			t.Fatal(what)
+func TestCooldownsAreShared(t *testing.T) {
+	t.Run("through Redis", func(t *testing.T) {
+		url := os.Getenv("TEST_REDIS_URL")
+		if url == "" {
+			const what = "TEST_REDIS_URL names no Redis server, so nothing is shared through one"
+			if os.Getenv("CI") == "true" {
+				t.Fatal(what)
+			}
+			t.Skip(what)
 		}
-		t.Skip(what)
-	}
+		sharesCooldowns(t, "REDIS_URL", url, "REDIS_NAMESPACE", rand.Text())
+	})
+	t.Run("through PostgreSQL", func(t *testing.T) { sharesCooldowns(t, "DATABASE_URL", storetest.PostgresURL(t)) })
+}
+
+func sharesCooldowns(t *testing.T, env ...string) {
+	t.Helper()
 	const config = `
 model_list:
   - {model_name: m, litellm_params: {model: "openai/mock-status=429,retry_after=60", api_base: MOCK/v1, api_key: k, order: 1}, model_info: {id: ill}}
   - {model_name: m, litellm_params: {model: openai/mock, api_base: MOCK/v1, api_key: k, order: 2}, model_info: {id: well}}
 router_settings: {num_retries: 0}
 `
-	env := []string{"REDIS_URL", url, "REDIS_NAMESPACE", rand.Text()}
 	one, two := start(t, config, env...), start(t, config, env...)
 	if a := one.talk("/v1/chat/completions", "m", ""); !a.correct(hello) || a.header.Get("X-Penstock-Route") != "m: ill=upstream-rate-limited, well" {
 		t.Fatalf("%s", a)

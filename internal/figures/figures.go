@@ -1,30 +1,41 @@
-package redis
+package figures
 
 import (
 	"cmp"
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"github.com/redis/rueidis"
 
 	"penstock/internal/router"
 )
 
-// Figures shares with other replicas what each knows of its deployments.
-type Figures struct {
-	db      *DB
+// Board is where replicas leave word for each other. Packages redis and store
+// have one.
+type Board interface {
+	// Now is the time by the board's clock, which all replicas go by.
+	Now(ctx context.Context) (time.Time, error)
+	// Exchange leaves the replica's word in place of its last, and returns the
+	// last word of every replica, by its name. What nobody renews for long may go.
+	Exchange(ctx context.Context, replica, word string, keep time.Duration) (map[string]string, error)
+	// Forget removes the words of these replicas.
+	Forget(ctx context.Context, replicas []string) error
+}
+
+// Shared tells other replicas what this one knows of its deployments, and hears
+// what they know.
+type Shared struct {
+	board   Board
 	replica string
 	heard   map[string]heard // by replica
 }
 
 // heard is when a replica was heard of last, by our own clock.
 type heard struct {
-	seq string
-	at  time.Time
+	at   int64 // when it spoke, by the board's clock in microseconds
+	when time.Time
 }
 
 const (
@@ -38,10 +49,10 @@ const (
 	forgottenAfter = 5 * time.Minute
 )
 
-// Figures returns what shares figures under the name of this replica. It is for
-// one goroutine.
-func (db *DB) Figures(replica string) *Figures {
-	return &Figures{db: db, replica: replica, heard: map[string]heard{}}
+// Share returns what shares figures over the board under the name of this
+// replica. It is for one goroutine.
+func Share(b Board, replica string) *Shared {
+	return &Shared{board: b, replica: replica, heard: map[string]heard{}}
 }
 
 // told is what a replica says: the server's time in microseconds at which it
@@ -65,34 +76,21 @@ type figure struct {
 
 // Exchange tells the others own and returns what they together know of each
 // deployment. Times are those of the clock that now is of.
-func (f *Figures) Exchange(ctx context.Context, own []router.Figures, now time.Time) ([]router.Figures, error) {
-	client, err := f.db.connect(ctx)
+func (f *Shared) Exchange(ctx context.Context, own []router.Figures, now time.Time) ([]router.Figures, error) {
+	sent := time.Now()
+	there, err := f.board.Now(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("ask for the common time: %w", err)
 	}
-	offset, err := f.offset(ctx, client, now)
-	if err != nil {
-		return nil, fmt.Errorf("ask redis for the time: %w", err)
-	}
+	// How far the board's clock is ahead of ours, half a round trip ago.
+	offset := there.Sub(now.Add(time.Since(sent) / 2))
 	say, err := json.Marshal(tell(own, now, offset))
 	if err != nil {
 		return nil, fmt.Errorf("write figures: %w", err)
 	}
-	key := f.db.key("figures")
-	out := client.DoMulti(
-		ctx,
-		client.B().Hset().Key(key).FieldValue().FieldValue(f.replica, string(say)).Build(),
-		client.B().Pexpire().Key(key).Milliseconds(forgottenAfter.Milliseconds()).Build(),
-		client.B().Hgetall().Key(key).Build(),
-	)
-	for _, r := range out {
-		if err := r.Error(); err != nil {
-			return nil, fmt.Errorf("share figures: %w", err)
-		}
-	}
-	all, err := out[2].AsStrMap()
+	all, err := f.board.Exchange(ctx, f.replica, string(say), forgottenAfter)
 	if err != nil {
-		return nil, fmt.Errorf("read figures: %w", err)
+		return nil, fmt.Errorf("share figures: %w", err)
 	}
 	var others []told
 	var forgotten []string
@@ -104,13 +102,12 @@ func (f *Figures) Exchange(ctx context.Context, own []router.Figures, now time.T
 		if json.Unmarshal([]byte(text), &t) != nil {
 			continue // a newer version's
 		}
-		seq := strconv.FormatInt(t.At, 10)
 		h := f.heard[replica]
-		if h.seq != seq {
-			h = heard{seq, now}
+		if h.at != t.At {
+			h = heard{t.At, now}
 			f.heard[replica] = h
 		}
-		switch age := now.Sub(h.at); {
+		switch age := now.Sub(h.when); {
 		case age > forgottenAfter:
 			forgotten = append(forgotten, replica)
 			delete(f.heard, replica)
@@ -124,30 +121,11 @@ func (f *Figures) Exchange(ctx context.Context, own []router.Figures, now time.T
 		}
 	}
 	if len(forgotten) > 0 {
-		if err := client.Do(ctx, client.B().Hdel().Key(key).Field(forgotten...).Build()).Error(); err != nil {
+		if err := f.board.Forget(ctx, forgotten); err != nil {
 			return nil, fmt.Errorf("forget replicas: %w", err)
 		}
 	}
 	return together(others, offset), nil
-}
-
-// offset returns how far the server's clock is ahead of ours.
-func (f *Figures) offset(ctx context.Context, client rueidis.Client, now time.Time) (time.Duration, error) {
-	sent := time.Now()
-	parts, err := client.Do(ctx, client.B().Time().Build()).AsStrSlice()
-	if err != nil {
-		return 0, err
-	}
-	if len(parts) != 2 {
-		return 0, fmt.Errorf("TIME answered %d numbers", len(parts))
-	}
-	s, err1 := strconv.ParseInt(parts[0], 10, 64)
-	us, err2 := strconv.ParseInt(parts[1], 10, 64)
-	if err := cmp.Or(err1, err2); err != nil {
-		return 0, err
-	}
-	half := time.Since(sent) / 2
-	return time.UnixMicro(s*1e6 + us).Sub(now.Add(half)), nil
 }
 
 // tell returns what to say of own.

@@ -1,25 +1,54 @@
-package redis_test
+package figures_test
 
 import (
-	"context"
+	"crypto/rand"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"penstock/internal/figures"
+	"penstock/internal/gateway"
+	"penstock/internal/redis"
 	"penstock/internal/router"
+	"penstock/internal/store"
+	"penstock/internal/store/storetest"
 )
 
-func TestReplicasShareTheirFigures(t *testing.T) {
-	db := open(t, nil)
-	one, two, three := db.Figures("one"), db.Figures("two"), db.Figures("three")
+func TestReplicasShareTheirFiguresOverRedis(t *testing.T) {
+	url := os.Getenv("TEST_REDIS_URL")
+	if url == "" {
+		const what = "TEST_REDIS_URL names no Redis server, so nothing is shared through one"
+		if os.Getenv("CI") == "true" {
+			t.Fatal(what)
+		}
+		t.Skip(what)
+	}
+	db, err := redis.Open(redis.Options{URL: gateway.Secret(url), Namespace: "test-" + rand.Text()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	share(t, db.Board())
+}
+
+func TestReplicasShareTheirFiguresOverPostgreSQL(t *testing.T) {
+	db, err := store.Open(t.Context(), storetest.PostgresURL(t), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	share(t, db.Board())
+}
+
+func share(t *testing.T, b figures.Board) {
+	t.Helper()
+	one, two, three := figures.Share(b, "one"), figures.Share(b, "two"), figures.Share(b, "three")
 	now := time.Now()
 	near := cmpopts.EquateApproxTime(time.Second) // clocks of one machine, and half a round trip
-	exchange := func(f interface {
-		Exchange(ctx context.Context, own []router.Figures, now time.Time) ([]router.Figures, error)
-	}, at time.Time, own ...router.Figures,
-	) []router.Figures {
+	exchange := func(f *figures.Shared, at time.Time, own ...router.Figures) []router.Figures {
 		t.Helper()
 		got, err := f.Exchange(t.Context(), own, at)
 		if err != nil {
@@ -55,7 +84,7 @@ func TestReplicasShareTheirFigures(t *testing.T) {
 		t.Errorf("of replicas that are silent: %+v", got)
 	}
 	exchange(three, now.Add(10*time.Minute))
-	if got := exchange(db.Figures("four"), now); len(got) != 0 {
+	if got := exchange(figures.Share(b, "four"), now); len(got) != 0 {
 		t.Errorf("what is left of those that are gone: %+v", got)
 	}
 }

@@ -1,0 +1,3 @@
+// Package figures tells replicas of each other's deployments: which cool down,
+// how many calls they carry, and how fast they are.
+package figures
