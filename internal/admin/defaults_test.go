@@ -63,3 +63,42 @@ func TestWhoMayMakeKeysIsConfigured(t *testing.T) {
 	key := h.post("/key/generate", `{"team_id":"t1","tags":["a"]}`).ok().text("token_id")
 	h.post("/key/regenerate", `{"key":"`+key+`","new_key":"sk-chosen-by-the-caller"}`).refused(403, "auth_error", "new_key", "disabled by your administrator")
 }
+
+// A bound on new keys is not to be got round by changing them afterwards.
+func TestUpperBoundsHoldForChangesToo(t *testing.T) {
+	rpm := int64(10)
+	h := openHouse(t, sqlite(t), func(o *admin.Options) {
+		o.Rules = config.KeyRules{Upper: config.KeyParams{Limits: gateway.Limits{Budget: dollars(5), RPM: &rpm, BudgetDuration: "30d"}, Duration: "30d"}}
+	})
+	_, hash := h.key(`{}`)
+	for _, tt := range []struct{ name, field, body string }{
+		{"more than the bound", "max_budget", `"max_budget":6`},
+		{"no ceiling at all", "max_budget", `"max_budget":null`},
+		{"an empty text, which is none", "rpm_limit", `"rpm_limit":""`},
+		{"a longer life", "duration", `"duration":"31d"`},
+		{"a life for ever", "duration", `"duration":"-1"`},
+		{"a lifetime budget", "budget_duration", `"budget_duration":null`},
+	} {
+		for _, path := range []string{"/key/update", "/key/regenerate"} {
+			if a := h.post(path, `{"key":"`+hash+`",`+tt.body+`}`); a.Status != 400 || a.text("error.param") != tt.field {
+				t.Errorf("%s at %s: %d %s", tt.name, path, a.Status, a.Body)
+			}
+		}
+	}
+	h.post("/key/update", `{"key":"`+hash+`","max_budget":4,"duration":"1d"}`).ok().has("max_budget", "4.0", "rpm_limit", "10", "budget_duration", `"30d"`)
+}
+
+func TestPeopleOfOthersAreShownByNameOnly(t *testing.T) {
+	h := openHouse(t, sqlite(t))
+	h.post("/user/new", `{"user_id":"ann","user_role":"internal_user","auto_create_key":false}`).ok()
+	h.post("/user/new", `{"user_id":"bob","user_email":"bob@x.org","max_budget":77,"teams":[],"auto_create_key":false}`).ok()
+	h.post("/team/new", `{"team_id":"secret","members_with_roles":[{"user_id":"bob"}]}`).ok()
+	h.post("/team/new", `{"team_id":"t1","members_with_roles":[{"user_id":"ann","role":"admin"}]}`).ok()
+	h.as("ann", gateway.InternalUser)
+	h.post("/team/member_add", `{"team_id":"t1","member":{"user_id":"bob"}}`).ok().has(
+		"updated_users.0.user_email", `"bob@x.org"`, "updated_users.0.max_budget", "null", "updated_users.0.teams", `["t1"]`)
+	h.asAdmin().key(`{"team_id":"t1","user_id":"bob"}`)
+	h.as("ann", gateway.InternalUser)
+	h.get("/key/list?team_id=t1&expand=user").ok().has("keys.0.user.user_id", `"bob"`, "keys.0.user.max_budget", "null", "keys.0.user.teams", "[]")
+	h.asAdmin().get("/key/list?team_id=t1&expand=user").ok().has("keys.0.user.max_budget", "77.0")
+}

@@ -410,6 +410,30 @@ func bound(f *keyFields, upper *config.KeyParams, now time.Time) error {
 	return nil
 }
 
+// bounded refuses a change of a key to what is above a configured upper bound,
+// which no ceiling at all is too.
+func bounded(f *keyFields, upper *config.KeyParams, now time.Time) error {
+	for _, c := range []struct {
+		name string
+		sent bool // null
+		most bool
+	}{
+		{"max_budget", f.MaxBudget.Sent && f.MaxBudget.Null, upper.Limits.Budget != nil},
+		{"tpm_limit", f.TPM.Sent && f.TPM.Null, upper.Limits.TPM != nil},
+		{"rpm_limit", f.RPM.Sent && f.RPM.Null, upper.Limits.RPM != nil},
+		{"max_parallel_requests", f.Parallel.Sent && f.Parallel.Null, upper.Limits.Parallel != nil},
+		{"duration", f.Duration.Sent && (f.Duration.Or("") == "" || f.Duration.Value == "-1"), upper.Duration != ""},
+		{"budget_duration", f.BudgetDuration.Sent && f.BudgetDuration.Or("") == "", upper.Limits.BudgetDuration != ""},
+	} {
+		if c.sent && c.most {
+			return invalid(c.name, "%s cannot be taken away: litellm_settings.upperbound_key_generate_params has a bound for it", c.name)
+		}
+	}
+	// What was not sent is filled in a copy that is thrown away.
+	sent := *f
+	return bound(&sent, upper, now)
+}
+
 func fillEmpty(o *Opt[string], def string) {
 	if def != "" {
 		*o = Opt[string]{Sent: true, Value: def}

@@ -64,7 +64,7 @@ func (a *API) listKeys(_ http.ResponseWriter, r *http.Request, p *gateway.Princi
 	out := &keyList{TotalCount: total, CurrentPage: page, TotalPages: (total + size - 1) / size, Next: text(next)}
 	switch {
 	case expand != "":
-		out.Keys, err = a.keysWithUsers(r, keys)
+		out.Keys, err = a.keysWithUsers(r, p, keys)
 		return out, err
 	case full:
 		out.Keys = a.keyRows(keys)
@@ -112,7 +112,7 @@ func (a *API) widen(f *store.KeyFilter, p *gateway.Principal, teamKeys, createdK
 	}
 }
 
-func (a *API) keysWithUsers(r *http.Request, keys []*gateway.Key) ([]keyRowWithUser, error) {
+func (a *API) keysWithUsers(r *http.Request, p *gateway.Principal, keys []*gateway.Key) ([]keyRowWithUser, error) {
 	var ids []string
 	for _, k := range keys {
 		if k.UserID != "" && !slices.Contains(ids, k.UserID) {
@@ -126,7 +126,7 @@ func (a *API) keysWithUsers(r *http.Request, keys []*gateway.Key) ([]keyRowWithU
 			return nil, err
 		}
 		for _, u := range found {
-			row := a.userRow(u)
+			row := a.seenUser(p, u)
 			users[u.ID] = &row
 		}
 	}

@@ -201,7 +201,11 @@ func (a *API) addMembers(w http.ResponseWriter, r *http.Request, p *gateway.Prin
 	}
 	out := &teamWithChanges{teamRow: a.teamRow(t), Users: []userRow{}, Memberships: []membership{}}
 	for _, u := range users {
-		out.Users = append(out.Users, a.userRow(u))
+		row := a.seenUser(p, u)
+		if len(row.Teams) == 0 {
+			row.Teams = []string{t.ID}
+		}
+		out.Users = append(out.Users, row)
 		out.Memberships = append(out.Memberships, a.membership(t, memberIn(t, u.ID)))
 	}
 	return out, nil
@@ -354,7 +358,7 @@ func (a *API) addManyMembers(w http.ResponseWriter, r *http.Request, p *gateway.
 			res.Success = true
 			for _, u := range users {
 				res.UserID, res.Email = text(u.ID), text(u.Email)
-				res.Users = append(res.Users, a.userRow(u))
+				res.Users = append(res.Users, a.seenUser(p, u))
 			}
 			out.Added++
 		}

@@ -70,6 +70,9 @@ func (a *API) changeKey(r *http.Request, p *gateway.Principal, do auth.KeyAct, f
 	if err != nil {
 		return "", nil, err
 	}
+	if err := bounded(f, &a.o.Rules.Upper, now); err != nil {
+		return "", nil, err
+	}
 	// Strangers must not learn by references whether there is a key.
 	if _, err := a.keyFor(ctx, p, do, hash, "Key not found in database"); err != nil {
 		return "", nil, err

@@ -29,6 +29,14 @@ func (a *API) userDetail(ctx context.Context, u *gateway.User) (*userDetail, err
 	return &userDetail{a.userRow(u), used}, err
 }
 
+// seenUser is a user as the caller may see it: a stranger's name, and no more.
+func (a *API) seenUser(p *gateway.Principal, u *gateway.User) userRow {
+	if a.directory.MayUser(p, auth.See, u.ID, u) != nil {
+		u = &gateway.User{ID: u.ID, Alias: u.Alias, Email: u.Email}
+	}
+	return a.userRow(u)
+}
+
 // userFor returns a user that the caller may see; without an id, the caller.
 func (a *API) userFor(ctx context.Context, p *gateway.Principal, id string) (*gateway.User, error) {
 	if id == "" {
