@@ -21,7 +21,7 @@ var floors = [][]string{
 	{"wire", "canon", "secret"},
 	{"wire/openai"},
 	{"wire/anthropic", "wire/gemini", "config"},
-	{"price", "token", "provider", "limit", "router", "auth", "spend", "export", "health", "explain", "mock"},
+	{"price", "token", "provider", "limit", "router", "auth", "spend", "export", "health", "explain", "mock", "openapi"},
 	{"relay", "figures", "redis", "store"},
 	{"api", "admin", "ledger"},
 	{"app"},

@@ -347,6 +347,12 @@ func (a *API) forManagers(q *request) bool {
 	return false
 }
 
+// latestChecks are the last checks by deployment.
+type latestChecks struct {
+	Latest map[string]healthRow `json:"latest_health_checks"`
+	Total  int                  `json:"total_models"`
+}
+
 // healthLatest shows the last check of each deployment, whichever replica made it.
 func (a *API) healthLatest(q *request) {
 	if !a.forManagers(q) {
@@ -361,10 +367,7 @@ func (a *API) healthLatest(q *request) {
 	for _, d := range q.s.Table.Deployments() {
 		ids[d.ID] = true
 	}
-	out := struct {
-		Latest map[string]healthRow `json:"latest_health_checks"`
-		Total  int                  `json:"total_models"`
-	}{Latest: map[string]healthRow{}}
+	out := latestChecks{Latest: map[string]healthRow{}}
 	for i := range rs {
 		if ids[rs[i].Deployment] {
 			out.Latest[rs[i].Deployment] = rowOf(&rs[i])
@@ -372,6 +375,14 @@ func (a *API) healthLatest(q *request) {
 	}
 	out.Total = len(out.Latest)
 	a.answer(q, http.StatusOK, out)
+}
+
+// earlierChecks is a page of checks.
+type earlierChecks struct {
+	Checks []healthRow `json:"health_checks"`
+	Total  int         `json:"total_records"`
+	Limit  int         `json:"limit"`
+	Offset int         `json:"offset"`
 }
 
 // healthHistory shows earlier checks: each that found something new, and one an
@@ -404,12 +415,7 @@ func (a *API) healthHistory(q *request) {
 		a.fail(q, err)
 		return
 	}
-	out := struct {
-		Checks []healthRow `json:"health_checks"`
-		Total  int         `json:"total_records"`
-		Limit  int         `json:"limit"`
-		Offset int         `json:"offset"`
-	}{Checks: []healthRow{}, Total: n, Limit: f.Limit, Offset: f.Offset}
+	out := earlierChecks{Checks: []healthRow{}, Total: n, Limit: f.Limit, Offset: f.Offset}
 	for i := range rs {
 		out.Checks = append(out.Checks, rowOf(&rs[i]))
 	}

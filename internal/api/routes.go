@@ -21,6 +21,8 @@ type Options struct {
 	Health   Health
 	Ledger   Ledger
 	Metrics  http.Handler
+	Document http.Handler // /openapi.json
+	Page     http.Handler // /docs
 	Version  string
 	Log      *slog.Logger
 }
@@ -64,6 +66,8 @@ func (a *API) Routes() []Route {
 		{"GET", "/health/liveness", http.HandlerFunc(a.alive)},
 		{"GET", "/health/readiness", http.HandlerFunc(a.readiness)},
 		{"GET", "/metrics", a.metrics()},
+		{"GET", "/openapi.json", a.Document},
+		{"GET", "/docs", a.Page},
 	}
 	// Behind the door: package auth says who may call what.
 	for _, rt := range []struct {
@@ -171,7 +175,7 @@ var (
 
 // NotFound answers for paths that are no endpoint.
 func NotFound(w http.ResponseWriter, r *http.Request) {
-	WriteError(w, &gateway.Error{Kind: gateway.NotFound, Message: "no endpoint " + r.Method + " " + clip(r.URL.Path, 200) + "; see the README for the endpoints there are"}, 0)
+	WriteError(w, &gateway.Error{Kind: gateway.NotFound, Message: "no endpoint " + r.Method + " " + clip(r.URL.Path, 200) + "; /docs shows the endpoints there are"}, 0)
 }
 
 func clip(s string, n int) string { return s[:min(len(s), n)] }

@@ -30,6 +30,7 @@ import (
 	"penstock/internal/config"
 	"penstock/internal/gateway"
 	"penstock/internal/limit"
+	"penstock/internal/openapi"
 	"penstock/internal/price"
 	"penstock/internal/provider/all"
 	"penstock/internal/relay"
@@ -247,14 +248,20 @@ func (a *App) closeListener(context.Context) error {
 // handler mounts every door.
 func (a *App) handler(authn *auth.Authenticator) http.Handler {
 	mux := http.NewServeMux()
-	doors := api.New(api.Options{
+	var doors *api.API
+	var management *admin.API
+	about := openapi.NewSite(a.o.Version, admin.Hints(), func() []openapi.Operation {
+		return append(doors.Operations(), management.Operations()...)
+	}, a.log)
+	doors = api.New(api.Options{
+		Document: about.Document(), Page: about.Page(),
 		Auth: authn, Relay: a.relay, Snapshot: func() *api.Snapshot { return a.snapshot.Load() }, Health: a.health, Ledger: ledgerDesk{a},
 		Metrics: promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}), Version: a.o.Version, Log: a.log,
 	})
 	for _, r := range doors.Routes() {
 		mux.Handle(r.Method+" "+r.Pattern, r.Handler)
 	}
-	management := admin.New(admin.Options{
+	management = admin.New(admin.Options{
 		Store: a.store, Directory: a.directory, Changed: a.changed, Flush: a.booker.Flush, LiveSpend: a.liveSpend, Calendar: a.calendar, Models: a.models, Secrets: a.box,
 		Allowed: a.allowed, Try: a.try, StoreModels: func() bool { return a.loaded.Load().config.Server.StoreModelInDB },
 		Budget: a.loaded.Load().config.Server.Global.Budget, Rules: a.loaded.Load().config.Keys, Users: a.loaded.Load().config.Users, Teams: a.loaded.Load().config.Teams, Now: time.Now, Log: a.log,

@@ -1,0 +1,103 @@
+package admin
+
+import (
+	"reflect"
+
+	"penstock/internal/openapi"
+)
+
+// Describe implements openapi.Describer: null clears.
+func (Opt[T]) Describe(s *openapi.Schemas) *openapi.Schema {
+	return openapi.Nullable(s.Of(reflect.TypeFor[T]()))
+}
+
+// Describe implements openapi.Describer.
+func (usd) Describe(*openapi.Schemas) *openapi.Schema {
+	out := &openapi.Schema{Description: "US dollars"}
+	out.Type = openapi.Number(0).Type
+	return out
+}
+
+// Describe implements openapi.Describer.
+func (count) Describe(*openapi.Schemas) *openapi.Schema { return openapi.Integer(0) }
+
+// Describe implements openapi.Describer.
+func (object) Describe(*openapi.Schemas) *openapi.Schema { return openapi.Object() }
+
+// Describe implements openapi.Describer.
+func (empty) Describe(*openapi.Schemas) *openapi.Schema { return openapi.Object() }
+
+// Describe implements openapi.Describer.
+func (counts) Describe(s *openapi.Schemas) *openapi.Schema {
+	return s.Of(reflect.TypeFor[map[string]count]())
+}
+
+// Describe implements openapi.Describer: an id alone, or an object.
+func (teamRef) Describe(s *openapi.Schemas) *openapi.Schema {
+	return &openapi.Schema{AnyOf: []*openapi.Schema{openapi.Text(), s.Of(reflect.TypeFor[teamRefObject]())}}
+}
+
+// Describe implements openapi.Describer.
+func (oneOrMore) Describe(s *openapi.Schemas) *openapi.Schema {
+	return &openapi.Schema{AnyOf: []*openapi.Schema{s.Of(reflect.TypeFor[member]()), s.Of(reflect.TypeFor[members]())}}
+}
+
+// callsOrDays is what /spend/logs answers: calls, or sums of days.
+type callsOrDays struct{}
+
+// Describe implements openapi.Describer.
+func (callsOrDays) Describe(s *openapi.Schemas) *openapi.Schema {
+	return &openapi.Schema{AnyOf: []*openapi.Schema{s.Of(reflect.TypeFor[[]callRow]()), s.Of(reflect.TypeFor[[]daySummary]())}}
+}
+
+// hints say about fields of bodies and about parameters what their types do not.
+var hints = map[string]openapi.Hint{
+	"key":                   {Says: "A virtual key, or the SHA-256 of one."},
+	"key_alias":             {Says: "What people call the key."},
+	"key_type":              {Says: "Which routes the key may call.", Enum: []string{"default", "llm_api", "management", "read_only"}},
+	"duration":              {Says: "How long the key lives: 30s, 12h, 30d, 1mo; -1 for ever."},
+	"models":                {Says: "Model names, patterns with *, or names of access groups; empty for all."},
+	"max_budget":            {Says: "US dollars that may be spent in a budget window."},
+	"soft_budget":           {Says: "US dollars at which a warning is due; nothing is refused."},
+	"budget_duration":       {Says: "Length of a budget window: 24h, 7d, 30d, 1mo."},
+	"budget_limits":         {Says: "Budgets of several windows that hold at the same time."},
+	"budget_id":             {Says: "A shared budget."},
+	"budget_reset_at":       {Says: "When the next budget window begins."},
+	"model_max_budget":      {Says: "Budgets by model."},
+	"model_rpm_limit":       {Says: "Calls a minute by model."},
+	"model_tpm_limit":       {Says: "Tokens a minute by model."},
+	"rpm_limit":             {Says: "Calls a minute."},
+	"tpm_limit":             {Says: "Tokens a minute."},
+	"tpd_limit":             {Says: "Tokens a day."},
+	"max_parallel_requests": {Says: "Calls at the same time."},
+	"temp_budget_increase":  {Says: "US dollars on top of max_budget until temp_budget_expiry."},
+	"temp_budget_expiry":    {Says: "When temp_budget_increase ends."},
+	"enforce":               {Says: "False has limits counted and reported without refusing anything."},
+	"spend":                 {Says: "US dollars spent in the current budget window."},
+	"total_spend":           {Says: "US dollars ever spent."},
+	"metadata":              {Says: "Anything of yours."},
+	"aliases":               {Says: "What model names of clients stand for."},
+	"allowed_routes":        {Says: "Routes, or groups of them, that may be called; empty for those of the type."},
+	"allowed_ips":           {Says: "Addresses and ranges like 10.0.0.0/8 that calls may come from."},
+	"enforced_params":       {Says: "Members that a call must have."},
+	"tags":                  {Says: "Names that spend is summed up by."},
+	"blocked":               {Says: "True refuses all calls."},
+	"grace_period":          {Says: "How long the old key works beside the new one."},
+	"rotation_interval":     {Says: "How often the key should be replaced: 30d."},
+	"user_role":             {Says: "What the user may do."},
+	"page":                  {Says: "Number of the page, from 1."},
+	"size":                  {Says: "Rows of a page."},
+	"page_size":             {Says: "Rows of a page."},
+	"search":                {Says: "Part of an id or a name."},
+	"start_date":            {Says: "First day, YYYY-MM-DD, or a time; UTC."},
+	"end_date":              {Says: "Last day, YYYY-MM-DD, or a time; UTC."},
+	"summarize":             {Says: "False shows calls even if days are named."},
+	"return_full_object":    {Says: "Whole keys instead of their hashes."},
+	"include_team_keys":     {Says: "Keys of the caller's teams as well."},
+	"litellm_model_id":      {Says: "Only this deployment."},
+	"after":                 {Says: "The next of the page before: finds the next page at once, however far."},
+	"reset_to":              {Says: "US dollars; not more than was spent."},
+}
+
+// Hints say about fields of bodies what their types do not, by their names.
+func Hints() map[string]openapi.Hint { return hints }

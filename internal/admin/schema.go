@@ -1,0 +1,205 @@
+package admin
+
+import (
+	"reflect"
+	"strings"
+
+	"penstock/internal/auth"
+	"penstock/internal/openapi"
+)
+
+// shape is what a route reads and writes.
+type shape struct {
+	in, out reflect.Type
+	params  []openapi.Param
+}
+
+// takes is a route with a body.
+func takes[In, Out any](params ...[]openapi.Param) shape {
+	s := shows[Out](params...)
+	s.in = reflect.TypeFor[In]()
+	return s
+}
+
+// shows is a route without one.
+func shows[Out any](params ...[]openapi.Param) shape {
+	s := shape{out: reflect.TypeFor[Out]()}
+	for _, p := range params {
+		s.params = append(s.params, p...)
+	}
+	return s
+}
+
+func texts(names ...string) []openapi.Param { return each(openapi.Text(), names) }
+
+func flags(names ...string) []openapi.Param { return each(openapi.Bool(), names) }
+
+func number(name string, least, most int64) []openapi.Param {
+	return each(openapi.Between(least, most), []string{name})
+}
+
+func oneOf(name string, words ...string) []openapi.Param {
+	return each(openapi.OneOf(words...), []string{name})
+}
+
+// paging is the number of a page and how many rows it has.
+func paging(size string, most int64) []openapi.Param {
+	return append(number("page", 1, 1_000_000), number(size, 1, most)...)
+}
+
+func each(s *openapi.Schema, names []string) []openapi.Param {
+	var out []openapi.Param
+	for _, name := range names {
+		out = append(out, openapi.Param{Name: name, Says: hints[name].Says, Schema: s})
+	}
+	return out
+}
+
+// shapes says what every route reads and writes. A route without a line here
+// fails TestEveryRouteHasAShape.
+func shapes() map[string]shape {
+	out := map[string]shape{
+		"GET /key/aliases":                                   shows[keyAliases](paging("size", 100), texts("team_id", "search")),
+		"POST /key/block":                                    takes[keyBody, keyRow](),
+		"POST /key/bulk_update":                              takes[bulkKeysBody, bulkUpdated](),
+		"POST /key/delete":                                   takes[deleteBody, deleted](),
+		"POST /key/generate":                                 takes[generateBody, generated](),
+		"POST /key/health":                                   takes[struct{ unknown }, keyHealth](),
+		"GET /key/info":                                      shows[keyInfo](texts("key")),
+		"POST /v2/key/info":                                  takes[keysBody, keyInfos](),
+		"GET /key/list":                                      shows[keyList](paging("size", 100), oneOf("expand", "user"), oneOf("sort_by", "spend", "max_budget", "created_at", "updated_at", "token", "key_alias"), oneOf("sort_order", "asc", "desc"), texts("user_id", "team_id", "organization_id", "project_id", "key_hash", "search", "key_alias", "after", "status", "agent_id", "access_group_id"), flags("return_full_object", "substring_matching", "include_team_keys", "include_created_by_keys")),
+		"POST /key/regenerate":                               takes[regenerateBody, generated](),
+		"POST /key/service-account/generate":                 takes[generateBody, generated](),
+		"POST /key/unblock":                                  takes[keyBody, keyRow](),
+		"POST /key/update":                                   takes[updateBody, updated](),
+		"POST /key/{key}/regenerate":                         takes[regenerateBody, generated](),
+		"POST /key/{key}/reset_spend":                        takes[resetBody, spendReset](),
+		"GET /user/available_roles":                          shows[availableRoles](),
+		"POST /user/bulk_update":                             takes[bulkUsersBody, usersUpdated](),
+		"POST /user/delete":                                  takes[userIDsBody, int](),
+		"GET /user/filter/ui":                                shows[[]foundUser](paging("page_size", 100), texts("user_email", "user_id")),
+		"GET /user/info":                                     shows[userInfo](texts("user_id")),
+		"GET /v2/user/info":                                  shows[userRow](texts("user_id")),
+		"GET /user/list":                                     shows[userPage](paging("page_size", 100), oneOf("sort_by", "user_id", "user_email", "user_alias", "user_role", "created_at", "updated_at", "spend", "max_budget"), oneOf("sort_order", "asc", "desc"), texts("user_email", "role", "search", "user_ids", "sso_user_ids", "team", "organization_ids")),
+		"POST /user/new":                                     takes[userBody, newUser](),
+		"POST /user/update":                                  takes[userFields, userUpdated](),
+		"GET /team/available":                                shows[[]teamRow](),
+		"POST /team/block":                                   takes[teamIDBody, teamRow](),
+		"POST /team/bulk_member_add":                         takes[bulkMembersBody, membersAdded](),
+		"POST /team/delete":                                  takes[teamIDsBody, teamsDeleted](),
+		"GET /team/filter/ui":                                shows[[]teamRow](paging("page_size", 100), texts("team_alias", "team_id")),
+		"GET /team/info":                                     shows[teamInfo](number("key_limit", 0, 1000), texts("team_id")),
+		"POST /team/key/bulk_update":                         takes[teamKeysBody, bulkUpdated](),
+		"GET /team/list":                                     shows[[]listedTeam](texts("user_id", "organization_id")),
+		"GET /v2/team/list":                                  shows[teamPage](paging("page_size", 100), oneOf("sort_by", "team_id", "team_alias", "created_at", "updated_at", "spend", "max_budget"), oneOf("sort_order", "asc", "desc"), texts("organization_id", "team_alias", "search", "team_id", "user_id", "status")),
+		"POST /team/member_add":                              takes[addMembersBody, teamWithChanges](),
+		"POST /team/member_delete":                           takes[memberRef, teamRow](),
+		"POST /team/member_update":                           takes[updateMemberBody, memberUpdated](),
+		"POST /team/model/add":                               takes[teamModelsBody, teamRow](),
+		"POST /team/model/delete":                            takes[teamModelsBody, teamRow](),
+		"POST /team/new":                                     takes[teamBody, teamRow](),
+		"POST /team/permissions_bulk_update":                 takes[bulkPermissionsBody, permissionsAdded](),
+		"GET /team/permissions_list":                         shows[permissions](texts("team_id")),
+		"POST /team/permissions_update":                      takes[permissionsBody, teamRow](),
+		"POST /team/unblock":                                 takes[teamIDBody, teamRow](),
+		"POST /team/update":                                  takes[teamFields, teamUpdated](),
+		"PATCH /team/{team_id}":                              takes[teamFields, teamUpdated](),
+		"POST /team/{team_id}/member/{user_id}/reset_budget": takes[struct{ unknown }, membership](),
+		"POST /team/{team_id}/member/{user_id}/reset_spend":  takes[resetBody, memberReset](),
+		"GET /team/{team_id}/members/me":                     shows[membership](),
+		"DELETE /project/delete":                             takes[projectIDsBody, []projectRow](),
+		"GET /project/info":                                  shows[projectRow](texts("project_id")),
+		"GET /project/list":                                  shows[[]projectRow](texts("team_id", "search")),
+		"POST /project/new":                                  takes[projectFields, projectRow](),
+		"POST /project/update":                               takes[projectFields, projectRow](),
+		"DELETE /organization/delete":                        takes[organizationIDsBody, []organizationRow](),
+		"GET /organization/info":                             shows[organizationWithPeople](texts("organization_id")),
+		"POST /organization/info":                            takes[organizationsBody, []organizationRow](),
+		"GET /organization/list":                             shows[[]organizationWithPeople](paging("page_size", maxListed), texts("org_id", "org_alias")),
+		"POST /organization/member_add":                      takes[orgMembersBody, orgMembersAdded](),
+		"DELETE /organization/member_delete":                 takes[orgMemberBody, orgMemberRow](),
+		"PATCH /organization/member_update":                  takes[orgMemberBody, orgMemberRow](),
+		"POST /organization/new":                             takes[organizationFields, organizationRow](),
+		"PATCH /organization/update":                         takes[organizationFields, organizationRow](),
+		"PATCH /v2/organization/{organization_id}":           takes[organizationFields, organizationRow](),
+		"POST /budget/delete":                                takes[budgetIDBody, storedBudgetRow](),
+		"POST /budget/info":                                  takes[budgetsBody, []storedBudgetRow](),
+		"GET /budget/list":                                   shows[[]storedBudgetRow](paging("page_size", maxListed), texts("search")),
+		"POST /budget/new":                                   takes[budgetFields, storedBudgetRow](),
+		"GET /budget/settings":                               shows[[]settingRow](texts("budget_id")),
+		"POST /budget/update":                                takes[budgetFields, storedBudgetRow](),
+		"GET /spend/keys":                                    shows[[]keyRow](),
+		"GET /spend/logs":                                    shows[callsOrDays](texts("request_id", "user_id", "api_key", "start_date", "end_date"), flags("summarize")),
+		"GET /global/spend":                                  shows[globalSpend](),
+		"GET /model/info":                                    shows[modelList](texts("litellm_model_id")),
+		"GET /v1/model/info":                                 shows[modelList](texts("litellm_model_id")),
+		"POST /jwt/key/mapping/delete":                       takes[mappingBody, mappingStatus](),
+		"GET /jwt/key/mapping/info":                          shows[mappingRow](texts("id")),
+		"GET /jwt/key/mapping/list":                          shows[mappingList](paging("size", 100)),
+		"POST /jwt/key/mapping/new":                          takes[mappingBody, mappingRow](),
+		"POST /jwt/key/mapping/update":                       takes[mappingBody, mappingRow](),
+	}
+	for _, noun := range [...]string{"/customer", "/end_user"} {
+		out["GET "+noun+"/info"] = shows[customerRow](texts("end_user_id"))
+		out["GET "+noun+"/list"] = shows[[]customerRow](paging("page_size", maxListed), texts("search", "budget_id"))
+		out["POST "+noun+"/block"] = takes[customerIDsBody, customersBlocked]()
+		out["POST "+noun+"/delete"] = takes[customerIDsBody, customersDeleted]()
+		out["POST "+noun+"/new"] = takes[customerFields, customerRow]()
+		out["POST "+noun+"/unblock"] = takes[customerIDsBody, customersBlocked]()
+		out["POST "+noun+"/update"] = takes[customerFields, customerRow]()
+	}
+	return out
+}
+
+// Operations describes the API, route by route.
+func (a *API) Operations() []openapi.Operation {
+	known := shapes()
+	var out []openapi.Operation
+	for _, rt := range a.Routes() {
+		s := known[rt.Method+" "+rt.Pattern]
+		out = append(out, openapi.Operation{
+			Method: rt.Method, Path: rt.Pattern, Summary: rt.Summary, Description: rt.lets(), Tag: group(rt.Pattern),
+			In: s.in, Out: s.out, Params: s.params,
+		})
+	}
+	return out
+}
+
+// lets says in words whom a route lets in.
+func (rt *Route) lets() string {
+	door := auth.DoorOf(rt.Method, rt.Pattern)
+	switch {
+	case rt.Access == OwnKey:
+		return "For proxy admins, and for everybody about the own key."
+	case rt.Access == AdminOnly || door.Rule == auth.Admin:
+		if door.Reads {
+			return "For proxy admins and their viewers."
+		}
+		return "For proxy admins."
+	case door.Rule == auth.Info:
+		return "For every key. The answer holds what the caller may see."
+	case door.Rule == auth.Own:
+		return "For every key whose owner has a say in the object."
+	}
+	return "For proxy admins, and for others whose role lets them, about what they have a say in."
+}
+
+// group is the heading that a route stands under.
+func group(pattern string) string {
+	for part := range strings.SplitSeq(strings.Trim(pattern, "/"), "/") {
+		switch part {
+		case "v1", "v2":
+			continue
+		case "end_user":
+			return "Customers"
+		case "jwt":
+			return "Tokens"
+		case "spend", "global":
+			return "Spend"
+		case "credentials", "audit":
+			return strings.ToUpper(part[:1]) + part[1:]
+		}
+		return strings.ToUpper(part[:1]) + part[1:] + "s"
+	}
+	return ""
+}

@@ -1,0 +1,2 @@
+// Package openapitest checks OpenAPI documents in tests.
+package openapitest

@@ -1,0 +1,172 @@
+"use strict";
+(() => {
+  // All text goes into the page as text: nothing of the document is run or parsed as HTML.
+  const el = (name, attributes, ...children) => {
+    const e = document.createElement(name);
+    for (const [k, v] of Object.entries(attributes || {})) e.setAttribute(k, v);
+    e.append(...children.filter((c) => c !== null && c !== undefined));
+    return e;
+  };
+  let doc;
+  const find = (x) => {
+    if (!x || !x.$ref) return x || {};
+    return x.$ref.split("/").slice(1).reduce((at, name) => at[name], doc);
+  };
+  const title = (x) => (x.$ref ? x.$ref.split("/").pop() : "");
+
+  // kind says in a few words what a schema allows.
+  const kind = (s) => {
+    if (s.$ref) return title(s);
+    if (s.enum) return s.enum.map((v) => JSON.stringify(v)).join(" | ");
+    if (s.anyOf) return s.anyOf.map(kind).join(" | ");
+    const types = [].concat(s.type || "anything");
+    return types.map((t) => {
+      if (t === "array") return "list of " + kind(s.items || {});
+      if (t === "object" && s.additionalProperties && s.additionalProperties.type) return "object of " + kind(s.additionalProperties);
+      let words = s.format || t;
+      if (t === "integer" || t === "number") {
+        if (s.minimum !== undefined) words += " ≥ " + s.minimum;
+        if (s.maximum !== undefined) words += " ≤ " + s.maximum;
+      }
+      return words;
+    }).join(" | ");
+  };
+
+  // objects are the schemas with members that a schema leads to.
+  const objects = (s) => {
+    s = s || {};
+    if (s.anyOf) return s.anyOf.flatMap(objects);
+    const at = find(s);
+    if (at !== s && at.anyOf) return at.anyOf.flatMap(objects);
+    if (at.properties) return [at];
+    if (at.items) return objects(at.items);
+    if (at.additionalProperties) return objects(at.additionalProperties);
+    return [];
+  };
+
+  const members = (s, depth) => {
+    const box = el("div");
+    for (const object of objects(s)) {
+      const table = el("table");
+      for (const [name, of] of Object.entries(object.properties)) {
+        const says = el("td", {}, of.description || "");
+        if (objects(of).length && depth < 6) {
+          const more = el("details", {}, el("summary", {}, "members"));
+          more.addEventListener("toggle", () => { if (more.open && more.childElementCount === 1) more.append(members(of, depth + 1)); });
+          says.append(more);
+        }
+        const required = (object.required || []).includes(name) && depth === 0 && object.needs;
+        table.append(el("tr", {}, el("td", {}, el("code", {}, name), required ? " *" : ""), el("td", {}, kind(of)), says));
+      }
+      box.append(table);
+    }
+    return box;
+  };
+
+  // example is a value that a schema allows: what is required, or else the first few members.
+  const example = (s, name, depth) => {
+    const at = find(s);
+    if (at.anyOf) return example(at.anyOf.find((x) => x.$ref) || at.anyOf[0], name, depth);
+    if (at.enum) return at.enum[0];
+    switch ([].concat(at.type || "")[0]) {
+      case "string": return at.format === "date-time" ? "2026-01-31T00:00:00Z" : /duration/.test(name) ? "30d" : "…";
+      case "boolean": return true;
+      case "integer": case "number": return Math.max(at.minimum || 0, 1);
+      case "array": return name === "messages" ? [{ role: "user", content: "Hello" }] : at.items && at.items.type === "string" ? ["…"] : [];
+      case "object": {
+        const out = {};
+        if (depth > 1) return out;
+        let names = at.required || [];
+        if (!names.length) names = Object.keys(at.properties || {}).filter((n) => /(_id|_ids|_alias|^key|^keys|^models|^max_budget|_role)$/.test(n)).slice(0, 3);
+        for (const n of names) out[n] = example(at.properties[n], n, depth + 1);
+        return out;
+      }
+    }
+    return "…";
+  };
+
+  const quote = (text) => "'" + text.replaceAll("'", "'\\''") + "'";
+  const curl = (method, path, op) => {
+    const inPath = {};
+    const query = [];
+    for (const p of op.parameters || []) {
+      if (p.in === "path") inPath[p.name] = p.name.toUpperCase();
+      if (p.in === "query" && p.required) query.push(p.name + "=VALUE");
+    }
+    const where = path.replace(/\{(\w+)\}/g, (_, name) => inPath[name]) + (query.length ? "?" + query.join("&") : "");
+    const lines = ["curl " + (method === "get" ? "" : "-X " + method.toUpperCase() + " ") + quote(location.origin + where)];
+    if (!op.security || op.security.length) lines.push('-H "Authorization: Bearer $KEY"');
+    if (op.requestBody) {
+      lines.push("-H 'Content-Type: application/json'");
+      lines.push("-d " + quote(JSON.stringify(example(op.requestBody.content["application/json"].schema, "", 0))));
+    }
+    return lines.join(" \\\n  ");
+  };
+
+  const inside = (box, method, path, op) => {
+    if (op.description) box.append(el("p", {}, op.description));
+    if (op.security && !op.security.length) box.append(el("p", { class: "dim" }, "No key is needed."));
+    box.append(el("pre", {}, curl(method, path, op)));
+    if (op.parameters) {
+      const table = el("table");
+      for (const p of op.parameters) table.append(el("tr", {}, el("td", {}, el("code", {}, p.name), p.required ? " *" : ""), el("td", {}, p.in + ": " + kind(p.schema)), el("td", {}, p.description || "")));
+      box.append(el("h3", {}, "Parameters"), table);
+    }
+    if (op.requestBody) {
+      const s = op.requestBody.content["application/json"].schema;
+      find(s).needs = true;
+      box.append(el("h3", {}, "Body ", el("span", { class: "dim" }, kind(s))), members(s, 0));
+    }
+    for (const [status, answer] of Object.entries(op.responses)) {
+      const is = find(answer);
+      for (const [type, content] of Object.entries(is.content || {})) {
+        const shown = el("details", {}, el("summary", {}, status + " " + is.description + " ", el("span", { class: "dim" }, type + " " + kind(content.schema))));
+        shown.append(members(content.schema, 0));
+        if (status === "200") shown.open = true;
+        box.append(shown);
+      }
+    }
+  };
+
+  const draw = () => {
+    document.getElementById("version").textContent = doc.info.version;
+    document.getElementById("about").textContent = doc.info.description;
+    const main = document.getElementById("operations");
+    const nav = document.getElementById("groups");
+    main.replaceChildren();
+    const sections = {};
+    for (const { name } of doc.tags) {
+      sections[name] = el("section", { id: name }, el("h2", {}, name));
+      nav.append(el("a", { href: "#" + name }, name));
+      main.append(sections[name]);
+    }
+    for (const [path, item] of Object.entries(doc.paths)) {
+      for (const [method, op] of Object.entries(item)) {
+        const box = el("div", { class: "inside" });
+        const d = el("details", { class: "op", id: op.operationId },
+          el("summary", {}, el("span", { class: "method " + method }, method.toUpperCase()), el("code", {}, path), el("span", { class: "dim" }, op.summary || "")), box);
+        d.dataset.text = (method + " " + path + " " + op.summary).toLowerCase();
+        d.addEventListener("toggle", () => { if (d.open && !box.childElementCount) inside(box, method, path, op); });
+        (sections[(op.tags || [])[0]] || main).append(d);
+      }
+    }
+    const filter = document.getElementById("filter");
+    filter.addEventListener("input", () => {
+      const words = filter.value.toLowerCase().split(/\s+/);
+      for (const section of main.querySelectorAll("section")) {
+        let any = false;
+        for (const d of section.querySelectorAll("details.op")) {
+          d.hidden = !words.every((w) => d.dataset.text.includes(w));
+          any = any || !d.hidden;
+        }
+        section.hidden = !any;
+      }
+    });
+    const asked = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (asked) { if (asked.tagName === "DETAILS") asked.open = true; asked.scrollIntoView(); }
+  };
+
+  fetch("openapi.json").then((r) => r.ok ? r.json() : Promise.reject(new Error(r.status + " " + r.statusText)))
+    .then((d) => { doc = d; draw(); })
+    .catch((e) => { document.getElementById("operations").replaceChildren(el("p", {}, "openapi.json cannot be shown: " + e.message)); });
+})();
