@@ -59,30 +59,32 @@ func each(s *openapi.Schema, names []string) []openapi.Param {
 // fails TestEveryRouteHasAShape.
 func shapes() map[string]shape {
 	out := map[string]shape{
-		"GET /key/aliases":                                   shows[keyAliases](paging("size", 100), texts("team_id", "search")),
-		"POST /key/block":                                    takes[keyBody, keyRow](),
-		"POST /key/bulk_update":                              takes[bulkKeysBody, bulkUpdated](),
-		"POST /key/delete":                                   takes[deleteBody, deleted](),
-		"POST /key/generate":                                 takes[generateBody, generated](),
-		"POST /key/health":                                   takes[struct{ unknown }, keyHealth](),
-		"GET /key/info":                                      shows[keyInfo](texts("key")),
-		"POST /v2/key/info":                                  takes[keysBody, keyInfos](),
-		"GET /key/list":                                      shows[keyList](paging("size", 100), oneOf("expand", "user"), oneOf("sort_by", "spend", "max_budget", "created_at", "updated_at", "token", "key_alias"), oneOf("sort_order", "asc", "desc"), texts("user_id", "team_id", "organization_id", "project_id", "key_hash", "search", "key_alias", "after", "status", "agent_id", "access_group_id"), flags("return_full_object", "substring_matching", "include_team_keys", "include_created_by_keys")),
-		"POST /key/regenerate":                               takes[regenerateBody, generated](),
-		"POST /key/service-account/generate":                 takes[generateBody, generated](),
-		"POST /key/unblock":                                  takes[keyBody, keyRow](),
-		"POST /key/update":                                   takes[updateBody, updated](),
-		"POST /key/{key}/regenerate":                         takes[regenerateBody, generated](),
-		"POST /key/{key}/reset_spend":                        takes[resetBody, spendReset](),
-		"GET /user/available_roles":                          shows[availableRoles](),
-		"POST /user/bulk_update":                             takes[bulkUsersBody, usersUpdated](),
-		"POST /user/delete":                                  takes[userIDsBody, int](),
-		"GET /user/filter/ui":                                shows[[]foundUser](paging("page_size", 100), texts("user_email", "user_id")),
-		"GET /user/info":                                     shows[userInfo](texts("user_id")),
-		"GET /v2/user/info":                                  shows[userRow](texts("user_id")),
-		"GET /user/list":                                     shows[userPage](paging("page_size", 100), oneOf("sort_by", "user_id", "user_email", "user_alias", "user_role", "created_at", "updated_at", "spend", "max_budget"), oneOf("sort_order", "asc", "desc"), texts("user_email", "role", "search", "user_ids", "sso_user_ids", "team", "organization_ids")),
-		"POST /user/new":                                     takes[userBody, newUser](),
-		"POST /user/update":                                  takes[userFields, userUpdated](),
+		"GET /key/aliases":                   shows[keyAliases](paging("size", 100), texts("team_id", "search")),
+		"POST /key/block":                    takes[keyBody, keyRow](),
+		"POST /key/bulk_update":              takes[bulkKeysBody, bulkUpdated](),
+		"POST /key/delete":                   takes[deleteBody, deleted](),
+		"POST /key/generate":                 takes[generateBody, generated](),
+		"POST /key/health":                   takes[struct{ unknown }, keyHealth](),
+		"GET /key/info":                      shows[keyInfo](texts("key")),
+		"POST /v2/key/info":                  takes[keysBody, keyInfos](),
+		"GET /key/list":                      shows[keyList](paging("size", 100), oneOf("expand", "user"), oneOf("sort_by", "spend", "max_budget", "created_at", "updated_at", "token", "key_alias"), oneOf("sort_order", "asc", "desc"), texts("user_id", "team_id", "organization_id", "project_id", "key_hash", "search", "key_alias", "after", "status", "agent_id", "access_group_id"), flags("return_full_object", "substring_matching", "include_team_keys", "include_created_by_keys")),
+		"POST /key/regenerate":               takes[regenerateBody, generated](),
+		"POST /key/service-account/generate": takes[generateBody, generated](),
+		"POST /key/unblock":                  takes[keyBody, keyRow](),
+		"POST /key/update":                   takes[updateBody, updated](),
+		"POST /key/{key}/regenerate":         takes[regenerateBody, generated](),
+		"POST /key/{key}/reset_spend":        takes[resetBody, spendReset](),
+
+		"GET /user/available_roles": shows[availableRoles](),
+		"POST /user/bulk_update":    takes[bulkUsersBody, usersUpdated](),
+		"POST /user/delete":         takes[userIDsBody, int](),
+		"GET /user/filter/ui":       shows[[]foundUser](paging("page_size", 100), texts("user_email", "user_id")),
+		"GET /user/info":            shows[userInfo](texts("user_id")),
+		"GET /v2/user/info":         shows[userDetail](texts("user_id")),
+		"GET /user/list":            shows[userPage](paging("page_size", 100), oneOf("sort_by", "user_id", "user_email", "user_alias", "user_role", "created_at", "updated_at", "spend", "max_budget"), oneOf("sort_order", "asc", "desc"), texts("user_email", "role", "search", "user_ids", "sso_user_ids", "team", "organization_ids")),
+		"POST /user/new":            takes[userBody, newUser](),
+		"POST /user/update":         takes[userFields, userUpdated](),
+
 		"GET /team/available":                                shows[[]teamRow](),
 		"POST /team/block":                                   takes[teamIDBody, teamRow](),
 		"POST /team/bulk_member_add":                         takes[bulkMembersBody, membersAdded](),
@@ -107,37 +109,60 @@ func shapes() map[string]shape {
 		"POST /team/{team_id}/member/{user_id}/reset_budget": takes[struct{ unknown }, membership](),
 		"POST /team/{team_id}/member/{user_id}/reset_spend":  takes[resetBody, memberReset](),
 		"GET /team/{team_id}/members/me":                     shows[membership](),
-		"DELETE /project/delete":                             takes[projectIDsBody, []projectRow](),
-		"GET /project/info":                                  shows[projectRow](texts("project_id")),
-		"GET /project/list":                                  shows[[]projectRow](texts("team_id", "search")),
-		"POST /project/new":                                  takes[projectFields, projectRow](),
-		"POST /project/update":                               takes[projectFields, projectRow](),
-		"DELETE /organization/delete":                        takes[organizationIDsBody, []organizationRow](),
-		"GET /organization/info":                             shows[organizationWithPeople](texts("organization_id")),
-		"POST /organization/info":                            takes[organizationsBody, []organizationRow](),
-		"GET /organization/list":                             shows[[]organizationWithPeople](paging("page_size", maxListed), texts("org_id", "org_alias")),
-		"POST /organization/member_add":                      takes[orgMembersBody, orgMembersAdded](),
-		"DELETE /organization/member_delete":                 takes[orgMemberBody, orgMemberRow](),
-		"PATCH /organization/member_update":                  takes[orgMemberBody, orgMemberRow](),
-		"POST /organization/new":                             takes[organizationFields, organizationRow](),
-		"PATCH /organization/update":                         takes[organizationFields, organizationRow](),
-		"PATCH /v2/organization/{organization_id}":           takes[organizationFields, organizationRow](),
-		"POST /budget/delete":                                takes[budgetIDBody, storedBudgetRow](),
-		"POST /budget/info":                                  takes[budgetsBody, []storedBudgetRow](),
-		"GET /budget/list":                                   shows[[]storedBudgetRow](paging("page_size", maxListed), texts("search")),
-		"POST /budget/new":                                   takes[budgetFields, storedBudgetRow](),
-		"GET /budget/settings":                               shows[[]settingRow](texts("budget_id")),
-		"POST /budget/update":                                takes[budgetFields, storedBudgetRow](),
-		"GET /spend/keys":                                    shows[[]keyRow](),
-		"GET /spend/logs":                                    shows[callsOrDays](texts("request_id", "user_id", "api_key", "start_date", "end_date"), flags("summarize")),
-		"GET /global/spend":                                  shows[globalSpend](),
-		"GET /model/info":                                    shows[modelList](texts("litellm_model_id")),
-		"GET /v1/model/info":                                 shows[modelList](texts("litellm_model_id")),
-		"POST /jwt/key/mapping/delete":                       takes[mappingBody, mappingStatus](),
-		"GET /jwt/key/mapping/info":                          shows[mappingRow](texts("id")),
-		"GET /jwt/key/mapping/list":                          shows[mappingList](paging("size", 100)),
-		"POST /jwt/key/mapping/new":                          takes[mappingBody, mappingRow](),
-		"POST /jwt/key/mapping/update":                       takes[mappingBody, mappingRow](),
+
+		"DELETE /project/delete": takes[projectIDsBody, []projectRow](),
+		"GET /project/info":      shows[projectRow](texts("project_id")),
+		"GET /project/list":      shows[[]projectRow](texts("team_id", "search")),
+		"POST /project/new":      takes[projectFields, projectRow](),
+		"POST /project/update":   takes[projectFields, projectRow](),
+
+		"DELETE /organization/delete":              takes[organizationIDsBody, []organizationRow](),
+		"GET /organization/info":                   shows[organizationWithPeople](texts("organization_id")),
+		"POST /organization/info":                  takes[organizationsBody, []organizationRow](),
+		"GET /organization/list":                   shows[[]organizationWithPeople](paging("page_size", maxListed), texts("org_id", "org_alias")),
+		"POST /organization/member_add":            takes[orgMembersBody, orgMembersAdded](),
+		"DELETE /organization/member_delete":       takes[orgMemberBody, orgMemberRow](),
+		"PATCH /organization/member_update":        takes[orgMemberBody, orgMemberRow](),
+		"POST /organization/new":                   takes[organizationFields, organizationRow](),
+		"PATCH /organization/update":               takes[organizationFields, organizationRow](),
+		"PATCH /v2/organization/{organization_id}": takes[organizationFields, organizationRow](),
+
+		"POST /budget/delete":  takes[budgetIDBody, storedBudgetRow](),
+		"POST /budget/info":    takes[budgetsBody, []storedBudgetRow](),
+		"GET /budget/list":     shows[[]storedBudgetRow](paging("page_size", maxListed), texts("search")),
+		"POST /budget/new":     takes[budgetFields, storedBudgetRow](),
+		"GET /budget/settings": shows[[]settingRow](texts("budget_id")),
+		"POST /budget/update":  takes[budgetFields, storedBudgetRow](),
+
+		"POST /model/block":              takes[modelIDBody, storedModelRow](),
+		"POST /model/delete":             takes[modelIDBody, messageRow](),
+		"GET /model/info":                shows[modelList](texts("litellm_model_id", "teamId"), flags("include_team_models")),
+		"GET /v1/model/info":             shows[modelList](texts("litellm_model_id", "teamId"), flags("include_team_models")),
+		"GET /v2/model/info":             shows[modelPage](paging("size", 1000), oneOf("sortBy", "model_name", "model_id", "provider"), oneOf("sortOrder", "asc", "desc"), texts("model", "modelId", "teamId", "access_group", "search"), flags("wildcard_only", "include_team_models")),
+		"POST /model/new":                takes[modelBody, storedModelRow](),
+		"POST /model/unblock":            takes[modelIDBody, storedModelRow](),
+		"POST /model/update":             takes[modelBody, storedModelRow](),
+		"PATCH /model/{model_id}/update": takes[modelBody, storedModelRow](),
+
+		"GET /model_group/info": shows[modelGroupList](texts("model_group")),
+
+		"GET /credentials":                     shows[credentialList](paging("page_size", maxListed), texts("search")),
+		"POST /credentials":                    takes[credentialBody, credentialDone](),
+		"GET /credentials/by_model/{model_id}": shows[credentialRow](),
+		"GET /credentials/by_name/{name}":      shows[credentialRow](),
+		"DELETE /credentials/{name}":           shows[credentialDone](),
+		"PATCH /credentials/{name}":            takes[credentialBody, credentialDone](),
+
+		"GET /spend/keys": shows[[]keyRow](),
+		"GET /spend/logs": shows[callsOrDays](texts("request_id", "user_id", "api_key", "start_date", "end_date"), flags("summarize")),
+
+		"GET /global/spend": shows[globalSpend](),
+
+		"POST /jwt/key/mapping/delete": takes[mappingBody, mappingStatus](),
+		"GET /jwt/key/mapping/info":    shows[mappingRow](texts("id")),
+		"GET /jwt/key/mapping/list":    shows[mappingList](paging("size", 100)),
+		"POST /jwt/key/mapping/new":    takes[mappingBody, mappingRow](),
+		"POST /jwt/key/mapping/update": takes[mappingBody, mappingRow](),
 	}
 	for _, noun := range [...]string{"/customer", "/end_user"} {
 		out["GET "+noun+"/info"] = shows[customerRow](texts("end_user_id"))
@@ -169,8 +194,6 @@ func (a *API) Operations() []openapi.Operation {
 func (rt *Route) lets() string {
 	door := auth.DoorOf(rt.Method, rt.Pattern)
 	switch {
-	case rt.Access == OwnKey:
-		return "For proxy admins, and for everybody about the own key."
 	case rt.Access == AdminOnly || door.Rule == auth.Admin:
 		if door.Reads {
 			return "For proxy admins and their viewers."
@@ -196,6 +219,10 @@ func group(pattern string) string {
 			return "Tokens"
 		case "spend", "global":
 			return "Spend"
+		case "model_group":
+			return "Models"
+		case "access_group":
+			return "Access groups"
 		case "credentials", "audit":
 			return strings.ToUpper(part[:1]) + part[1:]
 		}

@@ -191,10 +191,10 @@ func forms() map[string]openapi.Operation {
 	}
 	t := func(v any) reflect.Type { return reflect.TypeOf(v) }
 	unready := []openapi.Answer{{Status: http.StatusServiceUnavailable, Says: "It cannot serve calls.", Type: t(readyForm{})}}
-	chat := openapi.Operation{Summary: "Have a model answer a conversation, as OpenAI does.", Tag: "Models", Params: steer, In: t(chatBody{}), Out: t(chatAnswer{}), Streams: true}
-	embed := openapi.Operation{Summary: "Have a model embed texts, as OpenAI does.", Tag: "Models", Params: steer, In: t(embedBody{}), Out: t(embedAnswer{})}
+	chat := openapi.Operation{Summary: "Have a model answer a conversation, as OpenAI does.", Tag: "Calls", Params: steer, In: t(chatBody{}), Out: t(chatAnswer{}), Streams: true}
+	embed := openapi.Operation{Summary: "Have a model embed texts, as OpenAI does.", Tag: "Calls", Params: steer, In: t(embedBody{}), Out: t(embedAnswer{})}
 	models := openapi.Operation{
-		Summary: "List the models that the key may use.", Tag: "Models", Out: t(modelsForm{}),
+		Summary: "List the models that the key may use.", Tag: "Calls", Out: t(modelsForm{}),
 		Description: "With a header anthropic-version the list is in Anthropic's form.",
 		Params:      []openapi.Param{query("return_wildcard_routes", "Patterns as well.", openapi.Bool())},
 	}
@@ -203,11 +203,11 @@ func forms() map[string]openapi.Operation {
 		"POST /chat/completions": chat,
 		"POST /embeddings":       embed,
 		"POST /v1/messages": {
-			Summary: "Have a model answer a conversation, as Anthropic does.", Tag: "Models", Params: steer,
+			Summary: "Have a model answer a conversation, as Anthropic does.", Tag: "Calls", Params: steer,
 			In: t(messagesBody{}), Out: t(messagesAnswer{}), Streams: true, Fails: t(messagesFailure{}),
 		},
 		"GET /models":            models,
-		"GET /models/{model...}": {Summary: "Show a model.", Tag: "Models", Out: t(modelForm{})},
+		"GET /models/{model...}": {Summary: "Show a model.", Tag: "Calls", Out: t(modelForm{})},
 		"GET /v1/explain/{id}": {
 			Summary: "Say why a call went as it did: limits, choices, failures, fallbacks, cost.", Tag: "Explain", Out: t(explained{}),
 			Description: "For the key that made it, and for admins. The id is the one in x-litellm-call-id or of the answer.",

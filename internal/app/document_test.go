@@ -12,6 +12,7 @@ import (
 
 	"penstock/internal/admin"
 	"penstock/internal/api"
+	"penstock/internal/openapi"
 	"penstock/internal/openapi/openapitest"
 )
 
@@ -42,6 +43,10 @@ func TestTheDocumentHasEveryRoute(t *testing.T) {
 	}
 	for _, wrong := range openapitest.Validate(raw) {
 		t.Error(wrong)
+	}
+	ops := append(api.New(api.Options{}).Operations(), admin.New(admin.Options{}).Operations()...)
+	if _, err := openapi.New("test", ops, admin.Hints()); err != nil {
+		t.Error(err)
 	}
 	var d struct {
 		Paths map[string]map[string]struct {
