@@ -97,7 +97,9 @@ func TestTheLifeOfABudget(t *testing.T) {
 		h.post("/budget/update", `{"budget_id":"b1","rpm_limit":-3}`).refused(422, "validation_error", "rpm_limit", "-3")
 		h.post("/budget/info", `{"budgets":["b1","b9"]}`).ok().has("0.budget_id", `"b1"`)
 		h.post("/budget/info", `{"budgets":[]}`).refused(400, "bad_request_error", "budgets", "Specify list of budget id's to query")
-		h.get("/budget/list?search=b1").ok().has("0.budget_id", `"b1"`)
+		if found := h.get("/budget/list?search=b1").ok().Body; !strings.Contains(found, `"budget_id":"b1"`) { // a random id may have it in it too
+			t.Errorf("b1 is not among the budgets found: %s", found)
+		}
 		h.get("/budget/settings?budget_id=b1").ok().has("5.field_name", `"max_budget"`, "5.field_value", "10.0", "5.stored_in_db", "true", "6.field_value", "null")
 		if a := h.post("/budget/update", `{"budget_id":"b1","spend":4,"colour":"red"}`).ok(); a.Header.Get("x-penstock-unknown-fields") != "colour, spend" {
 			t.Errorf("unknown fields are %q", a.Header.Get("x-penstock-unknown-fields"))
