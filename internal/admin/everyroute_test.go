@@ -1,0 +1,97 @@
+package admin_test
+
+import (
+	"math/rand/v2"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"penstock/internal/admin"
+	"penstock/internal/secret"
+	"penstock/internal/store"
+	"penstock/internal/store/storetest"
+)
+
+// Whatever is sent to whatever route is the client's fault, and is answered with
+// JSON: the admin calls each with what generators of requests come up with.
+func TestNoRouteFailsWhateverIsSent(t *testing.T) {
+	t.Run("sqlite", func(t *testing.T) { sendEverything(t, storetest.SQLite(t)) })
+	t.Run("postgres", func(t *testing.T) { sendEverything(t, storetest.Postgres(t)) })
+}
+
+func sendEverything(t *testing.T, db *store.DB) {
+	box, err := secret.New("sk-salt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := openHouse(t, db, func(o *admin.Options) { o.Secrets, o.StoreModels = box, func() bool { return true } })
+	h.post("/team/new", `{"team_id":"x","organization_id":null,"members_with_roles":[{"user_id":"x"}]}`).ok()
+	h.post("/project/new", `{"project_id":"x","team_id":"x"}`).ok()
+	h.key(`{"key":"sk-xxxxxxxxxxxxxxxx","key_alias":"x","user_id":"x","team_id":"x","project_id":"x"}`)
+	fields := []string{
+		"key", "keys", "key_aliases", "team_id", "team_ids", "user_id", "user_ids", "project_id", "project_ids", "member", "members", "members_with_roles", "models",
+		"budgets", "budget_id", "id", "organization_id", "organization_ids", "users", "user_updates", "update_fields", "teams", "metadata", "model_max_budget",
+		"budget_limits", "model_rpm_limit", "max_budget", "temp_budget_increase", "temp_budget_expiry", "reset_to", "grace_period", "new_key", "tags", "permissions",
+		"team_member_permissions", "team_member_budget", "duration", "budget_duration", "object_permission", "router_settings", "name", "user_role", "role", "model_name", "litellm_params", "model_info",
+		"credential_name", "credential_values", "organization_alias", "description", "access_group_name",
+	}
+	values := []string{
+		`null`, `""`, `"x"`, `0`, `-1`, `1e400`, `9223372036854775807`, `true`, `[]`, `{}`, `[null]`, `[[]]`, `[{}]`, `["x"]`, `[{"user_id":"x","team_id":"x","key":"x"}]`,
+		`{"x":null}`, `{"x":{}}`, `{"x":{"budget_limit":1e400}}`, `{"team_id":"x","user_id":"x"}`, `"\ud83d\ude00"`, `"a\u0000b"`, `[[[[[[[[{"a":[{}]}]]]]]]]]`,
+	}
+	// One body with every field of one value, and others that are none.
+	bodies := []string{``, `null`, `[]`, `"x"`, `{"":""}`, `{"key":"x","key":"y"}`, `{"team_id":"x","user_id":"x","key":"sk-xxxxxxxxxxxxxxxx","reset_to":0,"models":["x"],"member":{"user_id":"y"}}`}
+	for _, v := range values {
+		var b strings.Builder
+		for i, f := range fields {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			b.WriteString(`"` + f + `":` + v)
+		}
+		bodies = append(bodies, `{`+b.String()+`}`)
+	}
+	// And others with a few fields, the same in every run.
+	some := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // G404: for tests
+	for range 80 {
+		b := `{"team_id":"x","user_id":"x"`
+		for _, i := range some.Perm(len(fields))[:1+some.IntN(4)] {
+			if fields[i] != "team_id" && fields[i] != "user_id" {
+				b += `,"` + fields[i] + `":` + values[some.IntN(len(values))]
+			}
+		}
+		bodies = append(bodies, b+`}`)
+	}
+	queries := []string{"", "page=0", "page=1000000&size=100&page_size=100", "size=x"}
+	for _, v := range []string{"x", "", "\x00", "\xff", "-1", "' OR 1=1 --", "2026-01-01", "2026-99-99", strings.Repeat("y", 5000)} {
+		q := url.Values{}
+		for _, f := range append(fields, "search", "sort_by", "sort_order", "start_date", "end_date", "user_ids", "status", "after", "expand", "page", "size", "end_user_id", "tag", "tags") {
+			q.Set(f, v)
+		}
+		queries = append(queries, q.Encode())
+	}
+	for _, rt := range admin.New(admin.Options{Store: h.db}).Routes() {
+		path := strings.NewReplacer("{key}", "sk-xxxxxxxxxxxxxxxx", "...}", "}").Replace(rt.Pattern)
+		for strings.Contains(path, "{") {
+			before, rest, _ := strings.Cut(path, "{")
+			_, after, _ := strings.Cut(rest, "}")
+			path = before + "x" + after
+		}
+		tries := bodies
+		if rt.Method == "GET" {
+			tries = queries
+		}
+		for _, try := range tries {
+			target, body := path, try
+			if rt.Method == "GET" {
+				target, body = path+"?"+try, ""
+			}
+			a := h.do(rt.Method, target, body)
+			if a.Status >= 500 || a.Status < 200 || !jsontext.Value(a.Body).IsValid() {
+				t.Errorf("%s %s with %.300s: %d %.300s", rt.Method, rt.Pattern, try, a.Status, a.Body)
+			}
+		}
+	}
+}
