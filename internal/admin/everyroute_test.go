@@ -7,8 +7,11 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/go-cmp/cmp"
 
 	"penstock/internal/admin"
+	"penstock/internal/auth"
+	"penstock/internal/gateway"
 	"penstock/internal/secret"
 	"penstock/internal/store"
 	"penstock/internal/store/storetest"
@@ -22,14 +25,73 @@ func TestNoRouteFailsWhateverIsSent(t *testing.T) {
 }
 
 func sendEverything(t *testing.T, db *store.DB) {
+	h := openHouse(t, db, storesModels(t))
+	h.post("/team/new", `{"team_id":"x","organization_id":null,"members_with_roles":[{"user_id":"x"}]}`).ok()
+	h.post("/project/new", `{"project_id":"x","team_id":"x"}`).ok()
+	h.key(`{"key":"sk-xxxxxxxxxxxxxxxx","key_alias":"x","user_id":"x","team_id":"x","project_id":"x"}`)
+	sendTo(t, h, func(rt admin.Route, try string, a *answer) {
+		if a.Status >= 500 || a.Status < 200 || !jsontext.Value(a.Body).IsValid() {
+			t.Errorf("%s %s with %.300s: %d %.300s", rt.Method, rt.Pattern, try, a.Status, a.Body)
+		}
+	})
+}
+
+// A user who has nothing learns nothing of others, and changes nothing of theirs,
+// by whatever it sends to whatever route.
+func TestNothingOfOthersLeaks(t *testing.T) {
+	h := openHouse(t, sqlite(t), storesModels(t))
+	const hush = "hush-hush"
+	h.post("/user/new", `{"user_id":"eve","user_role":"internal_user","auto_create_key":false}`).ok()
+	h.post("/user/new", `{"user_id":"x","user_alias":"`+hush+`","metadata":{"a":"`+hush+`"},"auto_create_key":false}`).ok()
+	h.post("/organization/new", `{"organization_id":"x","organization_alias":"`+hush+`"}`).ok()
+	h.post("/team/new", `{"team_id":"x","team_alias":"`+hush+`","organization_id":"x","members_with_roles":[{"user_id":"x"}]}`).ok()
+	h.post("/project/new", `{"project_id":"x","team_id":"x","project_alias":"`+hush+`"}`).ok()
+	h.post("/budget/new", `{"budget_id":"x","max_budget":123.456}`).ok()
+	h.post("/customer/new", `{"user_id":"x","alias":"`+hush+`"}`).ok()
+	h.key(`{"key":"sk-xxxxxxxxxxxxxxxx","key_alias":"` + hush + `","user_id":"x","team_id":"x","project_id":"x"}`)
+	entries := func() map[string]int {
+		out := map[string]int{}
+		all, n, err := h.db.ListAudit(t.Context(), store.AuditFilter{}, store.Page{Limit: 10_000})
+		if err != nil || n > len(all) {
+			t.Fatalf("%d entries of the audit log, %v", n, err)
+		}
+		for _, e := range all {
+			if o := e.ObjectID; o == "x" || o == auth.Hash("sk-xxxxxxxxxxxxxxxx") {
+				out[e.Table+" "+e.Action]++
+			}
+		}
+		return out
+	}
+	before := entries()
+	for _, role := range []gateway.Role{gateway.InternalUser, gateway.InternalUserViewer, gateway.TeamRole, gateway.Customer, ""} {
+		h.as("eve", role)
+		sendTo(t, h, func(rt admin.Route, try string, a *answer) {
+			if a.Status >= 500 {
+				t.Errorf("%s: %s %s with %.300s: %d %.300s", role, rt.Method, rt.Pattern, try, a.Status, a.Body)
+			}
+			if strings.Contains(a.Body, hush) || strings.Contains(a.Body, "123.456") {
+				t.Errorf("%s: %s %s with %.300s tells %.500s", role, rt.Method, rt.Pattern, try, a.Body)
+			}
+		})
+	}
+	if diff := cmp.Diff(before, entries()); diff != "" {
+		t.Errorf("things of others were changed (-before +after):\n%s", diff)
+	}
+}
+
+// storesModels has models kept in the database.
+func storesModels(t *testing.T) func(*admin.Options) {
+	t.Helper()
 	box, err := secret.New("sk-salt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := openHouse(t, db, func(o *admin.Options) { o.Secrets, o.StoreModels = box, func() bool { return true } })
-	h.post("/team/new", `{"team_id":"x","organization_id":null,"members_with_roles":[{"user_id":"x"}]}`).ok()
-	h.post("/project/new", `{"project_id":"x","team_id":"x"}`).ok()
-	h.key(`{"key":"sk-xxxxxxxxxxxxxxxx","key_alias":"x","user_id":"x","team_id":"x","project_id":"x"}`)
+	return func(o *admin.Options) { o.Secrets, o.StoreModels = box, func() bool { return true } }
+}
+
+// sendTo calls every route with everything, and hands each answer to look.
+func sendTo(t *testing.T, h *house, look func(rt admin.Route, try string, a *answer)) {
+	t.Helper()
 	fields := []string{
 		"key", "keys", "key_aliases", "team_id", "team_ids", "user_id", "user_ids", "project_id", "project_ids", "member", "members", "members_with_roles", "models",
 		"budgets", "budget_id", "id", "organization_id", "organization_ids", "users", "user_updates", "update_fields", "teams", "metadata", "model_max_budget",
@@ -88,10 +150,7 @@ func sendEverything(t *testing.T, db *store.DB) {
 			if rt.Method == "GET" {
 				target, body = path+"?"+try, ""
 			}
-			a := h.do(rt.Method, target, body)
-			if a.Status >= 500 || a.Status < 200 || !jsontext.Value(a.Body).IsValid() {
-				t.Errorf("%s %s with %.300s: %d %.300s", rt.Method, rt.Pattern, try, a.Status, a.Body)
-			}
+			look(rt, try, h.do(rt.Method, target, body))
 		}
 	}
 }
