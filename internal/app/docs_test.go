@@ -15,6 +15,7 @@ import (
 
 	"penstock/internal/app"
 	"penstock/internal/config"
+	"penstock/internal/store/storetest"
 )
 
 // docsConfig is the gateway that the pages under docs talk to.
@@ -51,21 +52,32 @@ func TestTheExamplesOfTheDocsWork(t *testing.T) {
 		if !slices.ContainsFunc(found, func(m []string) bool { return m[1] == "sh" }) {
 			continue
 		}
-		t.Run(filepath.Base(page), func(t *testing.T) {
+		t.Run(filepath.Base(page)+" on SQLite", func(t *testing.T) {
 			t.Parallel()
-			d := &doc{t: t, h: start(t, docsConfig), vars: map[string]string{"MASTER_KEY": master}}
-			d.vars["PENSTOCK"] = d.h.url
-			for _, m := range found {
-				if m[1] == "sh" {
-					d.flush()
-					d.run(m[2])
-				} else {
-					d.compare(m[2])
-				}
-			}
-			d.flush()
+			followPage(t, found)
+		})
+		t.Run(filepath.Base(page)+" on PostgreSQL", func(t *testing.T) {
+			url := storetest.PostgresURL(t)
+			t.Parallel()
+			followPage(t, found, "DATABASE_URL", url)
 		})
 	}
+}
+
+// followPage does what the blocks of a page say, on a gateway of its own.
+func followPage(t *testing.T, blocks [][]string, env ...string) {
+	t.Helper()
+	d := &doc{t: t, h: start(t, docsConfig, env...), vars: map[string]string{"MASTER_KEY": master}}
+	d.vars["PENSTOCK"] = d.h.url
+	for _, m := range blocks {
+		if m[1] == "sh" {
+			d.flush()
+			d.run(m[2])
+		} else {
+			d.compare(m[2])
+		}
+	}
+	d.flush()
 }
 
 // The settings that the docs show are known and honoured.
