@@ -23,7 +23,7 @@ var floors = [][]string{
 	{"wire/anthropic", "wire/gemini", "config"},
 	{"price", "token", "provider", "limit", "router", "auth", "spend", "export", "health", "explain", "mock", "openapi"},
 	{"relay", "figures", "redis", "store"},
-	{"api", "admin", "ledger"},
+	{"api", "admin", "ledger", "litellm"},
 	{"app"},
 	{"e2e"}, // tests only: it knows the program, not its rooms
 }

@@ -20,6 +20,7 @@ type cli struct {
 	Mock    mockCmd    `cmd:"" help:"Serve a scriptable provider that needs no account."`
 	Ledger  ledgerCmd  `cmd:"" help:"Verify, reprice or export the spend ledger."`
 	Migrate migrateCmd `cmd:"" help:"Bring the tables of the database up to date, or print the SQL for it."`
+	Import  importCmd  `cmd:"" help:"Bring what another gateway has: keys, teams, users, budgets, models, spend."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 
 	ShowVersion kong.VersionFlag `name:"version" help:"Print the version and quit."`
@@ -35,7 +36,8 @@ Examples:
   penstock check config.yaml                 every mistake in it, and what is not honoured
   penstock mock --port 8090                  a provider to test against
   penstock migrate --plan                    the SQL that a start would run on the database
-  penstock ledger verify                     prove that every cent of the books is right`))
+  penstock ledger verify                     prove that every cent of the books is right
+  penstock import litellm --database-url …   move in from LiteLLM: its keys go on working`))
 	if err := k.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "penstock:", err)
 		os.Exit(1)

@@ -22,6 +22,11 @@ var _ spend.Store = (*DB)(nil)
 // DropBefore has taken are not booked: they may have been before, and who is
 // charged twice has the greater harm.
 func (db *DB) Book(ctx context.Context, rows []spend.Row) (int, error) {
+	return db.book(ctx, rows, func(t *txn, s *sums) error { return db.addSums(ctx, t, s) })
+}
+
+// book writes rows, and has add add up what of them is new.
+func (db *DB) book(ctx context.Context, rows []spend.Row, add func(*txn, *sums) error) (int, error) {
 	if len(rows) == 0 {
 		return 0, nil
 	}
@@ -73,7 +78,7 @@ func (db *DB) Book(ctx context.Context, rows []spend.Row) (int, error) {
 		if err := link.close(ctx, t, hashes); err != nil {
 			return err
 		}
-		return db.addSums(ctx, t, &s)
+		return add(t, &s)
 	})
 	if err != nil {
 		db.contexts.forget()

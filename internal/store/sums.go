@@ -217,10 +217,12 @@ func (s *sums) windowed() []windowSum {
 	for _, w := range s.windows {
 		out = append(out, *w)
 	}
-	slices.SortFunc(out, func(a, b windowSum) int {
-		return cmp.Or(cmp.Compare(a.scope, b.scope), cmp.Compare(a.id, b.id), cmp.Compare(a.duration, b.duration))
-	})
+	slices.SortFunc(out, compareWindows)
 	return out
+}
+
+func compareWindows(a, b windowSum) int {
+	return cmp.Or(cmp.Compare(a.scope, b.scope), cmp.Compare(a.id, b.id), cmp.Compare(a.duration, b.duration))
 }
 
 // day is the calendar day of t in UTC, as it is stored.

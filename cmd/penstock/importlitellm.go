@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"penstock/internal/app"
+)
+
+// importCmd brings what other gateways have.
+type importCmd struct {
+	LiteLLM importLiteLLMCmd `cmd:"" name:"litellm" help:"Bring keys, teams, users, budgets, models and spend from a LiteLLM database."`
+}
+
+type importLiteLLMCmd struct {
+	DatabaseURL string `help:"LiteLLM's PostgreSQL, as in its DATABASE_URL. It is only read." name:"database-url" env:"LITELLM_DATABASE_URL" required:"" placeholder:"URL"`
+	SaltKey     string `help:"LiteLLM's salt key, which opens the secrets in its database." name:"salt-key" env:"LITELLM_SALT_KEY" placeholder:"KEY"`
+	MasterKey   string `help:"LiteLLM's master key: it opens the secrets where there is no salt key." name:"master-key" env:"LITELLM_MASTER_KEY" placeholder:"KEY"`
+	DryRun      bool   `help:"Read everything and say what would become of it; write nothing."`
+	Config      string `help:"Configuration file of the gateway." short:"c" env:"CONFIG_FILE_PATH" placeholder:"FILE"`
+	DataDir     string `help:"Data directory of the gateway (default ./penstock-data)." env:"PENSTOCK_DATA_DIR" placeholder:"DIR"`
+}
+
+// Help is shown below the flags.
+func (*importLiteLLMCmd) Help() string {
+	return `Keys go on working: their hashes are brought. It can be run again, and when it was interrupted it goes on: what has not changed at LiteLLM
+is left alone, what was spent there is counted once, and what was spent here stays. A gateway that runs meanwhile
+counts budgets by the new totals after its next start.
+
+For each table the report says how many rows are exact, how many approximate and how many were skipped, and why.
+
+Examples:
+  penstock import litellm --database-url postgres://llm:secret@db:5432/litellm --dry-run
+  penstock import litellm --database-url postgres://llm:secret@db:5432/litellm --salt-key sk-salt --config config.yaml`
+}
+
+// Run imports.
+func (c *importLiteLLMCmd) Run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	next := time.Now().Add(2 * time.Second)
+	r, err := app.ImportLiteLLM(ctx, app.Options{Config: c.Config, DataDir: c.DataDir}, app.LiteLLM{
+		DatabaseURL: c.DatabaseURL, SaltKey: c.SaltKey, MasterKey: c.MasterKey, DryRun: c.DryRun,
+		Progress: func(table string, done, of int64) {
+			if now := time.Now(); now.After(next) {
+				next = now.Add(time.Second)
+				fmt.Fprintf(os.Stderr, "%s: %d of %d\n", strings.TrimPrefix(table, "LiteLLM_"), done, of)
+			}
+		},
+	})
+	if r != nil {
+		if _, werr := r.WriteTo(os.Stdout); werr != nil {
+			return werr
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("the import stopped (run it again and it goes on from here): %w", err)
+	}
+	if c.DryRun {
+		fmt.Println("\nnothing was written: this was a dry run")
+	} else {
+		fmt.Printf("\n%d rows were new or have changed\n", r.Changed())
+	}
+	return nil
+}
