@@ -109,6 +109,11 @@ func (f *keyFields) check(now time.Time) error {
 	if err := liftMeta(&f.Metadata, &f.finerFields, &f.Tags, &f.EnforcedParams, &f.EndUserBudgetID); err != nil {
 		return err
 	}
+	return f.checkFields(now)
+}
+
+// checkFields is check for a body whose metadata is not the key's.
+func (f *keyFields) checkFields(now time.Time) error {
 	for _, t := range []struct{ name, value string }{
 		{"key_alias", f.Alias.Value},
 		{"user_id", f.UserID.Value},

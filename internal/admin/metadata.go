@@ -100,10 +100,9 @@ type metaFields struct {
 	EndUserBudgetID Opt[string]   `json:"end_user_budget_id"`
 }
 
-// metaNames are their names.
-var metaNames = [...]string{
+// finerNames are the names of finerFields.
+var finerNames = [...]string{
 	"model_rpm_limit", "model_tpm_limit", "model_itpm_limit", "model_otpm_limit", "tag_rpm_limit", "temp_budget_increase", "temp_budget_expiry",
-	"tags", "enforced_params", "end_user_budget_id", serviceAccountField, memberBudgetField,
 }
 
 // Fields that are shown in the metadata and never taken from there.
@@ -113,20 +112,25 @@ const (
 )
 
 // liftMeta takes the fields out of metadata, to the places that they have in a
-// body; nil for those it has none for. Fields that were sent beside it win.
+// body; what it has none for, which is nil, stays. Fields that were sent beside
+// it win.
 func liftMeta(metadata *Opt[object], finer *finerFields, tags, enforced *Opt[[]string], endUserBudget *Opt[string]) error {
 	if !metadata.Has() {
 		return nil
 	}
+	places := map[string]bool{"tags": tags != nil, "enforced_params": enforced != nil, "end_user_budget_id": endUserBudget != nil}
+	for _, name := range finerNames {
+		places[name] = true
+	}
 	var mine, rest []jsonMember
 	for _, m := range splitObject(metadata.Value) {
-		if slices.Contains(metaNames[:], m.name) {
-			if m.name != serviceAccountField && m.name != memberBudgetField {
-				mine = append(mine, m)
-			}
-			continue
+		switch {
+		case m.name == serviceAccountField || m.name == memberBudgetField: // shown, not taken
+		case places[m.name]:
+			mine = append(mine, m)
+		default:
+			rest = append(rest, m)
 		}
-		rest = append(rest, m)
 	}
 	if len(mine) == 0 && len(rest) == len(splitObject(metadata.Value)) {
 		return nil // it stays as it was sent, to the byte

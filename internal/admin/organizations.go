@@ -35,17 +35,8 @@ func (f organizationFields) unknownFields() map[string]jsontext.Value {
 
 // check refuses what no organization can be.
 func (f *organizationFields) check(now time.Time) error {
-	// What means something for a key means nothing here and stays in the metadata.
-	var tags, enforced Opt[[]string]
-	var endUserBudget Opt[string]
-	sent := splitObject(f.Metadata.Value)
-	if err := liftMeta(&f.Metadata, &f.finerFields, &tags, &enforced, &endUserBudget); err != nil {
+	if err := liftMeta(&f.Metadata, &f.finerFields, nil, nil, nil); err != nil {
 		return err
-	}
-	for _, m := range sent {
-		if m.name == "tags" || m.name == "enforced_params" || m.name == "end_user_budget_id" {
-			f.Metadata.Value = setMember(f.Metadata.Value, m.name, m.value)
-		}
 	}
 	for _, t := range []struct{ name, value string }{
 		{"organization_id", f.ID.Value}, {"organization_alias", f.Alias.Value}, {"budget_id", f.BudgetID.Value},

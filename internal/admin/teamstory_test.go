@@ -161,10 +161,16 @@ func TestTheLifeOfAUser(t *testing.T) {
 
 		h.post("/user/update", `{"user_id":"ann","max_budget":20,"user_alias":null,"wrong":1}`).ok().has(
 			"data.max_budget", "20.0", "data.user_alias", "null", "data.models", `["m1"]`, "data.model_max_budget", `{"m1":{"budget_limit":1.0,"time_period":"1d"}}`)
+		// What is a key's field is a user's own business.
+		h.post("/user/update", `{"user_id":"ann","metadata":{"tags":"mine","enforced_params":1,"model_rpm_limit":{"m1":3}}}`).ok().has(
+			"data.metadata", `{"tags":"mine","enforced_params":1,"model_rpm_limit":{"m1":3}}`, "data.model_rpm_limit", `{"m1":3}`)
+		h.post("/user/new", `{"user_id":"tagged","metadata":{"tags":["mine"],"end_user_budget_id":"b"}}`).ok().has("metadata", `{"tags":["mine"],"end_user_budget_id":"b"}`, "tags", "[]")
+		h.post("/user/delete", `{"user_ids":["tagged"]}`).ok()
+		h.post("/team/update", `{"team_id":"t1","metadata":{"end_user_budget_id":"mine"}}`).ok().has("data.metadata", `{"end_user_budget_id":"mine"}`)
 		h.post("/user/update", `{"user_email":"ann@x.org","spend":5}`).ok().has("data.spend", "5.0")
 		h.post("/user/update", `{"user_id":"ann","budget_duration":"soon"}`).refused(400, "bad_request_error", "budget_duration", "'soon'")
 		h.post("/user/update", `{}`).refused(422, "validation_error", "user_id", "missing")
-		h.audited("ann", "updated by default_user_id", "updated by default_user_id", "created by default_user_id")
+		h.audited("ann", "updated by default_user_id", "updated by default_user_id", "updated by default_user_id", "created by default_user_id")
 		h.post("/user/update", `{"user_id":"new","max_budget":1}`).ok().has("data.user_id", `"new"`, "data.max_budget", "1.0")
 		h.post("/user/bulk_update", `{"users":[{"user_id":"new","rpm_limit":3},{"user_id":"ann","tpm_limit":-1}]}`).refused(422, "validation_error", "users.1.tpm_limit", "got -1")
 		h.post("/user/bulk_update", `{"users":[{"user_id":"new","rpm_limit":3},{"user_id":"ann","budget_duration":"soon"}]}`).ok().has(

@@ -145,7 +145,10 @@ func (b *userBody) check(now time.Time) error {
 			return malformed("teams", "teams: user_role: want user or admin, got '%s'", shorten([]byte(t.Role)))
 		}
 	}
-	return b.keyFields.check(now)
+	if err := liftMeta(&b.Metadata, &b.finerFields, nil, nil, nil); err != nil {
+		return err
+	}
+	return b.keyFields.checkFields(now)
 }
 
 // fillUser sets what was not sent to the configured defaults.
