@@ -68,8 +68,8 @@ type budgetWindows []budgetWindow
 func (budgetWindows) want() string { return "a list of {budget_duration, max_budget}" }
 
 type budgetWindow struct {
-	Duration Opt[string]         `json:"budget_duration"`
-	Amount   Opt[usd]            `json:"max_budget"`
+	Duration Opt[string]         `json:"budget_duration" openapi:"required"`
+	Amount   Opt[usd]            `json:"max_budget" openapi:"required"`
 	ResetAt  Opt[jsontext.Value] `json:"reset_at"` // clients send back what they were shown
 	unknown
 }

@@ -11,7 +11,14 @@ import (
 // shape is what a route reads and writes.
 type shape struct {
 	in, out reflect.Type
+	needed  []string // members of the body
 	params  []openapi.Param
+}
+
+// needs says which members the body must have.
+func (s shape) needs(names ...string) shape {
+	s.needed = names
+	return s
 }
 
 // takes is a route with a body.
@@ -32,6 +39,15 @@ func shows[Out any](params ...[]openapi.Param) shape {
 
 func texts(names ...string) []openapi.Param { return each(openapi.Text(), names) }
 
+// must are texts that have to be sent.
+func must(names ...string) []openapi.Param {
+	out := texts(names...)
+	for i := range out {
+		out[i].Required = true
+	}
+	return out
+}
+
 func flags(names ...string) []openapi.Param { return each(openapi.Bool(), names) }
 
 func number(name string, least, most int64) []openapi.Param {
@@ -50,7 +66,8 @@ func paging(size string, most int64) []openapi.Param {
 func each(s *openapi.Schema, names []string) []openapi.Param {
 	var out []openapi.Param
 	for _, name := range names {
-		out = append(out, openapi.Param{Name: name, Says: hints[name].Says, Schema: s})
+		hint := hints[name]
+		out = append(out, openapi.Param{Name: name, Says: hint.Says, Schema: (&openapi.Hint{Example: hint.Example}).On(s)})
 	}
 	return out
 }
@@ -60,24 +77,24 @@ func each(s *openapi.Schema, names []string) []openapi.Param {
 func shapes() map[string]shape {
 	out := map[string]shape{
 		"GET /key/aliases":                   shows[keyAliases](paging("size", 100), texts("team_id", "search")),
-		"POST /key/block":                    takes[keyBody, keyRow](),
-		"POST /key/bulk_update":              takes[bulkKeysBody, bulkUpdated](),
+		"POST /key/block":                    takes[keyBody, keyRow]().needs("key"),
+		"POST /key/bulk_update":              takes[bulkKeysBody, bulkUpdated]().needs("keys"),
 		"POST /key/delete":                   takes[deleteBody, deleted](),
 		"POST /key/generate":                 takes[generateBody, generated](),
 		"POST /key/health":                   takes[struct{ unknown }, keyHealth](),
 		"GET /key/info":                      shows[keyInfo](texts("key")),
-		"POST /v2/key/info":                  takes[keysBody, keyInfos](),
+		"POST /v2/key/info":                  takes[keysBody, keyInfos]().needs("keys"),
 		"GET /key/list":                      shows[keyList](paging("size", 100), oneOf("expand", "user"), oneOf("sort_by", "spend", "max_budget", "created_at", "updated_at", "token", "key_alias"), oneOf("sort_order", "asc", "desc"), texts("user_id", "team_id", "organization_id", "project_id", "key_hash", "search", "key_alias", "after", "status", "agent_id", "access_group_id"), flags("return_full_object", "substring_matching", "include_team_keys", "include_created_by_keys")),
 		"POST /key/regenerate":               takes[regenerateBody, generated](),
 		"POST /key/service-account/generate": takes[generateBody, generated](),
-		"POST /key/unblock":                  takes[keyBody, keyRow](),
+		"POST /key/unblock":                  takes[keyBody, keyRow]().needs("key"),
 		"POST /key/update":                   takes[updateBody, updated](),
 		"POST /key/{key}/regenerate":         takes[regenerateBody, generated](),
-		"POST /key/{key}/reset_spend":        takes[resetBody, spendReset](),
+		"POST /key/{key}/reset_spend":        takes[resetBody, spendReset]().needs("reset_to"),
 
 		"GET /user/available_roles": shows[availableRoles](),
 		"POST /user/bulk_update":    takes[bulkUsersBody, usersUpdated](),
-		"POST /user/delete":         takes[userIDsBody, int](),
+		"POST /user/delete":         takes[userIDsBody, int]().needs("user_ids"),
 		"GET /user/filter/ui":       shows[[]foundUser](paging("page_size", 100), texts("user_email", "user_id")),
 		"GET /user/info":            shows[userInfo](texts("user_id")),
 		"GET /v2/user/info":         shows[userDetail](texts("user_id")),
@@ -86,68 +103,68 @@ func shapes() map[string]shape {
 		"POST /user/update":         takes[userFields, userUpdated](),
 
 		"GET /team/available":                                shows[[]teamRow](),
-		"POST /team/block":                                   takes[teamIDBody, teamRow](),
-		"POST /team/bulk_member_add":                         takes[bulkMembersBody, membersAdded](),
-		"POST /team/delete":                                  takes[teamIDsBody, teamsDeleted](),
+		"POST /team/block":                                   takes[teamIDBody, teamRow]().needs("team_id"),
+		"POST /team/bulk_member_add":                         takes[bulkMembersBody, membersAdded]().needs("team_id"),
+		"POST /team/delete":                                  takes[teamIDsBody, teamsDeleted]().needs("team_ids"),
 		"GET /team/filter/ui":                                shows[[]teamRow](paging("page_size", 100), texts("team_alias", "team_id")),
-		"GET /team/info":                                     shows[teamInfo](number("key_limit", 0, 1000), texts("team_id")),
-		"POST /team/key/bulk_update":                         takes[teamKeysBody, bulkUpdated](),
+		"GET /team/info":                                     shows[teamInfo](number("key_limit", 0, 1000), must("team_id")),
+		"POST /team/key/bulk_update":                         takes[teamKeysBody, bulkUpdated]().needs("team_id"),
 		"GET /team/list":                                     shows[[]listedTeam](texts("user_id", "organization_id")),
 		"GET /v2/team/list":                                  shows[teamPage](paging("page_size", 100), oneOf("sort_by", "team_id", "team_alias", "created_at", "updated_at", "spend", "max_budget"), oneOf("sort_order", "asc", "desc"), texts("organization_id", "team_alias", "search", "team_id", "user_id", "status")),
-		"POST /team/member_add":                              takes[addMembersBody, teamWithChanges](),
-		"POST /team/member_delete":                           takes[memberRef, teamRow](),
-		"POST /team/member_update":                           takes[updateMemberBody, memberUpdated](),
-		"POST /team/model/add":                               takes[teamModelsBody, teamRow](),
-		"POST /team/model/delete":                            takes[teamModelsBody, teamRow](),
+		"POST /team/member_add":                              takes[addMembersBody, teamWithChanges]().needs("team_id", "member"),
+		"POST /team/member_delete":                           takes[memberRef, teamRow]().needs("team_id"),
+		"POST /team/member_update":                           takes[updateMemberBody, memberUpdated]().needs("team_id"),
+		"POST /team/model/add":                               takes[teamModelsBody, teamRow]().needs("team_id", "models"),
+		"POST /team/model/delete":                            takes[teamModelsBody, teamRow]().needs("team_id", "models"),
 		"POST /team/new":                                     takes[teamBody, teamRow](),
-		"POST /team/permissions_bulk_update":                 takes[bulkPermissionsBody, permissionsAdded](),
-		"GET /team/permissions_list":                         shows[permissions](texts("team_id")),
-		"POST /team/permissions_update":                      takes[permissionsBody, teamRow](),
-		"POST /team/unblock":                                 takes[teamIDBody, teamRow](),
-		"POST /team/update":                                  takes[teamFields, teamUpdated](),
+		"POST /team/permissions_bulk_update":                 takes[bulkPermissionsBody, permissionsAdded]().needs("permissions"),
+		"GET /team/permissions_list":                         shows[permissions](must("team_id")),
+		"POST /team/permissions_update":                      takes[permissionsBody, teamRow]().needs("team_id", "team_member_permissions"),
+		"POST /team/unblock":                                 takes[teamIDBody, teamRow]().needs("team_id"),
+		"POST /team/update":                                  takes[teamFields, teamUpdated]().needs("team_id"),
 		"PATCH /team/{team_id}":                              takes[teamFields, teamUpdated](),
 		"POST /team/{team_id}/member/{user_id}/reset_budget": takes[struct{ unknown }, membership](),
-		"POST /team/{team_id}/member/{user_id}/reset_spend":  takes[resetBody, memberReset](),
+		"POST /team/{team_id}/member/{user_id}/reset_spend":  takes[resetBody, memberReset]().needs("reset_to"),
 		"GET /team/{team_id}/members/me":                     shows[membership](),
 
-		"DELETE /project/delete": takes[projectIDsBody, []projectRow](),
-		"GET /project/info":      shows[projectRow](texts("project_id")),
+		"DELETE /project/delete": takes[projectIDsBody, []projectRow]().needs("project_ids"),
+		"GET /project/info":      shows[projectRow](must("project_id")),
 		"GET /project/list":      shows[[]projectRow](texts("team_id", "search")),
-		"POST /project/new":      takes[projectFields, projectRow](),
-		"POST /project/update":   takes[projectFields, projectRow](),
+		"POST /project/new":      takes[projectFields, projectRow]().needs("team_id"),
+		"POST /project/update":   takes[projectFields, projectRow]().needs("project_id"),
 
-		"DELETE /organization/delete":              takes[organizationIDsBody, []organizationRow](),
-		"GET /organization/info":                   shows[organizationWithPeople](texts("organization_id")),
-		"POST /organization/info":                  takes[organizationsBody, []organizationRow](),
+		"DELETE /organization/delete":              takes[organizationIDsBody, []organizationRow]().needs("organization_ids"),
+		"GET /organization/info":                   shows[organizationWithPeople](must("organization_id")),
+		"POST /organization/info":                  takes[organizationsBody, []organizationRow]().needs("organizations"),
 		"GET /organization/list":                   shows[[]organizationWithPeople](paging("page_size", maxListed), texts("org_id", "org_alias")),
-		"POST /organization/member_add":            takes[orgMembersBody, orgMembersAdded](),
-		"DELETE /organization/member_delete":       takes[orgMemberBody, orgMemberRow](),
-		"PATCH /organization/member_update":        takes[orgMemberBody, orgMemberRow](),
-		"POST /organization/new":                   takes[organizationFields, organizationRow](),
-		"PATCH /organization/update":               takes[organizationFields, organizationRow](),
+		"POST /organization/member_add":            takes[orgMembersBody, orgMembersAdded]().needs("organization_id", "member"),
+		"DELETE /organization/member_delete":       takes[orgMemberBody, orgMemberRow]().needs("organization_id"),
+		"PATCH /organization/member_update":        takes[orgMemberBody, orgMemberRow]().needs("organization_id"),
+		"POST /organization/new":                   takes[organizationFields, organizationRow]().needs("organization_alias"),
+		"PATCH /organization/update":               takes[organizationFields, organizationRow]().needs("organization_id"),
 		"PATCH /v2/organization/{organization_id}": takes[organizationFields, organizationRow](),
 
-		"POST /budget/delete":  takes[budgetIDBody, storedBudgetRow](),
-		"POST /budget/info":    takes[budgetsBody, []storedBudgetRow](),
+		"POST /budget/delete":  takes[budgetIDBody, storedBudgetRow]().needs("id"),
+		"POST /budget/info":    takes[budgetsBody, []storedBudgetRow]().needs("budgets"),
 		"GET /budget/list":     shows[[]storedBudgetRow](paging("page_size", maxListed), texts("search")),
 		"POST /budget/new":     takes[budgetFields, storedBudgetRow](),
-		"GET /budget/settings": shows[[]settingRow](texts("budget_id")),
-		"POST /budget/update":  takes[budgetFields, storedBudgetRow](),
+		"GET /budget/settings": shows[[]settingRow](must("budget_id")),
+		"POST /budget/update":  takes[budgetFields, storedBudgetRow]().needs("budget_id"),
 
-		"POST /model/block":              takes[modelIDBody, storedModelRow](),
-		"POST /model/delete":             takes[modelIDBody, messageRow](),
+		"POST /model/block":              takes[modelIDBody, storedModelRow]().needs("model_id"),
+		"POST /model/delete":             takes[modelIDBody, messageRow]().needs("id"),
 		"GET /model/info":                shows[modelList](texts("litellm_model_id", "teamId"), flags("include_team_models")),
 		"GET /v1/model/info":             shows[modelList](texts("litellm_model_id", "teamId"), flags("include_team_models")),
 		"GET /v2/model/info":             shows[modelPage](paging("size", 1000), oneOf("sortBy", "model_name", "model_id", "provider"), oneOf("sortOrder", "asc", "desc"), texts("model", "modelId", "teamId", "access_group", "search"), flags("wildcard_only", "include_team_models")),
-		"POST /model/new":                takes[modelBody, storedModelRow](),
-		"POST /model/unblock":            takes[modelIDBody, storedModelRow](),
+		"POST /model/new":                takes[modelBody, storedModelRow]().needs("model_name", "litellm_params"),
+		"POST /model/unblock":            takes[modelIDBody, storedModelRow]().needs("model_id"),
 		"POST /model/update":             takes[modelBody, storedModelRow](),
 		"PATCH /model/{model_id}/update": takes[modelBody, storedModelRow](),
 
 		"GET /model_group/info": shows[modelGroupList](texts("model_group")),
 
 		"GET /credentials":                     shows[credentialList](paging("page_size", maxListed), texts("search")),
-		"POST /credentials":                    takes[credentialBody, credentialDone](),
+		"POST /credentials":                    takes[credentialBody, credentialDone]().needs("credential_name"),
 		"GET /credentials/by_model/{model_id}": shows[credentialRow](),
 		"GET /credentials/by_name/{name}":      shows[credentialRow](),
 		"DELETE /credentials/{name}":           shows[credentialDone](),
@@ -158,20 +175,20 @@ func shapes() map[string]shape {
 
 		"GET /global/spend": shows[globalSpend](),
 
-		"POST /jwt/key/mapping/delete": takes[mappingBody, mappingStatus](),
-		"GET /jwt/key/mapping/info":    shows[mappingRow](texts("id")),
+		"POST /jwt/key/mapping/delete": takes[mappingBody, mappingStatus]().needs("id"),
+		"GET /jwt/key/mapping/info":    shows[mappingRow](must("id")),
 		"GET /jwt/key/mapping/list":    shows[mappingList](paging("size", 100)),
-		"POST /jwt/key/mapping/new":    takes[mappingBody, mappingRow](),
-		"POST /jwt/key/mapping/update": takes[mappingBody, mappingRow](),
+		"POST /jwt/key/mapping/new":    takes[mappingBody, mappingRow]().needs("jwt_claim_name", "jwt_claim_value", "key"),
+		"POST /jwt/key/mapping/update": takes[mappingBody, mappingRow]().needs("id"),
 	}
 	for _, noun := range [...]string{"/customer", "/end_user"} {
-		out["GET "+noun+"/info"] = shows[customerRow](texts("end_user_id"))
+		out["GET "+noun+"/info"] = shows[customerRow](must("end_user_id"))
 		out["GET "+noun+"/list"] = shows[[]customerRow](paging("page_size", maxListed), texts("search", "budget_id"))
-		out["POST "+noun+"/block"] = takes[customerIDsBody, customersBlocked]()
-		out["POST "+noun+"/delete"] = takes[customerIDsBody, customersDeleted]()
-		out["POST "+noun+"/new"] = takes[customerFields, customerRow]()
-		out["POST "+noun+"/unblock"] = takes[customerIDsBody, customersBlocked]()
-		out["POST "+noun+"/update"] = takes[customerFields, customerRow]()
+		out["POST "+noun+"/block"] = takes[customerIDsBody, customersBlocked]().needs("user_ids")
+		out["POST "+noun+"/delete"] = takes[customerIDsBody, customersDeleted]().needs("user_ids")
+		out["POST "+noun+"/new"] = takes[customerFields, customerRow]().needs("user_id")
+		out["POST "+noun+"/unblock"] = takes[customerIDsBody, customersBlocked]().needs("user_ids")
+		out["POST "+noun+"/update"] = takes[customerFields, customerRow]().needs("user_id")
 	}
 	return out
 }
@@ -184,7 +201,7 @@ func (a *API) Operations() []openapi.Operation {
 		s := known[rt.Method+" "+rt.Pattern]
 		out = append(out, openapi.Operation{
 			Method: rt.Method, Path: rt.Pattern, Summary: rt.Summary, Description: rt.lets(), Tag: group(rt.Pattern),
-			In: s.in, Out: s.out, Params: s.params,
+			In: s.in, Needs: s.needed, Out: s.out, Params: s.params,
 		})
 	}
 	return out

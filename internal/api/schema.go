@@ -33,8 +33,8 @@ type steering struct {
 // The bodies of calls of models: the members that the gateway reads.
 type (
 	chatBody struct {
-		Model         string           `json:"model" openapi:"required" doc:"A model name of the configuration, an alias, or a name that a pattern of it matches."`
-		Messages      []jsontext.Value `json:"messages" openapi:"required"`
+		Model         string           `json:"model" openapi:"required" doc:"A model name of the configuration, an alias, or a name that a pattern of it matches." example:"gpt-4o"`
+		Messages      some             `json:"messages" openapi:"required"`
 		Stream        bool             `json:"stream"`
 		StreamOptions free             `json:"stream_options" doc:"include_usage: true ends the stream with its usage."`
 		MaxTokens     positive         `json:"max_tokens"`
@@ -46,14 +46,14 @@ type (
 		rest
 	}
 	embedBody struct {
-		Model string         `json:"model" openapi:"required"`
+		Model string         `json:"model" openapi:"required" example:"gpt-4o"`
 		Input jsontext.Value `json:"input" openapi:"required" doc:"A text, a list of texts, or lists of tokens."`
 		steering
 		rest
 	}
 	messagesBody struct {
-		Model     string           `json:"model" openapi:"required"`
-		Messages  []jsontext.Value `json:"messages" openapi:"required"`
+		Model     string           `json:"model" openapi:"required" example:"gpt-4o"`
+		Messages  some             `json:"messages" openapi:"required"`
 		MaxTokens positive         `json:"max_tokens" openapi:"required"`
 		System    jsontext.Value   `json:"system"`
 		Stream    bool             `json:"stream"`
@@ -62,7 +62,7 @@ type (
 		rest
 	}
 	dryBody struct {
-		Model    string           `json:"model" openapi:"required"`
+		Model    string           `json:"model" openapi:"required" example:"gpt-4o"`
 		Messages []jsontext.Value `json:"messages"`
 		Input    jsontext.Value   `json:"input"`
 		steering
@@ -146,6 +146,7 @@ type (
 	choices  int64    // 1 to 128
 	retries  int64    // 0 to 50
 	seconds  float64
+	some     []jsontext.Value // a list of at least one
 )
 
 // Describe implements openapi.Describer.
@@ -161,14 +162,19 @@ func (choices) Describe(*openapi.Schemas) *openapi.Schema { return openapi.Betwe
 func (retries) Describe(*openapi.Schemas) *openapi.Schema { return openapi.Between(0, 50) }
 
 // Describe implements openapi.Describer.
-func (seconds) Describe(*openapi.Schemas) *openapi.Schema { return openapi.Number(0) }
+func (seconds) Describe(*openapi.Schemas) *openapi.Schema { return openapi.Above(0, 86_400) }
+
+// Describe implements openapi.Describer.
+func (some) Describe(*openapi.Schemas) *openapi.Schema { return openapi.Some() }
 
 // Describe implements openapi.Describer.
 func (usd) Describe(*openapi.Schemas) *openapi.Schema { return openapi.Number(0) }
 
 // Describe implements openapi.Describer.
 func (amount) Describe(*openapi.Schemas) *openapi.Schema {
-	return &openapi.Schema{Type: openapi.Number(0).Type, Description: "A number of things, or US dollars."}
+	out := openapi.Number(0)
+	out.Description = "A number of things, or US dollars."
+	return out
 }
 
 func header(name, says string, s *openapi.Schema) openapi.Param {

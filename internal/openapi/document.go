@@ -24,6 +24,7 @@ type Operation struct {
 	Public      bool   // it asks for no key
 	Params      []Param
 	In          reflect.Type // of the body, nil for none
+	Needs       []string     // members that the body must have
 	Out         reflect.Type // of a success, nil for any JSON
 	Media       string       // of a success, "application/json" if empty
 	Streams     bool         // a success may be a stream of events instead
@@ -191,7 +192,10 @@ func New(version string, ops []Operation, hints map[string]Hint) (*Document, err
 		}
 		e := s.entry(op, path)
 		for _, name := range inPath {
-			e.Parameters = append([]parameter{{Name: name, In: "path", Required: true, Schema: &Schema{Type: []string{"string"}}}}, e.Parameters...)
+			e.Parameters = append([]parameter{{Name: name, In: "path", Required: true, Schema: Text()}}, e.Parameters...)
+			if hint, ok := hints[name]; ok {
+				e.Parameters[0].Schema, e.Parameters[0].Description = hint.On(Text()), hint.Says
+			}
 		}
 		*item.at(strings.ToLower(op.Method)) = e
 		if t := (tag{op.Tag}); op.Tag != "" && !slices.Contains(d.Tags, t) {
@@ -220,14 +224,14 @@ func (s *Schemas) entry(op *Operation, path string) *entry {
 	}
 	if op.In != nil {
 		s.reading = true
-		schema := s.Of(op.In)
+		schema := s.needing(s.Of(op.In), op.Needs)
 		s.reading = false
-		e.Body = &body{Required: s.requires(schema), Content: Map[media]{{jsonMedia, media{schema}}}}
+		e.Body = &body{Required: len(schema.Required)+len(s.find(schema).Required) > 0, Content: Map[media]{{jsonMedia, media{schema}}}}
 	}
 	ok := response{Description: "It worked.", Content: s.content(op.Out, op.Media)}
 	if op.Streams {
 		ok.Description = "It worked. With stream: true it is a stream of events."
-		ok.Content = append(ok.Content, Member[media]{"text/event-stream", media{&Schema{Type: []string{"string"}}}})
+		ok.Content = append(ok.Content, Member[media]{"text/event-stream", media{}})
 	}
 	e.Responses = Map[response]{{strconv.Itoa(http.StatusOK), ok}}
 	for _, a := range op.Also {
@@ -246,7 +250,7 @@ func (s *Schemas) entry(op *Operation, path string) *entry {
 func (s *Schemas) content(t reflect.Type, kind string) Map[media] {
 	switch {
 	case kind != "" && kind != jsonMedia:
-		return Map[media]{{kind, media{&Schema{Type: []string{"string"}}}}}
+		return Map[media]{{kind, media{Text()}}}
 	case t == nil:
 		return Map[media]{{jsonMedia, media{&Schema{}}}}
 	}

@@ -111,6 +111,17 @@ func TestStructsBecomeSchemas(t *testing.T) {
 	}
 }
 
+func TestABodyNeedsWhatAnOperationSays(t *testing.T) {
+	doc, err := built(t, openapi.Operation{Method: "POST", Path: "/x", In: reflect.TypeFor[must](), Needs: []string{"kind"}})
+	if want := `"requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Must","required":["kind"]}}}}`; err != nil || !strings.Contains(doc, want) {
+		t.Errorf("%v: the document does not have %s:\n%s", err, want, doc)
+	}
+	_, err = built(t, openapi.Operation{Method: "POST", Path: "/x", In: reflect.TypeFor[must](), Needs: []string{"knd"}})
+	if err == nil || !strings.Contains(err.Error(), "no member knd") {
+		t.Errorf("a member that is not there: %v", err)
+	}
+}
+
 func TestATypeThatWritesItselfMustSayHow(t *testing.T) {
 	_, err := built(t, openapi.Operation{Method: "GET", Path: "/x", Out: reflect.TypeFor[struct {
 		A opaque `json:"a"`

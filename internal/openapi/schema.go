@@ -18,10 +18,14 @@ type Schema struct {
 	Ref         string       `json:"$ref,omitzero"`
 	Type        types        `json:"type,omitzero"`
 	Format      string       `json:"format,omitzero"`
+	Pattern     string       `json:"pattern,omitzero"`
 	Description string       `json:"description,omitzero"`
+	Examples    []string     `json:"examples,omitzero"`
 	Enum        []string     `json:"enum,omitzero"`
 	Minimum     *int64       `json:"minimum,omitzero"`
+	Above       *int64       `json:"exclusiveMinimum,omitzero"`
 	Maximum     *int64       `json:"maximum,omitzero"`
+	MinItems    int          `json:"minItems,omitzero"`
 	MaxLength   int          `json:"maxLength,omitzero"`
 	Items       *Schema      `json:"items,omitzero"`
 	Properties  Map[*Schema] `json:"properties,omitzero"`
@@ -51,7 +55,38 @@ type Describer interface {
 // Hint says more about fields of bodies than their type does.
 type Hint struct {
 	Says string
-	Enum []string // of a text
+	// Of a text, or of the texts in a list:
+	Enum    []string
+	Pattern string // a regular expression
+	Example string
+}
+
+// On returns s with what the hint says.
+func (h *Hint) On(s *Schema) *Schema {
+	out := *s
+	if out.Description == "" {
+		out.Description = h.Says
+	}
+	switch {
+	case len(s.Type) == 0:
+	case s.Type[0] == "array" && s.Items != nil:
+		within := *h
+		within.Says = ""
+		out.Items = within.On(s.Items)
+	case s.Type[0] == "string" && len(h.Enum) > 0:
+		enum := &Schema{Type: types{"string"}, Enum: h.Enum}
+		if len(s.Type) > 1 {
+			enum = Nullable(enum)
+		}
+		enum.Description = out.Description
+		return enum
+	case s.Type[0] == "string":
+		out.Pattern = h.Pattern
+		if h.Example != "" {
+			out.Examples = []string{h.Example}
+		}
+	}
+	return &out
 }
 
 // Schemas makes schemas of types. Structs that have a name become components.
@@ -238,17 +273,10 @@ func (s *Schemas) field(out *Schema, f *reflect.StructField, name, options strin
 	if says := f.Tag.Get("doc"); says != "" {
 		hint.Says = says
 	}
-	if schema.Description == "" {
-		schema.Description = hint.Says
+	if example := f.Tag.Get("example"); example != "" {
+		hint.Example = example
 	}
-	if len(schema.Type) > 0 && schema.Type[0] == "string" && len(hint.Enum) > 0 {
-		enum := &Schema{Type: types{"string"}, Enum: hint.Enum}
-		if len(schema.Type) > 1 {
-			enum = Nullable(enum)
-		}
-		enum.Description = schema.Description
-		schema = enum
-	}
+	schema = hint.On(schema)
 	*out.Properties.at(name) = schema
 	present := !s.reading && !has(options, "omitzero") && !has(options, "omitempty")
 	if present || f.Tag.Get("openapi") == "required" {
@@ -256,12 +284,27 @@ func (s *Schemas) field(out *Schema, f *reflect.StructField, name, options strin
 	}
 }
 
-// requires reports whether a body must have a member.
-func (s *Schemas) requires(schema *Schema) bool {
+// find returns the component that a schema refers to, or the schema.
+func (s *Schemas) find(schema *Schema) *Schema {
 	if name, ok := strings.CutPrefix(schema.Ref, "#/components/schemas/"); ok {
-		schema = s.names[name]
+		return s.names[name]
 	}
-	return len(schema.Required) > 0
+	return schema
+}
+
+// needing returns the schema with members that must be there.
+func (s *Schemas) needing(schema *Schema, names []string) *Schema {
+	if len(names) == 0 {
+		return schema
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(s.find(schema).Properties, func(m Member[*Schema]) bool { return m.Name == name }) {
+			s.errs = append(s.errs, fmt.Errorf("%s: the body has no member %s that it could need", s.where, name))
+		}
+	}
+	out := *schema
+	out.Required = append(slices.Clone(out.Required), names...)
+	return &out
 }
 
 // Nullable returns the schema of a value that may be null as well.
@@ -293,6 +336,19 @@ func Between(least, most int64) *Schema {
 
 // Number is a number of at least least.
 func Number(least int64) *Schema { return &Schema{Type: types{"number"}, Minimum: &least} }
+
+// Amount is a number from least to most.
+func Amount(least, most int64) *Schema {
+	return &Schema{Type: types{"number"}, Minimum: &least, Maximum: &most}
+}
+
+// Above is a number above least and up to most.
+func Above(least, most int64) *Schema {
+	return &Schema{Type: types{"number"}, Above: &least, Maximum: &most}
+}
+
+// Some is a list of anything that is not empty.
+func Some() *Schema { return &Schema{Type: types{"array"}, Items: &Schema{}, MinItems: 1} }
 
 // OneOf is one of some words.
 func OneOf(words ...string) *Schema { return &Schema{Type: types{"string"}, Enum: words} }

@@ -12,7 +12,6 @@ import (
 	"sync"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 //go:embed page/docs.html
@@ -42,7 +41,7 @@ func NewSite(version string, hints map[string]Hint, ops func() []Operation, log 
 		if err != nil {
 			log.Error("a part of /openapi.json is missing", "err", err)
 		}
-		body, err := json.Marshal(d, jsontext.WithIndent(" "))
+		body, err := json.Marshal(d)
 		if err != nil {
 			log.Error("/openapi.json cannot be written", "err", err)
 		}

@@ -230,7 +230,9 @@ func (v *validator) content(at string, value any) {
 		if !strings.Contains(kind, "/") {
 			v.say(at, "%q is no media type", kind)
 		}
-		v.schema(at+" "+kind, v.in(at, m, "schema", "example examples encoding")["schema"])
+		if s, ok := v.in(at, m, "", "schema example examples encoding")["schema"]; ok {
+			v.schema(at+" "+kind, s)
+		}
 	}
 }
 
@@ -255,10 +257,11 @@ func (v *validator) find(ref string) any {
 
 // schema checks the keywords of JSON Schema that we use.
 func (v *validator) schema(at string, value any) {
-	if value == true || value == false || v.ref(at, value) {
+	if value == true || value == false {
 		return
 	}
-	s := v.in(at, value, "", "type format description enum minimum maximum maxLength items properties required additionalProperties anyOf $ref")
+	refers := v.ref(at, value)
+	s := v.in(at, value, "", "type format pattern description examples enum minimum maximum exclusiveMinimum minItems maxLength items properties required additionalProperties anyOf $ref")
 	types := list(s["type"])
 	if one, ok := s["type"]; ok && types == nil {
 		types = []any{one}
@@ -268,7 +271,12 @@ func (v *validator) schema(at string, value any) {
 			v.say(at, "there is no type %v", t)
 		}
 	}
-	for _, name := range []string{"enum", "anyOf"} {
+	if p, ok := s["pattern"].(string); ok {
+		if _, err := regexp.Compile(p); err != nil {
+			v.say(at, "%v", err)
+		}
+	}
+	for _, name := range []string{"enum", "anyOf", "examples"} {
 		if value, ok := s[name]; ok && len(list(value)) == 0 {
 			v.say(at, "%s must be a list that is not empty", name)
 		}
@@ -289,7 +297,7 @@ func (v *validator) schema(at string, value any) {
 		v.schema(at+"."+name, properties[name])
 	}
 	for _, name := range list(s["required"]) {
-		if name, _ := name.(string); properties[name] == nil {
+		if name, _ := name.(string); properties[name] == nil && !refers {
 			v.say(at, "required %s is not described", name)
 		}
 	}

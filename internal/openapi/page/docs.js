@@ -44,7 +44,10 @@
     return [];
   };
 
-  const members = (s, depth) => {
+  // needs are the members that a body must have.
+  const needs = (s) => [].concat(s.required || [], find(s).required || []);
+
+  const members = (s, depth, needed) => {
     const box = el("div");
     for (const object of objects(s)) {
       const table = el("table");
@@ -55,7 +58,7 @@
           more.addEventListener("toggle", () => { if (more.open && more.childElementCount === 1) more.append(members(of, depth + 1)); });
           says.append(more);
         }
-        const required = (object.required || []).includes(name) && depth === 0 && object.needs;
+        const required = needed && needed.includes(name);
         table.append(el("tr", {}, el("td", {}, el("code", {}, name), required ? " *" : ""), el("td", {}, kind(of)), says));
       }
       box.append(table);
@@ -64,20 +67,21 @@
   };
 
   // example is a value that a schema allows: what is required, or else the first few members.
-  const example = (s, name, depth) => {
+  const example = (s, name, depth, made) => {
     const at = find(s);
     if (at.anyOf) return example(at.anyOf.find((x) => x.$ref) || at.anyOf[0], name, depth);
     if (at.enum) return at.enum[0];
+    if (at.examples) return at.examples[0];
     switch ([].concat(at.type || "")[0]) {
-      case "string": return at.format === "date-time" ? "2026-01-31T00:00:00Z" : /duration/.test(name) ? "30d" : "…";
+      case "string": return at.format === "date-time" ? "2026-01-31T00:00:00Z" : "…";
       case "boolean": return true;
       case "integer": case "number": return Math.max(at.minimum || 0, 1);
-      case "array": return name === "messages" ? [{ role: "user", content: "Hello" }] : at.items && at.items.type === "string" ? ["…"] : [];
+      case "array": return name === "messages" ? [{ role: "user", content: "Hello" }] : at.items && [].concat(at.items.type)[0] === "string" ? [example(at.items, name, depth)] : [];
       case "object": {
         const out = {};
         if (depth > 1) return out;
-        let names = at.required || [];
-        if (!names.length) names = Object.keys(at.properties || {}).filter((n) => /(_id|_ids|_alias|^key|^keys|^models|^max_budget|_role)$/.test(n)).slice(0, 3);
+        let names = needs(s);
+        if (!names.length) names = Object.keys(at.properties || {}).filter((n) => /(_id|_ids|_alias|^keys?|^models|^max_budget|_role)$/.test(n) && !(made && n === "key")).slice(0, 3);
         for (const n of names) out[n] = example(at.properties[n], n, depth + 1);
         return out;
       }
@@ -90,15 +94,16 @@
     const inPath = {};
     const query = [];
     for (const p of op.parameters || []) {
-      if (p.in === "path") inPath[p.name] = p.name.toUpperCase();
-      if (p.in === "query" && p.required) query.push(p.name + "=VALUE");
+      const value = encodeURIComponent((p.schema.examples || [p.name.toUpperCase()])[0]);
+      if (p.in === "path") inPath[p.name] = value;
+      if (p.in === "query" && (p.required || /(info|members\/me)$/.test(path) && p.schema.examples)) query.push(p.name + "=" + value);
     }
     const where = path.replace(/\{(\w+)\}/g, (_, name) => inPath[name]) + (query.length ? "?" + query.join("&") : "");
     const lines = ["curl " + (method === "get" ? "" : "-X " + method.toUpperCase() + " ") + quote(location.origin + where)];
     if (!op.security || op.security.length) lines.push('-H "Authorization: Bearer $KEY"');
     if (op.requestBody) {
       lines.push("-H 'Content-Type: application/json'");
-      lines.push("-d " + quote(JSON.stringify(example(op.requestBody.content["application/json"].schema, "", 0))));
+      lines.push("-d " + quote(JSON.stringify(example(op.requestBody.content["application/json"].schema, "", 0, /\/(generate|new)$/.test(path)))));
     }
     return lines.join(" \\\n  ");
   };
@@ -114,8 +119,7 @@
     }
     if (op.requestBody) {
       const s = op.requestBody.content["application/json"].schema;
-      find(s).needs = true;
-      box.append(el("h3", {}, "Body ", el("span", { class: "dim" }, kind(s))), members(s, 0));
+      box.append(el("h3", {}, "Body ", el("span", { class: "dim" }, kind(s))), members(s, 0, needs(s)));
     }
     for (const [status, answer] of Object.entries(op.responses)) {
       const is = find(answer);
