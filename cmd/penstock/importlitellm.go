@@ -58,6 +58,9 @@ func (c *importLiteLLMCmd) Run() error {
 			return werr
 		}
 	}
+	if err != nil && r == nil {
+		return err
+	}
 	if err != nil {
 		return fmt.Errorf("the import stopped (run it again and it goes on from here): %w", err)
 	}

@@ -2,11 +2,13 @@ package litellm_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"database/sql"
 	_ "embed"
 	"encoding/base64"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -330,6 +332,41 @@ func TestImportingAgainChangesNothing(t *testing.T) {
 		if n := s.into(db).Changed(); n != 0 {
 			t.Errorf("the fourth run changed %d rows", n)
 		}
+	})
+}
+
+func TestAnImportThatWasInterruptedGoesOn(t *testing.T) {
+	targets(t, func(t *testing.T, s *source, db *store.DB) {
+		s.exec(`INSERT INTO "LiteLLM_SpendLogs" (request_id, call_type, api_key, spend, "startTime", "endTime", model, "user", team_id, request_tags)
+			SELECT 'many-' || i, 'acompletion', repeat('a', 64), 0.001, timestamp '2026-11-01' + i * interval '10 minutes', timestamp '2026-11-01' + i * interval '10 minutes', 'gpt-4o', 'ann', 'team-1', '["search"]'
+			FROM generate_series(1, 3000) i`)
+		from, err := store.Foreign(s.url)
+		must(t, err)
+		defer from.Close()
+		box, err := secret.New("our own key")
+		must(t, err)
+		ctx, stop := context.WithCancel(t.Context())
+		_, err = litellm.Run(ctx, litellm.Options{Source: from, Target: db, Box: box, Salts: []string{salt}, Now: now, Progress: func(table string, done, _ int64) {
+			if table == "LiteLLM_SpendLogs" {
+				stop()
+			}
+		}})
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("the interrupted run ended with %v", err)
+		}
+		r := s.into(db)
+		for _, tb := range r.Tables {
+			if tb.Name == "LiteLLM_SpendLogs" && (tb.Created != 1003 || tb.Unchanged >= 1000) {
+				t.Errorf("the second run has booked %d calls and looked at %d again; want the 1003 that were left, and those of one day", tb.Created, tb.Unchanged)
+			}
+		}
+		k, err := db.Key(t.Context(), hash("a"))
+		must(t, err)
+		same(t, "what the key has spent", k.Spend, gateway.Spend{Window: 3e8, WindowStart: day(2026, 11, 1), Total: 5e9})
+		team, err := db.Team(t.Context(), "team-1")
+		must(t, err)
+		same(t, "what the team has spent", team.Spend.Total, 125e8)
+		right(t, db)
 	})
 }
 

@@ -177,7 +177,7 @@ func setModel(to *gateway.Limits, model string, v gateway.ModelLimits) {
 func wholes(field string, from map[string]jsontext.Value, m *remarks) map[string]int64 {
 	out := map[string]int64{}
 	for name, v := range from {
-		if v.Kind() == 'n' {
+		if len(v) == 0 || v.Kind() == 'n' {
 			continue
 		}
 		n, err := whole(v)

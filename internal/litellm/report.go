@@ -118,6 +118,9 @@ func (r *Report) WriteTo(w io.Writer) (int64, error) {
 	}
 	fmt.Fprintln(tw, head)
 	for _, t := range r.Tables {
+		if t.Read == 0 {
+			continue
+		}
 		fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%d\t", strings.TrimPrefix(t.Name, "LiteLLM_"), t.Read, t.Exact, t.Approximate, t.Skipped)
 		if !r.DryRun {
 			fmt.Fprintf(tw, "%d\t%d\t%d\t", t.Created, t.Updated, t.Unchanged)
