@@ -227,7 +227,8 @@ func TestTheStoreIsPaused(t *testing.T) {
 					t.Error("the store's absence is not in the metrics")
 				}
 			}
-			if n := count[requests]; n > 60 || n < 3+3*10 || outcomes[requests].count(429) == 0 {
+			// Over it by what others took just before, at most: docs/guarantees.md.
+			if n := count[requests]; n > 60+3 || n < 3+3*10 || outcomes[requests].count(429) == 0 {
 				t.Errorf("local_share: %d calls of 60 a minute, %v", n, outcomes[requests].status)
 			}
 			if o := outcomes[tokens]; o.count(200) == 0 || o.count(200) != o.sum() {
@@ -242,7 +243,7 @@ func TestTheStoreIsPaused(t *testing.T) {
 			if o := f.storm(f.hs, 9, tokens, `"model":"m","max_tokens":5`); o.count(429) != 9 {
 				t.Errorf("what was used without the store is not counted: %v", o.status)
 			}
-			for key, limit := range map[string]int{requests: 60, money: 20} {
+			for key, limit := range map[string]int{requests: max(60, count[requests]), money: 20} {
 				f.hs[0].eventually("the rest of the limit can be had", func() bool {
 					count[key] += f.storm(f.hs, 6, key, `"model":"m","max_tokens":5`).count(200)
 					return count[key] >= limit
