@@ -108,7 +108,7 @@ type schemaKey struct {
 
 // Of returns the schema of a type.
 func (s *Schemas) Of(t reflect.Type) *Schema {
-	if d, ok := reflect.Zero(t).Interface().(Describer); ok && t.Kind() != reflect.Pointer {
+	if d, ok := reflect.TypeAssert[Describer](reflect.Zero(t)); ok && t.Kind() != reflect.Pointer {
 		return d.Describe(s)
 	}
 	switch t {
@@ -221,8 +221,7 @@ func (s *Schemas) fields(t reflect.Type) *Schema {
 	for len(level) > 0 { // what stands further out hides what stands further in
 		var next []reflect.Type
 		for _, t := range level {
-			for i := range t.NumField() {
-				f := t.Field(i)
+			for f := range t.Fields() {
 				name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 				switch {
 				case name == "-" && options == "":

@@ -45,7 +45,7 @@ func (v *validator) in(at string, value any, needed, allowed string) object {
 		v.say(at, "want an object, got %T", value)
 		return object{}
 	}
-	for _, name := range strings.Fields(needed) {
+	for name := range strings.FieldsSeq(needed) {
 		if _, ok := o[name]; !ok {
 			v.say(at, "%s is missing", name)
 		}
@@ -248,7 +248,7 @@ func (v *validator) ref(at string, value any) bool {
 
 func (v *validator) find(ref string) any {
 	var at any = v.doc
-	for _, name := range strings.Split(strings.TrimPrefix(ref, "#/"), "/") {
+	for name := range strings.SplitSeq(strings.TrimPrefix(ref, "#/"), "/") {
 		o, _ := at.(object)
 		at = o[name]
 	}

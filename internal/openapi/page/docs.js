@@ -124,8 +124,8 @@
     for (const [status, answer] of Object.entries(op.responses)) {
       const is = find(answer);
       for (const [type, content] of Object.entries(is.content || {})) {
-        const shown = el("details", {}, el("summary", {}, status + " " + is.description + " ", el("span", { class: "dim" }, type + " " + kind(content.schema))));
-        shown.append(members(content.schema, 0));
+        const shown = el("details", {}, el("summary", {}, status + " " + is.description + " ", el("span", { class: "dim" }, type + (content.schema ? " " + kind(content.schema) : ""))));
+        shown.append(members(content.schema || {}, 0));
         if (status === "200") shown.open = true;
         box.append(shown);
       }
