@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -43,16 +44,12 @@ Examples:
 func (c *importLiteLLMCmd) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	next := time.Now().Add(2 * time.Second)
+	told := tell(ctx)
 	r, err := app.ImportLiteLLM(ctx, app.Options{Config: c.Config, DataDir: c.DataDir}, app.LiteLLM{
 		DatabaseURL: c.DatabaseURL, SaltKey: c.SaltKey, MasterKey: c.MasterKey, DryRun: c.DryRun,
-		Progress: func(table string, done, of int64) {
-			if now := time.Now(); now.After(next) {
-				next = now.Add(time.Second)
-				fmt.Fprintf(os.Stderr, "%s: %d of %d\n", strings.TrimPrefix(table, "LiteLLM_"), done, of)
-			}
-		},
+		Progress: told.set,
 	})
+	told.end()
 	if r != nil {
 		if _, werr := r.WriteTo(os.Stdout); werr != nil {
 			return werr
@@ -70,4 +67,50 @@ func (c *importLiteLLMCmd) Run() error {
 		fmt.Printf("\n%d rows were new or have changed\n", r.Changed())
 	}
 	return nil
+}
+
+// teller tells of long work on standard error: nothing in the first two seconds,
+// then once a second, also while a database thinks.
+type teller struct {
+	mu       sync.Mutex
+	table    string
+	done, of int64
+
+	stop context.CancelFunc
+	over sync.WaitGroup
+}
+
+// tell starts one; end it.
+func tell(ctx context.Context) *teller {
+	t := &teller{}
+	ctx, t.stop = context.WithCancel(ctx)
+	t.over.Go(func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for n := 1; ; n++ {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			t.mu.Lock()
+			table, done, of := t.table, t.done, t.of
+			t.mu.Unlock()
+			if n > 1 && table != "" {
+				fmt.Fprintf(os.Stderr, "%s: %d of %d\n", strings.TrimPrefix(table, "LiteLLM_"), done, of)
+			}
+		}
+	})
+	return t
+}
+
+func (t *teller) set(table string, done, of int64) {
+	t.mu.Lock()
+	t.table, t.done, t.of = table, done, of
+	t.mu.Unlock()
+}
+
+func (t *teller) end() {
+	t.stop()
+	t.over.Wait()
 }

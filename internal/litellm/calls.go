@@ -124,6 +124,7 @@ func (im *importer) importCalls(ctx context.Context) error {
 	if err := im.tx.QueryRowContext(ctx, "SELECT count(*) FROM "+quoted(callsTable)+` WHERE "startTime" >= $1`, from).Scan(&of); err != nil {
 		return fmt.Errorf("count %s: %w", callsTable, err)
 	}
+	im.o.Progress(callsTable, 0, of)
 	rows, err := im.tx.QueryContext(ctx, im.callsSQL(), from)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", callsTable, err)

@@ -47,6 +47,7 @@ type importer struct {
 
 	budgets    map[string]budgetWindow // by id
 	places     map[string][]membership // by team
+	born       map[string]time.Time    // when teams were made
 	orgMembers map[string][]orgMembership
 	orgsOf     map[string][]string // by user
 	aliases    map[string]string   // that several keys have, and which of them keeps it
@@ -59,7 +60,7 @@ type importer struct {
 func Run(ctx context.Context, o Options) (*Report, error) {
 	im := &importer{
 		o: o, r: &Report{DryRun: o.Target == nil}, done: map[string]bool{}, gone: map[string]bool{},
-		budgets: map[string]budgetWindow{}, places: map[string][]membership{}, orgMembers: map[string][]orgMembership{}, orgsOf: map[string][]string{},
+		budgets: map[string]budgetWindow{}, places: map[string][]membership{}, born: map[string]time.Time{}, orgMembers: map[string][]orgMembership{}, orgsOf: map[string][]string{},
 	}
 	if im.o.Progress == nil {
 		im.o.Progress = func(string, int64, int64) {}
@@ -74,7 +75,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		im.importBudgets, im.readPlaces, im.readTwins, im.importOrganizations, im.importTeams, im.importUsers, im.importProjects, im.importKeys,
+		im.importBudgets, im.importGroups, im.readPlaces, im.readTwins, im.importOrganizations, im.importTeams, im.importUsers, im.importProjects, im.importKeys,
 		im.importReplacedKeys, im.importMappings, im.importEndUsers, im.importTags, im.importCredentials, im.importModels, im.importCalls, im.importSpend,
 		im.tellSettings, im.tellRest,
 	} {
@@ -148,6 +149,7 @@ func read[R any](ctx context.Context, im *importer, table, by, more string, yiel
 		return fmt.Errorf("read %s: %w", table, err)
 	}
 	var done int64
+	im.o.Progress(table, 0, of)
 	err = each(rows, func(r *sql.Rows) error {
 		var raw []byte
 		if err := r.Scan(&raw); err != nil {

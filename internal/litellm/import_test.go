@@ -220,6 +220,9 @@ func TestPeopleArriveAsTheyWere(t *testing.T) {
 		budget, err := db.Budget(t.Context(), "b-month")
 		must(t, err)
 		same(t, "a budget", *budget.Limits.Budget, 255e8)
+		group, err := db.AccessGroup(t.Context(), "g-1")
+		must(t, err)
+		same(t, "the models of an access group", group.Models, []string{"gpt-4o-mini"})
 		all, err := db.Total(t.Context(), store.Global, "")
 		must(t, err)
 		same(t, "everybody's total", all.Total, 77_125_000_000)
@@ -347,7 +350,7 @@ func TestAnImportThatWasInterruptedGoesOn(t *testing.T) {
 		must(t, err)
 		ctx, stop := context.WithCancel(t.Context())
 		_, err = litellm.Run(ctx, litellm.Options{Source: from, Target: db, Box: box, Salts: []string{salt}, Now: now, Progress: func(table string, done, _ int64) {
-			if table == "LiteLLM_SpendLogs" {
+			if table == "LiteLLM_SpendLogs" && done > 0 {
 				stop()
 			}
 		}})

@@ -113,7 +113,11 @@ func (im *importer) spent(row *spentRow, m *remarks) store.ImportedSpend {
 		}
 	}
 	s := store.ImportedSpend{Total: total, AtLeast: true, Window: window, Active: row.Active.time("last_active", m)}
-	s.WindowStart, s.Duration = im.window(duration, reset, row.CreatedAt.time("created_at", m), m)
+	anchor := row.CreatedAt.time("created_at", m)
+	if anchor.IsZero() {
+		anchor = im.born[row.TeamID] // of a member
+	}
+	s.WindowStart, s.Duration = im.window(duration, reset, anchor, m)
 	return s
 }
 

@@ -43,7 +43,7 @@ const (
 
 // Incoming is a row of another gateway, on its way in.
 type Incoming struct {
-	Row any // *gateway.Key, User, Team, Organization, Project, EndUser, Tag, Budget, StoredModel, Credential, DeprecatedKey or JWTMapping
+	Row any // *gateway.Key, User, Team, Organization, Project, EndUser, Tag, Budget, AccessGroup, StoredModel, Credential, DeprecatedKey or JWTMapping
 	// Digest is of what the row was made from. While it stays as it was the last
 	// time, the row is left alone, whatever became of it here.
 	Digest string
@@ -105,6 +105,8 @@ func arriving(row any) (arrival, error) {
 		return arrived[gateway.Tag]{tags, v, nil}, nil
 	case *gateway.Budget:
 		return arrived[gateway.Budget]{budgets, v, nil}, nil
+	case *gateway.AccessGroup:
+		return arrived[gateway.AccessGroup]{accessGroups, v, nil}, nil
 	case *gateway.StoredModel:
 		return arrived[gateway.StoredModel]{models, v, nil}, nil
 	case *gateway.Credential:

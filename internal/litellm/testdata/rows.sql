@@ -45,3 +45,4 @@ INSERT INTO "LiteLLM_SpendLogs" (request_id, call_type, api_key, spend, prompt_t
     ('negative', 'acompletion', '', -1, 0, 0, '2026-11-21', '2026-11-21', '', '', '', '', NULL, '', '[]', '[]', 'success', NULL);
 INSERT INTO "LiteLLM_BudgetWindowSpend" (entity_type, entity_id, window_duration, window_start, spend) VALUES ('key', repeat('c', 64), '24h', '2026-11-24', 0.25), ('key', repeat('c', 64), '1h', '2026-11-20', 1);
 INSERT INTO "LiteLLM_AuditLog" (id, action) VALUES ('1', 'created'), ('2', 'updated');
+INSERT INTO "LiteLLM_AccessGroupTable" (access_group_id, access_group_name, access_model_names, access_mcp_server_ids, assigned_team_ids) VALUES ('g-1', 'fast ones', '{gpt-4o-mini}', '{github}', '{team-1}');

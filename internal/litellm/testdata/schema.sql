@@ -79,6 +79,11 @@ CREATE TABLE "LiteLLM_CredentialsTable" (
     credential_id TEXT PRIMARY KEY, credential_name TEXT UNIQUE, display_name TEXT, credential_values JSONB, credential_info JSONB,
     created_at TIMESTAMP(3) DEFAULT CURRENT_TIMESTAMP, created_by TEXT, updated_at TIMESTAMP(3) DEFAULT CURRENT_TIMESTAMP, updated_by TEXT
 );
+CREATE TABLE "LiteLLM_AccessGroupTable" (
+    access_group_id TEXT PRIMARY KEY, access_group_name TEXT UNIQUE, description TEXT, access_model_names TEXT[] DEFAULT '{}', access_mcp_server_ids TEXT[] DEFAULT '{}',
+    access_agent_ids TEXT[] DEFAULT '{}', assigned_team_ids TEXT[] DEFAULT '{}', assigned_key_ids TEXT[] DEFAULT '{}',
+    created_at TIMESTAMP(3) DEFAULT CURRENT_TIMESTAMP, created_by TEXT, updated_at TIMESTAMP(3) DEFAULT CURRENT_TIMESTAMP, updated_by TEXT
+);
 CREATE TABLE "LiteLLM_Config" (param_name TEXT PRIMARY KEY, param_value JSONB, last_run_at TIMESTAMP(3), reload_revision BIGINT NOT NULL DEFAULT 0);
 CREATE TABLE "LiteLLM_SpendLogs" (
     request_id TEXT PRIMARY KEY, call_type TEXT NOT NULL, api_key TEXT NOT NULL DEFAULT '', spend DOUBLE PRECISION NOT NULL DEFAULT 0, total_tokens INTEGER NOT NULL DEFAULT 0,
