@@ -279,7 +279,7 @@ model_list:
   - {model_name: hangs, litellm_params: {model: openai/mock-hang, api_base: MOCK/v1, api_key: k, timeout: 0.1, stream_timeout: 0.1}}
   - {model_name: late, litellm_params: {model: openai/mock-first=5000, api_base: MOCK/v1, api_key: k, timeout: 0.1, stream_timeout: 0.1}}
   - {model_name: stalls, litellm_params: {model: "openai/mock-chunks=5,stall=2", api_base: MOCK/v1, api_key: k, stream_timeout: 0.1}}
-  - {model_name: endless, litellm_params: {model: "openai/mock-chunks=1000,gap=20", api_base: MOCK/v1, api_key: k, stream_timeout: 5}}
+  - {model_name: endless, litellm_params: {model: "openai/mock-chunks=1000,gap=20", api_base: MOCK/v1, api_key: k, stream_timeout: 0.3}}
   - {model_name: gives-up, litellm_params: {model: "openai/mock-chunks=5,error=2", api_base: MOCK/v1, api_key: k}}
   - {model_name: short, litellm_params: {model: "openai/mock-chunks=5,short=2", api_base: MOCK/v1, api_key: k}}
   - {model_name: claude-stalls, litellm_params: {model: "anthropic/mock-chunks=5,stall=2", api_base: MOCK, api_key: k, stream_timeout: 0.1}}
