@@ -46,13 +46,13 @@ type (
 		rest
 	}
 	embedBody struct {
-		Model string         `json:"model" openapi:"required" example:"gpt-4o"`
-		Input jsontext.Value `json:"input" openapi:"required" doc:"A text, a list of texts, or lists of tokens."`
+		Model string `json:"model" openapi:"required" example:"gpt-4o"`
+		Input texts  `json:"input" openapi:"required" doc:"A text, a list of texts, or lists of tokens."`
 		steering
 		rest
 	}
 	messagesBody struct {
-		Model     string           `json:"model" openapi:"required" example:"gpt-4o"`
+		Model     string           `json:"model" openapi:"required" example:"claude-sonnet-4-5"`
 		Messages  some             `json:"messages" openapi:"required"`
 		MaxTokens positive         `json:"max_tokens" openapi:"required"`
 		System    jsontext.Value   `json:"system"`
@@ -141,6 +141,7 @@ type (
 
 // Members of which the gateway asks something.
 type (
+	texts    struct{} // one, some, or lists of tokens
 	free     struct{} // an object of any members
 	positive int64    // at least 1
 	choices  int64    // 1 to 128
@@ -151,6 +152,11 @@ type (
 
 // Describe implements openapi.Describer.
 func (free) Describe(*openapi.Schemas) *openapi.Schema { return openapi.Object() }
+
+// Describe implements openapi.Describer.
+func (texts) Describe(*openapi.Schemas) *openapi.Schema {
+	return &openapi.Schema{AnyOf: []*openapi.Schema{openapi.Text(), openapi.Some()}}
+}
 
 // Describe implements openapi.Describer.
 func (positive) Describe(*openapi.Schemas) *openapi.Schema { return openapi.Integer(1) }
