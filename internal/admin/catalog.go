@@ -64,10 +64,8 @@ func idList(field string, ids []string) ([]string, error) {
 	case n > maxBulk:
 		return nil, invalid(field, "%s: %d are too many for one call, at most %d can be named at once", field, n, maxBulk)
 	}
-	for _, id := range ids {
-		if id == "" {
-			return nil, invalid(field, "%s: an id must not be empty", field)
-		}
+	if slices.Contains(ids, "") {
+		return nil, invalid(field, "%s: an id must not be empty", field)
 	}
 	return ids, checkTexts(field, ids)
 }

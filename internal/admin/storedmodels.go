@@ -68,7 +68,9 @@ func (b *modelBody) check() (*modelInfoFields, error) {
 		}
 	}
 	for _, t := range []struct{ name, value string }{
-		{"model_name", b.Name.Value}, {"model_info.id", info.ID.Value}, {"model_info.team_id", info.TeamID.Value},
+		{"model_name", b.Name.Value},
+		{"model_info.id", info.ID.Value},
+		{"model_info.team_id", info.TeamID.Value},
 		{"model_info.team_public_model_name", info.PublicName.Value},
 	} {
 		if err := checkText(t.name, t.value); err != nil {

@@ -254,8 +254,8 @@ func writer(w io.Writer, format Format) (put func(*charge) error, finish func() 
 // columns are the names of charge's fields, in order.
 func columns() (out []string) {
 	t := reflect.TypeFor[charge]()
-	for i := range t.NumField() {
-		out = append(out, t.Field(i).Tag.Get("json"))
+	for field := range t.Fields() {
+		out = append(out, field.Tag.Get("json"))
 	}
 	return out
 }

@@ -144,7 +144,7 @@ func read[R any](ctx context.Context, im *importer, table, by, more string, yiel
 	if err := im.tx.QueryRowContext(ctx, "SELECT count(*) FROM "+quoted(table)).Scan(&of); err != nil {
 		return fmt.Errorf("count %s: %w", table, err)
 	}
-	rows, err := im.tx.QueryContext(ctx, "SELECT to_jsonb(t)"+more+" FROM "+quoted(table)+" t ORDER BY "+by)
+	rows, err := im.tx.QueryContext(ctx, "SELECT to_jsonb(t)"+more+" FROM "+quoted(table)+" t ORDER BY "+by) //nolint:gosec // G202: names of tables and columns, ours and quoted
 	if err != nil {
 		return fmt.Errorf("read %s: %w", table, err)
 	}
@@ -244,8 +244,7 @@ func (im *importer) round(m *remarks) {
 
 // reason is why the store did not take a row, without what is the row's own.
 func reason(err error) string {
-	var conflict store.ErrConflict
-	if errors.As(err, &conflict) {
+	if conflict, ok := errors.AsType[store.ErrConflict](err); ok {
 		return "its " + conflict.Field + " is taken by another one here"
 	}
 	return gateway.AsError(err).Message

@@ -130,10 +130,6 @@ func targets(t *testing.T, f func(t *testing.T, s *source, db *store.DB)) {
 
 func hash(c string) string { return strings.Repeat(c, 64) }
 
-func usd(n gateway.NanoUSD) *gateway.NanoUSD { return &n }
-
-func count(n int64) *int64 { return &n }
-
 func day(y int, m time.Month, d int) time.Time { return time.Date(y, m, d, 0, 0, 0, 0, time.UTC) }
 
 func TestKeysArriveAsTheyWere(t *testing.T) {
@@ -145,7 +141,7 @@ func TestKeysArriveAsTheyWere(t *testing.T) {
 			Hash: hash("a"), Name: "sk-...aaaa", Alias: "prod", UserID: "ann", TeamID: "team-1", ServiceAccountID: "robot", Models: []string{"gpt-4o"},
 			Aliases: map[string]string{"mini": "gpt-4o-mini"}, Tags: []string{"x"}, EnforcedParams: []string{"user"},
 			Limits: gateway.Limits{
-				RPM: count(60), Budget: usd(10e9), BudgetDuration: "30d", Raise: 10e9, RaiseUntil: day(2026, 12, 24),
+				RPM: new(int64(60)), Budget: new(gateway.NanoUSD(10e9)), BudgetDuration: "30d", Raise: 10e9, RaiseUntil: day(2026, 12, 24),
 				Models: map[string]gateway.ModelLimits{"gpt-4o": {Budget: &gateway.BudgetWindow{Amount: 2e9, Duration: "1d"}}},
 			},
 			Spend:    gateway.Spend{Window: 3e8, WindowStart: day(2026, 11, 1), Total: 5e9},
@@ -190,7 +186,7 @@ func TestPeopleArriveAsTheyWere(t *testing.T) {
 				{UserID: "bob", Role: "user", BudgetID: "b-month", Spend: gateway.Spend{Window: 15e8, WindowStart: day(2026, 11, 1), Total: 4e9}},
 			},
 			MemberBudgetID: "b-month", Tags: []string{"search"}, Metadata: []byte(`{"note":"kept","guardrails":["pii"]}`),
-			Limits: gateway.Limits{Budget: usd(100e9), BudgetDuration: "30d", Models: map[string]gateway.ModelLimits{"gpt-4o": {RPM: count(5)}}},
+			Limits: gateway.Limits{Budget: new(gateway.NanoUSD(100e9)), BudgetDuration: "30d", Models: map[string]gateway.ModelLimits{"gpt-4o": {RPM: new(int64(5))}}},
 			Spend:  gateway.Spend{Window: 125e8, WindowStart: day(2026, 11, 1), Total: 125e8}, CreatedAt: day(2026, 1, 1), UpdatedAt: team.UpdatedAt,
 		})
 		old, err := db.Team(t.Context(), "team-old")

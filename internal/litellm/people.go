@@ -135,7 +135,7 @@ func (im *importer) readTwins(ctx context.Context) error {
 		if !im.has(table, column) {
 			return out, nil
 		}
-		rows, err := im.tx.QueryContext(ctx, "SELECT "+column+", min("+id+") FROM "+quoted(table)+" WHERE "+column+" <> '' GROUP BY 1 HAVING count(*) > 1")
+		rows, err := im.tx.QueryContext(ctx, "SELECT "+column+", min("+id+") FROM "+quoted(table)+" WHERE "+column+" <> '' GROUP BY 1 HAVING count(*) > 1") //nolint:gosec // G202: names of tables and columns, ours and quoted
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", table, err)
 		}
@@ -242,15 +242,16 @@ type teamRow struct {
 const teamsTable = "LiteLLM_TeamTable"
 
 func (im *importer) importTeams(ctx context.Context) error {
-	more := im.permissions(teamsTable)
+	var more strings.Builder
+	more.WriteString(im.permissions(teamsTable))
 	im.done["LiteLLM_ModelTable"] = true
 	for _, column := range []string{"aliases", "model_aliases"} {
 		if im.has(teamsTable, "model_id") && im.has("LiteLLM_ModelTable", column) {
-			more += ` || jsonb_build_object('model_aliases', (SELECT CASE WHEN jsonb_typeof(a."` + column + `") = 'object' THEN a."` + column + `" END FROM "LiteLLM_ModelTable" a WHERE a.id = t.model_id))`
+			more.WriteString(` || jsonb_build_object('model_aliases', (SELECT CASE WHEN jsonb_typeof(a."` + column + `") = 'object' THEN a."` + column + `" END FROM "LiteLLM_ModelTable" a WHERE a.id = t.model_id))`)
 			break
 		}
 	}
-	err := load(ctx, im, teamsTable, "team_id", more, func(row *teamRow, m *remarks) (string, any, []byte) {
+	err := load(ctx, im, teamsTable, "team_id", more.String(), func(row *teamRow, m *remarks) (string, any, []byte) {
 		t := &gateway.Team{
 			ID: row.ID, Alias: row.Alias, OrganizationID: row.OrganizationID, Models: some(row.Models), Blocked: row.Blocked,
 			RouterSettings: object(row.RouterSettings), MemberPermissions: some(row.MemberPermissions), AccessGroupIDs: some(row.AccessGroups),

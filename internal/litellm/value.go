@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,10 +26,8 @@ type remarks struct {
 
 func (m *remarks) note(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
-	for _, n := range m.notes {
-		if n == text {
-			return
-		}
+	if slices.Contains(m.notes, text) {
+		return
 	}
 	m.notes = append(m.notes, text)
 }

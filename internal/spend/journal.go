@@ -187,10 +187,10 @@ func (j *Journal) locked(r *Row) *lane {
 	if r.Lane == 0 {
 		n := uint64(len(j.lanes))
 		first := maphash.String(j.seed, r.CallID) % n
-		r.Lane = uint8(first) + 1 //nolint:gosec // G115: at most maxLanes
+		r.Lane = uint8(first) + 1
 		for i := range n {
 			if at := (first + i) % n; j.lanes[at].mu.TryLock() {
-				r.Lane = uint8(at) + 1 //nolint:gosec // G115: at most maxLanes
+				r.Lane = uint8(at) + 1
 				return j.lanes[at]
 			}
 		}

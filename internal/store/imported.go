@@ -194,7 +194,7 @@ func digests(ctx context.Context, tx *sql.Tx, kind string, ids []string) (map[st
 		if w.bad != nil {
 			return nil, w.bad
 		}
-		rows, err := tx.QueryContext(ctx, "SELECT id, digest FROM imported_rows"+w.sql(), w.args...)
+		rows, err := tx.QueryContext(ctx, "SELECT id, digest FROM imported_rows"+w.sql(), w.args...) //nolint:gosec // G202: the text is ours, values are parameters
 		err = results(rows, err, func(r *sql.Rows) error {
 			var id, digest string
 			err := r.Scan(&id, &digest)
@@ -250,8 +250,8 @@ func (db *DB) importSpend(ctx context.Context, t *txn, list []ImportedSpend, cha
 		id, start := fitID(in.ID), micros(in.WindowStart)
 		var total, window gateway.NanoUSD
 		was := int64(0)
-		err := t.tx.QueryRowContext(ctx, `SELECT total, spend_window, window_start FROM imported_spend WHERE scope = $1 AND id = $2`+db.d.forUpdate, in.Scope, id). //nolint:gosec // G202: the text is ours
-																						Scan(&total, &window, &was)
+		err := t.tx.QueryRowContext(ctx, `SELECT total, spend_window, window_start FROM imported_spend WHERE scope = $1 AND id = $2`+db.d.forUpdate, in.Scope, id).
+			Scan(&total, &window, &was)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
