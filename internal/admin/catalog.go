@@ -32,6 +32,15 @@ type Catalog interface {
 	DeleteEndUsers(ctx context.Context, ids []string) (deleted []string, err error)
 	ListEndUsers(context.Context, store.EndUserFilter, store.Page) (customers []*gateway.EndUser, total int, err error)
 
+	ListAudit(context.Context, store.AuditFilter, store.Page) (entries []*gateway.AuditEntry, total int, err error)
+	AuditEntry(ctx context.Context, id string) (*gateway.AuditEntry, error)
+
+	CreateTag(context.Context, *gateway.Tag) error
+	Tag(ctx context.Context, name string) (*gateway.Tag, error)
+	UpdateTag(ctx context.Context, name string, change func(*gateway.Tag) error) (*gateway.Tag, error)
+	DeleteTags(ctx context.Context, names []string) (deleted []string, err error)
+	ListTags(context.Context, store.TagFilter, store.Page) (tags []*gateway.Tag, total int, err error)
+
 	CreateStoredModel(context.Context, *gateway.StoredModel) error
 	StoredModel(ctx context.Context, id string) (*gateway.StoredModel, error)
 	UpdateStoredModel(ctx context.Context, id string, change func(*gateway.StoredModel) error) (*gateway.StoredModel, error)
@@ -135,6 +144,11 @@ func (a *API) catalogRoutes() []route {
 		{Route{Method: "POST", Pattern: "/budget/delete", Summary: "Delete a budget."}, a.deleteBudget},
 	}
 	routes = append(routes, []route{
+		{Route{Method: "POST", Pattern: "/tag/new", Summary: "Create a tag with limits of its own."}, a.newTag},
+		{Route{Method: "POST", Pattern: "/tag/update", Summary: "Change the fields of a tag that are sent; null clears."}, a.updateTag},
+		{Route{Method: "POST", Pattern: "/tag/info", Summary: "Show several tags."}, a.tagInfo},
+		{Route{Method: "GET", Pattern: "/tag/list", Summary: "List tags, and those that calls had without anybody having made them.", Access: Checked}, a.listTags},
+		{Route{Method: "POST", Pattern: "/tag/delete", Summary: "Delete a tag."}, a.deleteTag},
 		{Route{Method: "POST", Pattern: "/model/new", Summary: "Keep a model in the database; it can be called when this answers.", Access: Checked}, a.newModel},
 		{Route{Method: "POST", Pattern: "/model/update", Summary: "Change a model in the database.", Access: Checked}, a.updateModel},
 		{Route{Method: "PATCH", Pattern: "/model/{model_id}/update", Summary: "Change a model in the database.", Access: Checked}, a.updateModel},
@@ -143,6 +157,32 @@ func (a *API) catalogRoutes() []route {
 		{Route{Method: "POST", Pattern: "/model/unblock", Summary: "Have it get calls again.", Access: Checked}, a.unblockModel},
 		{Route{Method: "GET", Pattern: "/v2/model/info", Summary: "Show deployments page by page.", Access: Checked}, a.pageModels},
 		{Route{Method: "GET", Pattern: "/model_group/info", Summary: "Show models as clients know them: all deployments of a name together.", Access: Checked}, a.modelGroups},
+		{Route{Method: "GET", Pattern: "/audit", Summary: "Show who changed what, page by page."}, a.listAudit},
+		{Route{Method: "GET", Pattern: "/audit/{id}", Summary: "Show one change."}, a.auditEntry},
+		{Route{Method: "GET", Pattern: "/global/spend/logs", Summary: "Show the last month's spend by day.", Access: Checked}, a.globalLogs},
+		{Route{Method: "GET", Pattern: "/global/spend/keys", Summary: "Show the last month's dearest keys.", Access: Checked}, a.globalKeys},
+		{Route{Method: "GET", Pattern: "/global/spend/teams", Summary: "Show the last month's spend by team and day.", Access: Checked}, a.globalTeams},
+		{Route{Method: "POST", Pattern: "/global/spend/end_users", Summary: "Show the dearest customers.", Access: Checked}, a.globalEndUsers},
+		{Route{Method: "GET", Pattern: "/global/spend/models", Summary: "Show the last month's dearest models.", Access: Checked}, a.globalModels},
+		{Route{Method: "GET", Pattern: "/global/spend/provider", Summary: "Show spend by provider.", Access: Checked}, a.globalProviders},
+		{Route{Method: "GET", Pattern: "/global/spend/tags", Summary: "Show spend by tag.", Access: Checked}, a.globalTags},
+		{Route{Method: "GET", Pattern: "/global/spend/all_tag_names", Summary: "List the tags that calls had.", Access: Checked}, a.globalTagNames},
+		{Route{Method: "GET", Pattern: "/global/spend/report", Summary: "Show by day who has spent what on which models.", Access: Checked}, a.globalReport},
+		{Route{Method: "POST", Pattern: "/global/spend/refresh", Summary: "Book what has ended."}, a.refreshSpend},
+		{Route{Method: "POST", Pattern: "/global/spend/reset", Summary: "Set what keys and teams have spent in their windows to nothing.", Access: Checked}, a.resetSpend},
+		{Route{Method: "GET", Pattern: "/global/activity", Summary: "Show calls and tokens by day.", Access: Checked}, a.globalActivity},
+		{Route{Method: "GET", Pattern: "/global/activity/model", Summary: "Show calls and tokens by model and day.", Access: Checked}, a.globalActivityByModel},
+		{Route{Method: "GET", Pattern: "/global/all_end_users", Summary: "List the customers that calls were for."}, a.globalEndUserNames},
+		{Route{Method: "GET", Pattern: "/spend/users", Summary: "List users, the dearest first.", Access: Checked}, a.spendUsers},
+		{Route{Method: "GET", Pattern: "/spend/tags", Summary: "Show spend by tag."}, a.spendTags},
+		{Route{Method: "GET", Pattern: "/spend/logs/v2", Summary: "List calls, page by page.", Access: Checked}, a.pageCalls},
+		{Route{Method: "GET", Pattern: "/spend/logs/ui", Summary: "List calls, page by page.", Access: Checked}, a.pageCalls},
+		{Route{Method: "GET", Pattern: "/spend/logs/session/ui", Summary: "List the calls of a session, page by page.", Access: Checked}, a.sessionCalls},
+		{Route{Method: "POST", Pattern: "/spend/calculate", Summary: "Say what an answer costs.", Access: Checked}, a.calculateSpend},
+		{Route{Method: "GET", Pattern: "/key/spend/report", Summary: "Show by day what keys have spent.", Access: Checked}, a.reportOf("api_key", "api_key")},
+		{Route{Method: "GET", Pattern: "/user/spend/report", Summary: "Show by day what users have spent.", Access: Checked}, a.reportOf("internal_user_id", "internal_user_id")},
+		{Route{Method: "GET", Pattern: "/team/spend/report", Summary: "Show by day what teams have spent.", Access: Checked}, a.reportOf("team", "team_id")},
+		{Route{Method: "GET", Pattern: "/organization/spend/report", Summary: "Show by day what organizations have spent.", Access: Checked}, a.reportOf("organization", "organization_id")},
 		{Route{Method: "POST", Pattern: "/credentials", Summary: "Keep secrets of a provider under a name."}, a.newCredential},
 		{Route{Method: "GET", Pattern: "/credentials", Summary: "List credentials, values masked."}, a.listCredentials},
 		{Route{Method: "GET", Pattern: "/credentials/by_name/{name}", Summary: "Show a credential, values masked."}, a.credentialByName},
@@ -150,6 +190,13 @@ func (a *API) catalogRoutes() []route {
 		{Route{Method: "PATCH", Pattern: "/credentials/{name}", Summary: "Change what is sent of a credential."}, a.updateCredential},
 		{Route{Method: "DELETE", Pattern: "/credentials/{name}", Summary: "Delete a credential that nothing uses."}, a.deleteCredential},
 	}...)
+	for _, noun := range [...]string{"user", "team", "organization", "tag", "customer", "end_user"} {
+		routes = append(routes,
+			route{Route{Method: "GET", Pattern: "/" + noun + "/daily/activity", Summary: "Show spend, tokens and calls by day, page by page.", Access: Checked}, a.activityOf(noun, false)},
+			route{Route{Method: "GET", Pattern: "/" + noun + "/daily/activity/aggregated", Summary: "Show spend, tokens and calls by day, all days at once.", Access: Checked}, a.activityOf(noun, true)},
+		)
+	}
+	routes = append(routes, route{Route{Method: "GET", Pattern: "/gateway/daily/activity", Summary: "Show everybody's spend, tokens and calls by day."}, a.activityOf("gateway", false)})
 	for _, noun := range [...]string{"/customer", "/end_user"} {
 		routes = append(routes,
 			route{Route{Method: "POST", Pattern: noun + "/new", Summary: "Create a customer of your own, with limits."}, a.newCustomer},

@@ -57,7 +57,7 @@ func (q *query) moment(name string) (t time.Time, day bool) {
 }
 
 // spendLogs answers rows, or sums by day if a range of days is asked for.
-func (a *API) spendLogs(_ http.ResponseWriter, r *http.Request, _ *gateway.Principal) (any, error) {
+func (a *API) spendLogs(_ http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
 	q := readQuery(r)
 	f := store.CallFilter{RequestID: q.text("request_id"), UserID: q.text("user_id"), Limit: maxCalls}
 	if key := q.text("api_key"); key != "" {
@@ -66,6 +66,9 @@ func (a *API) spendLogs(_ http.ResponseWriter, r *http.Request, _ *gateway.Princ
 	summarize, dates := q.flag("summarize", true), q.dates()
 	if q.err != nil {
 		return nil, q.err
+	}
+	if err := a.ownCalls(&f, p); err != nil {
+		return nil, err
 	}
 	ctx := r.Context()
 	if err := a.flush(ctx); err != nil {
@@ -141,11 +144,18 @@ func (a *API) daily(ctx context.Context, f store.CallFilter, s span) (any, error
 	return out, nil
 }
 
-func (a *API) spendKeys(w http.ResponseWriter, r *http.Request, _ *gateway.Principal) (any, error) {
+func (a *API) spendKeys(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
+	f := store.KeyFilter{}
+	if v := a.directory.View(p); !v.All {
+		if v.UserID == "" {
+			return []keyRow{}, nil
+		}
+		f.UserID = v.UserID
+	}
 	if err := a.flush(r.Context()); err != nil {
 		return nil, err
 	}
-	keys, err := a.keysOf(r.Context(), w, store.KeyFilter{}, store.Page{Sort: "spend", Desc: true})
+	keys, err := a.keysOf(r.Context(), w, f, store.Page{Sort: "spend", Desc: true})
 	if err != nil {
 		return nil, err
 	}

@@ -58,6 +58,7 @@ type Store interface {
 	SetTotal(ctx context.Context, scope, id string, s gateway.Spend, kind, changed string) error
 	Calls(context.Context, store.CallFilter) ([]spend.Row, error)
 	SpendByDay(context.Context, store.DayFilter) ([]store.DaySpend, error)
+	SpendBy(ctx context.Context, g store.Grouping, f store.DayFilter, limit int) ([]store.Sum, error)
 	Total(ctx context.Context, scope, id string) (gateway.Spend, error)
 }
 

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -31,8 +33,9 @@ func (db *DB) addToDaily(ctx context.Context, t *txn, list []dayRow) error {
 
 // DayFilter selects daily sums.
 type DayFilter struct {
-	Scope    string // "" is Global
-	ID       string // "" is every id of the scope
+	Scope    string   // "" is Global
+	ID       string   // "" is every id of the scope
+	IDs      []string // nil is every id of the scope
 	From, To time.Time
 }
 
@@ -47,9 +50,8 @@ type DaySpend struct {
 	Counters
 }
 
-// SpendByDay returns daily sums of the days from From to To, both included
-// (zero: without bound), by day, id, model and provider.
-func (db *DB) SpendByDay(ctx context.Context, f DayFilter) ([]DaySpend, error) {
+// where is the condition on table daily.
+func (f *DayFilter) where() (where, error) {
 	scope := f.Scope
 	if scope == "" {
 		scope = Global
@@ -59,14 +61,28 @@ func (db *DB) SpendByDay(ctx context.Context, f DayFilter) ([]DaySpend, error) {
 	if f.ID != "" {
 		w.is("id", fitID(f.ID))
 	}
+	if f.IDs != nil {
+		ids := make([]string, len(f.IDs))
+		for i, id := range f.IDs {
+			ids[i] = fitID(id)
+		}
+		w.in("id", ids)
+	}
 	if !f.From.IsZero() {
 		w.parts = append(w.parts, "day >= "+w.arg(day(f.From)))
 	}
 	if !f.To.IsZero() {
 		w.parts = append(w.parts, "day <= "+w.arg(day(f.To)))
 	}
-	if w.bad != nil {
-		return nil, w.bad
+	return w, w.bad
+}
+
+// SpendByDay returns daily sums of the days from From to To, both included
+// (zero: without bound), by day, id, model and provider.
+func (db *DB) SpendByDay(ctx context.Context, f DayFilter) ([]DaySpend, error) {
+	w, err := f.where()
+	if err != nil {
+		return nil, err
 	}
 	//nolint:gosec // G202: the text is ours, values are parameters
 	rows, err := db.r.QueryContext(ctx, `SELECT day, id, model, provider, requests, failures, prompt, completion, cache_read, cache_write, cost
@@ -85,6 +101,61 @@ func (db *DB) SpendByDay(ctx context.Context, f DayFilter) ([]DaySpend, error) {
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read daily spend: %w", err)
+	}
+	return out, nil
+}
+
+// Grouping is what daily sums are added up by.
+type Grouping string
+
+// The groupings there are.
+const (
+	ByID       Grouping = "id"
+	ByModel    Grouping = "model"
+	ByProvider Grouping = "provider"
+	ByDay      Grouping = "day"
+)
+
+// Sum is what daily sums of one name add up to.
+type Sum struct {
+	Name        string // id, model, provider or day
+	First, Last string // days
+	Counters
+}
+
+// SpendBy adds up the daily sums that f selects by g, the dearest first, or days
+// in order. It returns at most limit, all if that is 0.
+func (db *DB) SpendBy(ctx context.Context, g Grouping, f DayFilter, limit int) ([]Sum, error) {
+	w, err := f.where()
+	if err != nil {
+		return nil, err
+	}
+	column, order := string(g), "SUM(cost) DESC, "+string(g)
+	switch g {
+	case ByID, ByModel, ByProvider:
+	case ByDay:
+		order = "day"
+	default:
+		return nil, fmt.Errorf("daily sums have no %q", column)
+	}
+	total := func(c string) string { return "CAST(SUM(" + c + ") AS BIGINT)" }
+	query := "SELECT " + column + ", MIN(day), MAX(day), " + total("requests") + ", " + total("failures") + ", " + total("prompt") + ", " + total("completion") + ", " +
+		total("cache_read") + ", " + total("cache_write") + ", " + total("cost") + " FROM daily" + w.sql() + " GROUP BY " + column + " ORDER BY " + order
+	if limit > 0 {
+		query += " LIMIT " + strconv.Itoa(limit)
+	}
+	rows, err := db.r.QueryContext(ctx, query, w.args...)
+	var out []Sum
+	err = results(rows, err, func(r *sql.Rows) error {
+		var s Sum
+		if err := r.Scan(&s.Name, &s.First, &s.Last, &s.Requests, &s.Failures, &s.Prompt, &s.Completion, &s.CacheRead, &s.CacheWrite, &s.Cost); err != nil {
+			return err
+		}
+		out = append(out, s)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("add up daily spend: %w", err)
 	}
 	return out, nil
 }
