@@ -56,6 +56,21 @@ const (
 	windows   = `^(hourly|daily|weekly|monthly|[1-9][0-9]{0,4}(s|m|h|d|w|mo))?$`
 )
 
+// listedTags is what /tag/list answers: tags that were made, and others.
+type listedTags struct{}
+
+// Describe implements openapi.Describer.
+func (listedTags) Describe(s *openapi.Schemas) *openapi.Schema {
+	return s.Of(reflect.TypeFor[[]anyTag]())
+}
+
+type anyTag struct{}
+
+// Describe implements openapi.Describer.
+func (anyTag) Describe(s *openapi.Schemas) *openapi.Schema {
+	return &openapi.Schema{AnyOf: []*openapi.Schema{s.Of(reflect.TypeFor[tagRow]()), s.Of(reflect.TypeFor[spentTagRow]())}}
+}
+
 // hints say about fields of bodies and about parameters what their types do not.
 var hints = map[string]openapi.Hint{
 	"allowed_model_region":  {Says: "Only deployments there.", Enum: []string{"eu", "us"}},

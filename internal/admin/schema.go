@@ -170,6 +170,42 @@ func shapes() map[string]shape {
 		"DELETE /credentials/{name}":           shows[credentialDone](),
 		"PATCH /credentials/{name}":            takes[credentialBody, credentialDone](),
 
+		"POST /tag/delete": takes[tagNameBody, tagDone](),
+		"POST /tag/info":   takes[tagNamesBody, map[string]*tagRow](),
+		"GET /tag/list":    shows[listedTags](paging("page_size", maxListed), texts("start_date", "end_date")),
+		"POST /tag/new":    takes[tagFields, tagDone](),
+		"POST /tag/update": takes[tagFields, tagDone](),
+
+		"GET /audit":      shows[auditPage](paging("page_size", 100), oneOf("sort_by", "updated_at", "created_at", "changed_by", "action", "table_name", "object_id"), oneOf("sort_order", "asc", "desc"), texts("changed_by", "changed_by_api_key", "action", "table_name", "object_id", "object_team_id", "object_key_hash", "search", "start_date", "end_date")),
+		"GET /audit/{id}": shows[auditRow](),
+
+		"GET /key/spend/report":          shows[[]reportDay](texts("start_date", "end_date", "api_key")),
+		"GET /user/spend/report":         shows[[]reportDay](texts("start_date", "end_date", "internal_user_id")),
+		"GET /team/spend/report":         shows[[]reportDay](texts("start_date", "end_date", "team_id")),
+		"GET /organization/spend/report": shows[[]reportDay](texts("start_date", "end_date", "organization_id")),
+		"GET /gateway/daily/activity":    shows[activity](paging("page_size", 1000), texts("start_date", "end_date", "model", "api_key")),
+
+		"POST /spend/calculate":           takes[calculateBody, calculated](),
+		"GET /spend/logs/session/ui":      shows[callPage](paging("page_size", 100), texts("session_id")),
+		"GET /spend/logs/ui":              shows[callPage](callParams()...),
+		"GET /spend/logs/v2":              shows[callPage](callParams()...),
+		"GET /spend/tags":                 shows[[]requestTag](texts("start_date", "end_date", "tags")),
+		"GET /spend/users":                shows[[]userRow](texts("user_id")),
+		"GET /global/activity":            shows[activitySums](texts("start_date", "end_date")),
+		"GET /global/activity/model":      shows[[]activitySums](texts("start_date", "end_date")),
+		"GET /global/all_end_users":       shows[[]endUserName](),
+		"GET /global/spend/keys":          shows[[]keySpend](number("limit", 1, maxListed)),
+		"GET /global/spend/logs":          shows[[]dateSpend](texts("api_key")),
+		"GET /global/spend/models":        shows[[]modelSpend](number("limit", 1, maxListed)),
+		"GET /global/spend/provider":      shows[[]providerSpend](texts("start_date", "end_date")),
+		"GET /global/spend/report":        shows[[]reportDay](oneOf("group_by", "team", "customer", "api_key"), texts("start_date", "end_date", "api_key", "internal_user_id", "team_id", "customer_id")),
+		"GET /global/spend/tags":          shows[tagsSpend](texts("start_date", "end_date", "tags")),
+		"GET /global/spend/teams":         shows[teamsSpend](),
+		"POST /global/spend/refresh":      shows[refreshed](),
+		"POST /global/spend/reset":        shows[refreshed](),
+		"POST /global/spend/end_users":    takes[endUsersBody, []endUserSpend](),
+		"GET /global/spend/all_tag_names": shows[tagNames](),
+
 		"GET /spend/keys": shows[[]keyRow](),
 		"GET /spend/logs": shows[callsOrDays](texts("request_id", "user_id", "api_key", "start_date", "end_date"), flags("summarize")),
 
@@ -181,6 +217,14 @@ func shapes() map[string]shape {
 		"POST /jwt/key/mapping/new":    takes[mappingBody, mappingRow]().needs("jwt_claim_name", "jwt_claim_value", "key"),
 		"POST /jwt/key/mapping/update": takes[mappingBody, mappingRow]().needs("id"),
 	}
+	for noun, lists := range map[string][]string{
+		"user": {"user_id"}, "team": {"team_ids", "exclude_team_ids"}, "organization": {"organization_ids", "exclude_organization_ids"}, "tag": {"tags"},
+		"customer": {"end_user_ids", "exclude_end_user_ids"}, "end_user": {"end_user_ids", "exclude_end_user_ids"},
+	} {
+		of := texts(append(lists, "start_date", "end_date", "model", "api_key")...)
+		out["GET /"+noun+"/daily/activity"] = shows[activity](paging("page_size", 1000), of)
+		out["GET /"+noun+"/daily/activity/aggregated"] = shows[activity](of)
+	}
 	for _, noun := range [...]string{"/customer", "/end_user"} {
 		out["GET "+noun+"/info"] = shows[customerRow](must("end_user_id"))
 		out["GET "+noun+"/list"] = shows[[]customerRow](paging("page_size", maxListed), texts("search", "budget_id"))
@@ -191,6 +235,15 @@ func shapes() map[string]shape {
 		out["POST "+noun+"/update"] = takes[customerFields, customerRow]().needs("user_id")
 	}
 	return out
+}
+
+// callParams are those of a page of calls.
+func callParams() [][]openapi.Param {
+	return [][]openapi.Param{
+		paging("page_size", 1000), oneOf("sort_by", "startTime", "endTime", "spend", "total_tokens"), oneOf("sort_order", "asc", "desc"), oneOf("status_filter", "success", "failure"),
+		texts("start_date", "end_date", "request_id", "user_id", "team_id", "end_user", "session_id", "api_key", "key_alias", "model", "model_id", "model_group",
+			"error_code", "error_message", "min_spend", "max_spend", "search"), flags("exclude_internal_health_checks"),
+	}
 }
 
 // Operations describes the API, route by route.
