@@ -234,6 +234,7 @@ func shapes() map[string]shape {
 		out["POST "+noun+"/unblock"] = takes[customerIDsBody, customersBlocked]().needs("user_ids")
 		out["POST "+noun+"/update"] = takes[customerFields, customerRow]().needs("user_id")
 	}
+	reportShapes(out)
 	return out
 }
 
