@@ -18,6 +18,12 @@ type importCmd struct {
 	LiteLLM importLiteLLMCmd `cmd:"" name:"litellm" help:"Bring keys, teams, users, budgets, models and spend from a LiteLLM database."`
 }
 
+// Help is shown below the flags.
+func (*importCmd) Help() string {
+	return `Examples:
+  penstock import litellm --database-url postgres://llm:secret@db:5432/litellm --dry-run`
+}
+
 type importLiteLLMCmd struct {
 	DatabaseURL string `help:"LiteLLM's PostgreSQL, as in its DATABASE_URL. It is only read." name:"database-url" env:"LITELLM_DATABASE_URL" required:"" placeholder:"URL"`
 	SaltKey     string `help:"LiteLLM's salt key, which opens the secrets in its database." name:"salt-key" env:"LITELLM_SALT_KEY" placeholder:"KEY"`

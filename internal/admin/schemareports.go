@@ -46,8 +46,13 @@ func reportShapes(out map[string]shape) {
 	}
 
 	for _, r := range [...]struct{ noun, ids, exclude string }{
-		{"user", "user_id", ""}, {"team", "team_ids", "exclude_team_ids"}, {"organization", "organization_ids", "exclude_organization_ids"},
-		{"tag", "tags", ""}, {"customer", "end_user_ids", "exclude_end_user_ids"}, {"end_user", "end_user_ids", "exclude_end_user_ids"}, {"gateway", "", ""},
+		{"user", "user_id", ""},
+		{"team", "team_ids", "exclude_team_ids"},
+		{"organization", "organization_ids", "exclude_organization_ids"},
+		{"tag", "tags", ""},
+		{"customer", "end_user_ids", "exclude_end_user_ids"},
+		{"end_user", "end_user_ids", "exclude_end_user_ids"},
+		{"gateway", "", ""},
 	} {
 		asked := append(texts("model", "api_key"), needDays...)
 		for _, name := range [...]string{r.ids, r.exclude} {

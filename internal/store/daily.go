@@ -139,7 +139,7 @@ func (db *DB) SpendBy(ctx context.Context, g Grouping, f DayFilter, limit int) (
 		return nil, fmt.Errorf("daily sums have no %q", column)
 	}
 	total := func(c string) string { return "CAST(SUM(" + c + ") AS BIGINT)" }
-	query := "SELECT " + column + ", MIN(day), MAX(day), " + total("requests") + ", " + total("failures") + ", " + total("prompt") + ", " + total("completion") + ", " +
+	query := "SELECT " + column + ", MIN(day), MAX(day), " + total("requests") + ", " + total("failures") + ", " + total("prompt") + ", " + total("completion") + ", " + //nolint:gosec // G202: names of columns, ours
 		total("cache_read") + ", " + total("cache_write") + ", " + total("cost") + " FROM daily" + w.sql() + " GROUP BY " + column + " ORDER BY " + order
 	if limit > 0 {
 		query += " LIMIT " + strconv.Itoa(limit)
