@@ -170,11 +170,11 @@ func shapes() map[string]shape {
 		"DELETE /credentials/{name}":           shows[credentialDone](),
 		"PATCH /credentials/{name}":            takes[credentialBody, credentialDone](),
 
-		"POST /tag/delete": takes[tagNameBody, tagDone](),
-		"POST /tag/info":   takes[tagNamesBody, map[string]*tagRow](),
+		"POST /tag/delete": takes[tagNameBody, tagDone]().needs("name"),
+		"POST /tag/info":   takes[tagNamesBody, map[string]*tagRow]().needs("names"),
 		"GET /tag/list":    shows[listedTags](paging("page_size", maxListed), texts("start_date", "end_date")),
-		"POST /tag/new":    takes[tagFields, tagDone](),
-		"POST /tag/update": takes[tagFields, tagDone](),
+		"POST /tag/new":    takes[tagFields, tagDone]().needs("name"),
+		"POST /tag/update": takes[tagFields, tagDone]().needs("name"),
 
 		"GET /audit":      shows[auditPage](paging("page_size", 100), oneOf("sort_by", "updated_at", "created_at", "changed_by", "action", "table_name", "object_id"), oneOf("sort_order", "asc", "desc"), texts("changed_by", "changed_by_api_key", "action", "table_name", "object_id", "object_team_id", "object_key_hash", "search", "start_date", "end_date")),
 		"GET /audit/{id}": shows[auditRow](),
@@ -183,7 +183,7 @@ func shapes() map[string]shape {
 		"GET /user/spend/report":         shows[[]reportDay](texts("start_date", "end_date", "internal_user_id")),
 		"GET /team/spend/report":         shows[[]reportDay](texts("start_date", "end_date", "team_id")),
 		"GET /organization/spend/report": shows[[]reportDay](texts("start_date", "end_date", "organization_id")),
-		"GET /gateway/daily/activity":    shows[activity](paging("page_size", 1000), texts("start_date", "end_date", "model", "api_key")),
+		"GET /gateway/daily/activity":    shows[activity](paging("page_size", 1000), must("start_date", "end_date"), texts("model", "api_key")),
 
 		"POST /spend/calculate":           takes[calculateBody, calculated](),
 		"GET /spend/logs/session/ui":      shows[callPage](paging("page_size", 100), texts("session_id")),
@@ -221,7 +221,7 @@ func shapes() map[string]shape {
 		"user": {"user_id"}, "team": {"team_ids", "exclude_team_ids"}, "organization": {"organization_ids", "exclude_organization_ids"}, "tag": {"tags"},
 		"customer": {"end_user_ids", "exclude_end_user_ids"}, "end_user": {"end_user_ids", "exclude_end_user_ids"},
 	} {
-		of := texts(append(lists, "start_date", "end_date", "model", "api_key")...)
+		of := append(must("start_date", "end_date"), texts(append(lists, "model", "api_key")...)...)
 		out["GET /"+noun+"/daily/activity"] = shows[activity](paging("page_size", 1000), of)
 		out["GET /"+noun+"/daily/activity/aggregated"] = shows[activity](of)
 	}
@@ -234,7 +234,6 @@ func shapes() map[string]shape {
 		out["POST "+noun+"/unblock"] = takes[customerIDsBody, customersBlocked]().needs("user_ids")
 		out["POST "+noun+"/update"] = takes[customerFields, customerRow]().needs("user_id")
 	}
-	reportShapes(out)
 	return out
 }
 
@@ -288,7 +287,7 @@ func group(pattern string) string {
 			return "Customers"
 		case "jwt":
 			return "Tokens"
-		case "spend", "global":
+		case "spend", "global", "gateway":
 			return "Spend"
 		case "model_group":
 			return "Models"
