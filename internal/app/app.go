@@ -68,6 +68,7 @@ type App struct {
 	directory *auth.Directory
 	counters  counters
 	sharing   sharing
+	soft      chan limit.Reached
 	limiter   *limit.Limiter
 	calendar  limit.Calendar
 	relay     *relay.Relay
@@ -218,8 +219,9 @@ func (a *App) build(ctx context.Context) error {
 
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), a.gauges())
 	providers := all.Providers()
+	a.soft = make(chan limit.Reached, softQueue)
 	a.relay = &relay.Relay{
-		Limits: a.limiter, Journal: a.journal, Unbooked: a.booker.Add, Room: a.booker.Room,
+		Limits: a.limiter, Journal: a.journal, Unbooked: a.booker.Add, Soft: a.softReached, Room: a.booker.Room,
 		Providers: providers, Outputs: token.NewOutputs(nil), Snapshot: func() *relay.Snapshot { return a.snapshot.Load().Snapshot },
 		Metrics: relay.NewMetrics(a.registry), Log: a.log, Clock: router.RealClock(), Refused: relay.NewRefusals(),
 	}

@@ -233,6 +233,7 @@ func (a *App) start(ctx context.Context, wg *sync.WaitGroup, hup <-chan os.Signa
 		})
 	}
 	wg.Go(func() { a.health.loop().Run(ctx) })
+	wg.Go(func() { a.tellSoft(ctx) })
 	if a.tokens != nil {
 		wg.Go(func() { a.tokens.Run(ctx) })
 	}

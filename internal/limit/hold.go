@@ -140,6 +140,7 @@ type Reached struct {
 	Set   *Set
 	Limit *Limit
 	Used  int64
+	Start time.Time // of the window; zero for a lifetime
 }
 
 // Left is what a limit has left after a call was admitted.

@@ -205,9 +205,15 @@ func (m *meter) settle(e *entry, h *Hold, a *Actual) {
 		if amount != Unlimited && !l.Shadow && total > amount {
 			h.Overshoot = max(h.Overshoot, min(used-e.taken, total-amount))
 		}
-		if l.Soft > 0 && m.used >= l.Soft && !m.told {
-			m.told = true
-			h.Reached = append(h.Reached, Reached{e.take.Set, l, m.used})
+		if l.Soft > 0 && !m.told {
+			spent := m.used
+			if e.lease != nil {
+				spent = max(spent, e.lease.spent()) // by all replicas
+			}
+			if spent >= l.Soft {
+				m.told = true
+				h.Reached = append(h.Reached, Reached{e.take.Set, l, spent, e.start})
+			}
 		}
 	}
 }

@@ -115,10 +115,13 @@ func (h *Head) Each(f func(*gateway.Attempt)) {
 
 // Relay carries calls. All fields are needed; it is safe for concurrent use.
 type Relay struct {
-	Limits    *limit.Limiter
-	Journal   Journal
-	Unbooked  func(spend.Row) // takes a row that the journal could not
-	Room      func() bool     // whether Unbooked has room for more; nil for no
+	Limits   *limit.Limiter
+	Journal  Journal
+	Unbooked func(spend.Row) // takes a row that the journal could not
+	// Soft hears of soft budgets that this process sees reached, without making
+	// a call wait. TellSoft says it to people.
+	Soft      func(limit.Reached)
+	Room      func() bool // whether Unbooked has room for more; nil for no
 	Providers provider.Set
 	Outputs   *token.Outputs
 	Snapshot  func() *Snapshot

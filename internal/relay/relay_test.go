@@ -176,7 +176,7 @@ func TestBooksAndLimitsAgreeWhateverBecomesOfACall(t *testing.T) {
 			}}, router.Settings{}, nil)
 			s := &relay.Snapshot{Table: table, Prices: relay.NewPrices(book, nil), Transport: transport, Exporter: silent{}}
 			r := &relay.Relay{
-				Limits: limit.New(counters, time.Now), Journal: b, Unbooked: func(row spend.Row) { kept = append(kept, row) },
+				Limits: limit.New(counters, time.Now), Soft: func(limit.Reached) {}, Journal: b, Unbooked: func(row spend.Row) { kept = append(kept, row) },
 				Providers: provider.Set{"openai": openai.New(openai.Vendor{Name: "openai"})}, Outputs: token.NewOutputs(nil),
 				Snapshot: func() *relay.Snapshot { return s }, Metrics: relay.NewMetrics(nil), Log: slog.New(slog.DiscardHandler), Clock: router.RealClock(),
 			}

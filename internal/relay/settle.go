@@ -120,10 +120,7 @@ func (l *line) settle(e *gateway.Error) {
 	}
 	for _, reached := range [...][]limit.Reached{l.hold.Reached, l.attempt.Reached} {
 		for _, x := range reached {
-			s := &x.Set.Scope
-			l.r.Metrics.soft.WithLabelValues(limit.Scopes[s.Kind].Name).Inc()
-			l.r.Log.Warn("soft budget reached; nothing is refused for it", "scope", limit.Scopes[s.Kind].Name, "id", s.String(), "alias", x.Set.Label,
-				"spent_usd", gateway.NanoUSD(x.Used).String(), "soft_budget_usd", gateway.NanoUSD(x.Limit.Soft).String(), "window", x.Limit.Window.String())
+			l.r.Soft(x)
 		}
 	}
 }
@@ -180,4 +177,12 @@ func (l *line) report(e *gateway.Error) {
 	}
 	rec.Call.Body, rec.Call.Lent = nil, nil
 	l.s.Exporter.Emit(rec)
+}
+
+// TellSoft says that a soft budget was reached.
+func (r *Relay) TellSoft(x limit.Reached) {
+	s := &x.Set.Scope
+	r.Metrics.soft.WithLabelValues(limit.Scopes[s.Kind].Name).Inc()
+	r.Log.Warn("soft budget reached; nothing is refused for it", "scope", limit.Scopes[s.Kind].Name, "id", s.String(), "alias", x.Set.Label,
+		"spent_usd", gateway.NanoUSD(x.Used).String(), "soft_budget_usd", gateway.NanoUSD(x.Limit.Soft).String(), "window", x.Limit.Window.String())
 }

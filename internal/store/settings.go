@@ -56,3 +56,19 @@ func (db *DB) DeleteSetting(ctx context.Context, name string) error {
 		return nil
 	})
 }
+
+// Claim sets a setting that is not for people, and reports whether it had
+// another value before: of all who claim one value of it, the first alone.
+func (db *DB) Claim(ctx context.Context, name, value string) (first bool, err error) {
+	err = db.write(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `INSERT INTO settings (name, value) VALUES ($1, $2)
+			ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE settings.value <> excluded.value`, fitID(name), value)
+		if err != nil {
+			return fmt.Errorf("claim %q: %w", shown(name), err)
+		}
+		n, err := res.RowsAffected()
+		first = n == 1
+		return err
+	})
+	return first && err == nil, err
+}
