@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"penstock/internal/app"
 	"penstock/internal/mock"
 )
 
@@ -331,9 +332,5 @@ router_settings: {num_retries: 0, max_stream_duration: 0.4}
 // eventually waits for what another goroutine does.
 func (h *house) eventually(what string, ok func() bool) {
 	h.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); {
-		if time.Now().After(deadline) {
-			h.t.Fatalf("after ten seconds, not yet: %s", what)
-		}
-	}
+	app.Eventually(h.t, what, ok)
 }

@@ -2,24 +2,17 @@ package app_test
 
 import (
 	"crypto/rand"
-	"os"
 	"strings"
 	"testing"
 
+	"penstock/internal/redis/redistest"
 	"penstock/internal/store/storetest"
 )
 
 // A deployment that cools down for one replica cools down for all of them.
 func TestCooldownsAreShared(t *testing.T) {
 	t.Run("through Redis", func(t *testing.T) {
-		url := os.Getenv("TEST_REDIS_URL")
-		if url == "" {
-			const what = "TEST_REDIS_URL names no Redis server, so nothing is shared through one"
-			if os.Getenv("CI") == "true" {
-				t.Fatal(what)
-			}
-			t.Skip(what)
-		}
+		url := redistest.URL(t)
 		sharesCooldowns(t, "REDIS_URL", url, "REDIS_NAMESPACE", rand.Text())
 	})
 	t.Run("through PostgreSQL", func(t *testing.T) { sharesCooldowns(t, "DATABASE_URL", storetest.PostgresURL(t)) })

@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"crypto/rand"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"penstock/internal/limit"
 	"penstock/internal/mock"
+	"penstock/internal/redis/redistest"
 	"penstock/internal/store/storetest"
 )
 
@@ -21,14 +21,7 @@ var shares = []struct {
 	env  func(t *testing.T) []string
 }{
 	{"redis", func(t *testing.T) []string {
-		url := os.Getenv("TEST_REDIS_URL")
-		if url == "" {
-			const what = "TEST_REDIS_URL names no Redis server, so limits are not shared over one"
-			if os.Getenv("CI") == "true" {
-				t.Fatal(what)
-			}
-			t.Skip(what)
-		}
+		url := redistest.URL(t)
 		return []string{"DATABASE_URL=" + storetest.PostgresURL(t), "REDIS_URL=" + url, "REDIS_NAMESPACE=" + rand.Text()}
 	}},
 	{"postgres alone", func(t *testing.T) []string { return []string{"DATABASE_URL=" + storetest.PostgresURL(t)} }},

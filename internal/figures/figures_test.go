@@ -2,7 +2,6 @@ package figures_test
 
 import (
 	"crypto/rand"
-	"os"
 	"testing"
 	"time"
 
@@ -12,20 +11,14 @@ import (
 	"penstock/internal/figures"
 	"penstock/internal/gateway"
 	"penstock/internal/redis"
+	"penstock/internal/redis/redistest"
 	"penstock/internal/router"
 	"penstock/internal/store"
 	"penstock/internal/store/storetest"
 )
 
 func TestReplicasShareTheirFiguresOverRedis(t *testing.T) {
-	url := os.Getenv("TEST_REDIS_URL")
-	if url == "" {
-		const what = "TEST_REDIS_URL names no Redis server, so nothing is shared through one"
-		if os.Getenv("CI") == "true" {
-			t.Fatal(what)
-		}
-		t.Skip(what)
-	}
+	url := redistest.URL(t)
 	db, err := redis.Open(redis.Options{URL: gateway.Secret(url), Namespace: "test-" + rand.Text()})
 	if err != nil {
 		t.Fatal(err)

@@ -14,19 +14,13 @@ import (
 	"penstock/internal/limit"
 	"penstock/internal/limit/limittest"
 	"penstock/internal/redis"
+	"penstock/internal/redis/redistest"
 )
 
 // open returns the test server, under a namespace of this test's own.
 func open(t *testing.T, now func() time.Time) *redis.DB {
 	t.Helper()
-	url := os.Getenv("TEST_REDIS_URL")
-	if url == "" {
-		const what = "TEST_REDIS_URL names no Redis server, so nothing is tested on one"
-		if os.Getenv("CI") == "true" {
-			t.Fatal(what)
-		}
-		t.Skip(what)
-	}
+	url := redistest.URL(t)
 	db, err := redis.Open(redis.Options{URL: gateway.Secret(url), Namespace: "test-" + rand.Text(), Now: now})
 	if err != nil {
 		t.Fatal(err)

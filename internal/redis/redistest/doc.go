@@ -1,0 +1,2 @@
+// Package redistest says where tests find a Redis server.
+package redistest
