@@ -56,8 +56,8 @@ type Options struct {
 	// LiveSpend returns what an entity has spent in its current budget window
 	// by the counters that admit calls. They are ahead of the store.
 	LiveSpend func(entity, id string) (gateway.NanoUSD, bool)
-	// Calendar says when budget windows begin.
-	Calendar limit.Calendar
+	// Settings returns what the configuration says now: a reload may change it.
+	Settings func() *Settings
 	// Models returns what /model/info shows.
 	Models func() []Model
 	// Allowed reports whether the caller may use a model.
@@ -70,6 +70,14 @@ type Options struct {
 	StoreModels func() bool
 	// Secrets seals what stored models and credentials must not show.
 	Secrets *secret.Box
+	Now     func() time.Time // time.Now
+	Log     *slog.Logger     // none
+}
+
+// Settings is what the configuration says to the management API.
+type Settings struct {
+	// Calendar says when budget windows begin.
+	Calendar limit.Calendar
 	// Budget is the ceiling on everything, nil for none.
 	Budget *gateway.NanoUSD
 	// Rules are the defaults and the upper bounds of new keys.
@@ -77,8 +85,6 @@ type Options struct {
 	// Users and Teams are the defaults of new ones.
 	Users config.UserRules
 	Teams config.TeamRules
-	Now   func() time.Time // time.Now
-	Log   *slog.Logger     // none
 }
 
 func (o Options) withDefaults() Options {
@@ -105,6 +111,10 @@ func (o Options) withDefaults() Options {
 	}
 	if o.StoreModels == nil {
 		o.StoreModels = func() bool { return false }
+	}
+	if o.Settings == nil {
+		none := &Settings{}
+		o.Settings = func() *Settings { return none }
 	}
 	if o.Now == nil {
 		o.Now = time.Now

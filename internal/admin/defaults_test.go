@@ -10,14 +10,20 @@ import (
 
 func dollars(n gateway.NanoUSD) *gateway.NanoUSD { n *= 1_000_000_000; return &n }
 
+// keyRules are settings that say nothing but how keys are made.
+func keyRules(r config.KeyRules) func() *admin.Settings {
+	return func() *admin.Settings { return &admin.Settings{Rules: r} }
+}
+
 func TestNewUsersAndTeamsGetTheDefaults(t *testing.T) {
 	h := openHouse(t, sqlite(t), func(o *admin.Options) {
-		o.Users = config.UserRules{
+		set := &admin.Settings{Users: config.UserRules{
 			Role: "internal_user_viewer", Limits: gateway.Limits{Budget: dollars(2)}, Models: []string{"m"},
 			Teams: []config.UserTeam{{ID: "t1", Role: "user", Budget: dollars(1)}}, OpenTeams: []string{"t2", "t9"},
 			Internal: gateway.Limits{Budget: dollars(7), BudgetDuration: "30d"},
-		}
-		o.Teams = config.TeamRules{Limits: gateway.Limits{Budget: dollars(9)}, MemberPermissions: []string{"/key/update"}}
+		}}
+		set.Teams = config.TeamRules{Limits: gateway.Limits{Budget: dollars(9)}, MemberPermissions: []string{"/key/update"}}
+		o.Settings = func() *admin.Settings { return set }
 	})
 	h.post("/team/new", `{"team_id":"t1"}`).ok().has("max_budget", "9.0", "team_member_permissions", `["/key/update"]`)
 	h.post("/team/new", `{"team_id":"t2","max_budget":3,"team_member_permissions":[]}`).ok().has("max_budget", "3.0", "team_member_permissions", "[]")
@@ -42,10 +48,10 @@ func TestNewUsersAndTeamsGetTheDefaults(t *testing.T) {
 
 func TestWhoMayMakeKeysIsConfigured(t *testing.T) {
 	h := openHouse(t, sqlite(t), func(o *admin.Options) {
-		o.Rules = config.KeyRules{
+		o.Settings = keyRules(config.KeyRules{
 			NoCustom: true, Personal: config.KeyMaking{Roles: []string{"proxy_admin"}, Required: []string{"metadata"}},
 			Team: config.KeyMaking{Roles: []string{"admin"}, Required: []string{"tags"}},
-		}
+		})
 	})
 	h.post("/user/new", `{"user_id":"ann","user_role":"internal_user","auto_create_key":false}`).ok()
 	h.post("/user/new", `{"user_id":"bob","user_role":"internal_user","auto_create_key":false}`).ok()
@@ -68,7 +74,7 @@ func TestWhoMayMakeKeysIsConfigured(t *testing.T) {
 func TestUpperBoundsHoldForChangesToo(t *testing.T) {
 	rpm := int64(10)
 	h := openHouse(t, sqlite(t), func(o *admin.Options) {
-		o.Rules = config.KeyRules{Upper: config.KeyParams{Limits: gateway.Limits{Budget: dollars(5), RPM: &rpm, BudgetDuration: "30d"}, Duration: "30d"}}
+		o.Settings = keyRules(config.KeyRules{Upper: config.KeyParams{Limits: gateway.Limits{Budget: dollars(5), RPM: &rpm, BudgetDuration: "30d"}, Duration: "30d"}})
 	})
 	_, hash := h.key(`{}`)
 	for _, tt := range []struct{ name, field, body string }{

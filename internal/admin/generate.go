@@ -53,11 +53,11 @@ func (a *API) generate(w http.ResponseWriter, r *http.Request, p *gateway.Princi
 	if b.Duration.Value == "-1" {
 		b.Duration = Opt[string]{}
 	}
-	fill(&b.keyFields, &a.o.Rules.Default)
+	fill(&b.keyFields, &a.o.Settings().Rules.Default)
 	if err := b.check(now); err != nil {
 		return nil, err
 	}
-	if err := bound(&b.keyFields, &a.o.Rules.Upper, now); err != nil {
+	if err := bound(&b.keyFields, &a.o.Settings().Rules.Upper, now); err != nil {
 		return nil, err
 	}
 	secret := newSecret()
@@ -142,7 +142,7 @@ func (a *API) mayGenerate(ctx context.Context, p *gateway.Principal, do auth.Key
 // mayChoose refuses what cannot be a virtual key, and any that the caller has
 // chosen if the configuration does.
 func (a *API) mayChoose(field, key string) error {
-	if a.o.Rules.NoCustom {
+	if a.o.Settings().Rules.NoCustom {
 		return &gateway.Error{
 			Kind: gateway.Forbidden, Param: field,
 			Message: "Custom API key values are disabled by your administrator. Keys must be auto-generated (general_settings.disable_custom_api_keys).",
@@ -159,9 +159,9 @@ func (a *API) mayChoose(field, key string) error {
 // mayMakeKeys is what key_generation_settings say about who makes keys, and with
 // which fields.
 func (a *API) mayMakeKeys(p *gateway.Principal, f *keyFields, k *gateway.Key) error {
-	rule := &a.o.Rules.Personal
+	rule := &a.o.Settings().Rules.Personal
 	if k.TeamID != "" {
-		rule = &a.o.Rules.Team
+		rule = &a.o.Settings().Rules.Team
 		if isAdmin(p) {
 			return nil // of every team
 		}

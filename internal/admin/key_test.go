@@ -229,7 +229,7 @@ func TestKeyRules(t *testing.T) {
 		{"a budget window over the bound", `{"budget_duration":"2mo"}`, []string{"budget_duration is over max limit set in config - user_value=2mo; max_value=30d"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			a := open(t, newFake(), func(o *admin.Options) { o.Rules = rules }).post("/key/generate", tt.body)
+			a := open(t, newFake(), func(o *admin.Options) { o.Settings = keyRules(rules) }).post("/key/generate", tt.body)
 			if len(tt.want) == 1 {
 				name, _, _ := strings.Cut(tt.want[0], " ")
 				a.refused(400, "bad_request_error", name, tt.want[0])

@@ -386,7 +386,7 @@ func (a *API) window(duration string, now, anchor time.Time) (start, end time.Ti
 		// it counts for ever, as in package limit.
 		return time.Time{}, time.Time{}
 	}
-	start, end = w.Bounds(now, anchor, a.o.Calendar)
+	start, end = w.Bounds(now, anchor, a.o.Settings().Calendar)
 	return start.UTC(), end.UTC()
 }
 

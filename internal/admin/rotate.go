@@ -75,7 +75,7 @@ func (a *API) rotate(r *http.Request, p *gateway.Principal, do auth.KeyAct, b *r
 	if err != nil {
 		return nil, err
 	}
-	if err := bounded(f, &a.o.Rules.Upper, now); err != nil {
+	if err := bounded(f, &a.o.Settings().Rules.Upper, now); err != nil {
 		return nil, err
 	}
 	if _, err := a.keyFor(ctx, p, do, old, "Key not found in database"); err != nil {

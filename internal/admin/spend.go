@@ -179,7 +179,7 @@ func (a *API) globalSpend(_ http.ResponseWriter, r *http.Request, _ *gateway.Pri
 		return nil, err
 	}
 	out := &globalSpend{Spend: usd(s.Total)}
-	if b := a.o.Budget; b != nil {
+	if b := a.o.Settings().Budget; b != nil {
 		out.MaxBudget = usd(*b)
 	}
 	return out, nil

@@ -183,7 +183,9 @@ func TestGlobalSpend(t *testing.T) {
 	if got, want := open(t, f).get("/global/spend").ok().Body, `{"spend":1.250000001,"max_budget":0.0}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	open(t, f, func(o *admin.Options) { o.Budget = new(gateway.NanoUSD(7e9)) }).get("/global/spend").ok().has("max_budget", "7.0")
+	open(t, f, func(o *admin.Options) {
+		o.Settings = func() *admin.Settings { return &admin.Settings{Budget: new(gateway.NanoUSD(7e9))} }
+	}).get("/global/spend").ok().has("max_budget", "7.0")
 }
 
 func TestModelInfo(t *testing.T) {

@@ -251,7 +251,7 @@ func (a *API) findTeams(_ http.ResponseWriter, r *http.Request, p *gateway.Princ
 // availableTeams are those that the caller may join by itself and is not in.
 func (a *API) availableTeams(_ http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
 	out := []teamRow{}
-	for _, id := range a.o.Users.OpenTeams {
+	for _, id := range a.o.Settings().Users.OpenTeams {
 		t, err := a.store.Team(r.Context(), id)
 		switch {
 		case errors.Is(err, store.ErrNotFound): // the configuration names one that is not there
@@ -268,7 +268,7 @@ func (a *API) availableTeams(_ http.ResponseWriter, r *http.Request, p *gateway.
 // team that is open to users.
 func (a *API) joinsItself(p *gateway.Principal, b *addMembersBody) bool {
 	list := b.Member.Value.members
-	return slices.Contains(a.o.Users.OpenTeams, b.TeamID.Value) && p.User != nil && len(list) == 1 && list[0].UserID == p.User.ID && list[0].Role == "user" &&
+	return slices.Contains(a.o.Settings().Users.OpenTeams, b.TeamID.Value) && p.User != nil && len(list) == 1 && list[0].UserID == p.User.ID && list[0].Role == "user" &&
 		!b.MaxBudget.Has() && !b.Models.Has() && !b.TPM.Has() && !b.RPM.Has() && !b.Raise.Has() && !b.Duration.Has()
 }
 

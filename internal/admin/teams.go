@@ -188,7 +188,7 @@ func (a *API) newTeam(w http.ResponseWriter, r *http.Request, p *gateway.Princip
 		return nil, err
 	}
 	ctx, now := r.Context(), a.now()
-	fillTeam(&b.teamFields, &a.o.Teams)
+	fillTeam(&b.teamFields, &a.o.Settings().Teams)
 	if err := b.check(now); err != nil {
 		return nil, err
 	}

@@ -70,7 +70,7 @@ func (a *API) changeKey(r *http.Request, p *gateway.Principal, do auth.KeyAct, f
 	if err != nil {
 		return "", nil, err
 	}
-	if err := bounded(f, &a.o.Rules.Upper, now); err != nil {
+	if err := bounded(f, &a.o.Settings().Rules.Upper, now); err != nil {
 		return "", nil, err
 	}
 	// Strangers must not learn by references whether there is a key.

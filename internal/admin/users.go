@@ -190,7 +190,7 @@ func (a *API) newUser(w http.ResponseWriter, r *http.Request, p *gateway.Princip
 	}
 	ctx, now := r.Context(), a.now()
 	given := b.Teams.Has()
-	fillUser(&b, &a.o.Users)
+	fillUser(&b, &a.o.Settings().Users)
 	if err := b.check(now); err != nil {
 		return nil, err
 	}

@@ -70,7 +70,6 @@ type App struct {
 	sharing   sharing
 	soft      chan limit.Reached
 	limiter   *limit.Limiter
-	calendar  limit.Calendar
 	relay     *relay.Relay
 	registry  *prometheus.Registry
 	exports   *exports
@@ -89,7 +88,9 @@ type App struct {
 	// Replaced by a reload.
 	snapshot atomic.Pointer[api.Snapshot]
 	loaded   atomic.Pointer[loaded]
-	reloadMu sync.Mutex // one reload at a time
+	settings atomic.Pointer[admin.Settings]
+	reloadMu sync.Mutex     // one reload at a time
+	calendar limit.Calendar // guarded by reloadMu
 
 	stopping atomic.Bool // no new calls
 
@@ -176,7 +177,9 @@ func (a *App) build(ctx context.Context) error {
 		return err
 	}
 	a.booker = spend.NewBooker(a.journal, a.store, a.log)
-	a.calendar = limit.Calendar{Zone: s.Timezone, Reset: s.BudgetResetTime}
+	if a.calendar, err = a.calendarOf(ctx, s, time.Now()); err != nil {
+		return err
+	}
 	err = a.share(ctx, s, databaseURL(s))
 	a.onStop("booker", a.closeBooker)
 	if err != nil {
@@ -264,9 +267,9 @@ func (a *App) handler(authn *auth.Authenticator) http.Handler {
 		mux.Handle(r.Method+" "+r.Pattern, r.Handler)
 	}
 	management = admin.New(admin.Options{
-		Store: a.store, Directory: a.directory, Changed: a.changed, Flush: a.booker.Flush, LiveSpend: a.liveSpend, Calendar: a.calendar, Models: a.models, Secrets: a.box,
+		Store: a.store, Directory: a.directory, Changed: a.changed, Flush: a.booker.Flush, LiveSpend: a.liveSpend, Settings: a.settings.Load, Models: a.models, Secrets: a.box,
 		Allowed: a.allowed, Try: a.try, StoreModels: func() bool { return a.loaded.Load().config.Server.StoreModelInDB },
-		Budget: a.loaded.Load().config.Server.Global.Budget, Rules: a.loaded.Load().config.Keys, Users: a.loaded.Load().config.Users, Teams: a.loaded.Load().config.Teams, Now: time.Now, Log: a.log,
+		Now: time.Now, Log: a.log,
 	})
 	for _, r := range management.Routes() {
 		mux.Handle(r.Method+" "+r.Pattern, doors.Managed(r.Handler))

@@ -25,6 +25,7 @@ type counters interface {
 	Spent(limit.Scope, limit.Window, time.Time) (int64, bool)
 	SetSpent(limit.Scope, limit.Window, int64)
 	Forget(limit.Scope)
+	SetCalendar(limit.Calendar)
 	Sweep(time.Time) int
 }
 

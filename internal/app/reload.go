@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"penstock/internal/admin"
 	"penstock/internal/api"
 	"penstock/internal/auth"
 	"penstock/internal/config"
@@ -147,6 +148,10 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 	if err != nil {
 		return err
 	}
+	calendar, err := a.calendarOf(ctx, &c.Server, time.Now())
+	if err != nil {
+		return err
+	}
 	// Last, because it starts something: from here on nothing can fail.
 	destinations, err := a.exports.build(c.Logging)
 	if err != nil {
@@ -164,6 +169,9 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 		UserHeader: c.Server.UserHeader, EndUserBudget: c.Server.EndUserBudgetID, ModelAliases: c.Server.ModelAliases,
 	}
 	a.limiter.SetRules(rules)
+	a.calendar = calendar
+	a.counters.SetCalendar(calendar)
+	a.settings.Store(&admin.Settings{Calendar: calendar, Budget: c.Server.Global.Budget, Rules: c.Keys, Users: c.Users, Teams: c.Teams})
 	a.snapshot.Store(s)
 	a.loaded.Store(l)
 	a.exports.swap(destinations)

@@ -32,7 +32,7 @@ func (m *Memory) look(now time.Time, takes []Take, size *Size) (left []Left, ref
 	var h Hold
 	for _, t := range takes {
 		c := m.lock(t.Set)
-		mt := &c.meters[c.meter(t, now, m.calendar)]
+		mt := &c.meters[c.meter(t, now, m.calendar.Load())]
 		r := Kinds[t.Limit.Kind].Before(size)
 		_, v := mt.room(t.Limit, &r, &h, now)
 		f := mt.refusal(t, &r, now)

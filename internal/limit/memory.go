@@ -4,6 +4,7 @@ import (
 	"context"
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,7 +15,7 @@ const shards = 64
 // Memory counts in this process. A Set remembers its cell, so a call looks for
 // none; Sweep drops cells with nothing in them.
 type Memory struct {
-	calendar Calendar
+	calendar atomic.Pointer[Calendar]
 	leases   *Leases // of shared limits; nil if this process is alone
 	seed     maphash.Seed
 	shard    [shards]struct {
@@ -28,12 +29,17 @@ var _ Counter = (*Memory)(nil)
 
 // NewMemory returns empty counters. Days begin as c says.
 func NewMemory(c Calendar) *Memory {
-	m := &Memory{calendar: c, seed: maphash.MakeSeed()}
+	m := &Memory{seed: maphash.MakeSeed()}
+	m.SetCalendar(c)
 	for i := range m.shard {
 		m.shard[i].cells = map[Scope]*cell{}
 	}
 	return m
 }
+
+// SetCalendar has days begin as c says. Windows that are open end as they would
+// have if c says what was before it.
+func (m *Memory) SetCalendar(c Calendar) { m.calendar.Store(&c) }
 
 // cell holds the meters of one scope.
 type cell struct {
@@ -113,7 +119,7 @@ func (m *Memory) reserve(now time.Time, h *Hold, takes []Take, size *Size) (*Ref
 			c = m.lock(t.Set)
 			h.cells = append(h.cells, c)
 		}
-		at := c.meter(t, now, m.calendar)
+		at := c.meter(t, now, m.calendar.Load())
 		mt := &c.meters[at]
 		if m.leases != nil {
 			m.leases.lease(c, mt, t, now)
@@ -184,7 +190,7 @@ func (m *Memory) reserve(now time.Time, h *Hold, takes []Take, size *Size) (*Ref
 func (m *Memory) Room(now time.Time, takes []Take) (Kind, bool) {
 	for _, t := range takes {
 		c := m.lock(t.Set)
-		ok := c.meters[c.meter(t, now, m.calendar)].any(t.Limit, now)
+		ok := c.meters[c.meter(t, now, m.calendar.Load())].any(t.Limit, now)
 		c.mu.Unlock()
 		if !ok && !t.Limit.Shadow {
 			return t.Limit.Kind, false
@@ -208,7 +214,7 @@ func (m *Memory) Settle(h *Hold, a *Actual) {
 		for j := range c.meters {
 			mt := &c.meters[j]
 			if mt.kind == Money && mt.model == "" {
-				mt.roll(h.admitted, m.calendar)
+				mt.roll(h.admitted, m.calendar.Load())
 			}
 			if mt.counts(h.admitted) {
 				mt.used += int64(a.Money)
@@ -232,12 +238,12 @@ func (m *Memory) Settle(h *Hold, a *Actual) {
 func (m *Memory) Carry(now time.Time, from, to Take) (start time.Time, more int64) {
 	c := m.lock(from.Set)
 	defer c.mu.Unlock()
-	old := c.meter(from, now, m.calendar)
-	next := c.add(to, now, m.calendar)
-	c.meters[next].roll(now, m.calendar)
+	old := c.meter(from, now, m.calendar.Load())
+	next := c.add(to, now, m.calendar.Load())
+	c.meters[next].roll(now, m.calendar.Load())
 	had := c.meters[next].spentNow()
 	more = c.meters[old].spentNow() - had
-	c.meter(to, now, m.calendar)
+	c.meter(to, now, m.calendar.Load())
 	return c.meters[next].start, more
 }
 
@@ -252,7 +258,7 @@ func (m *Memory) Spent(s Scope, w Window, now time.Time) (int64, bool) {
 	defer c.mu.Unlock()
 	for i := range c.meters {
 		if mt := &c.meters[i]; mt.kind == Money && mt.model == "" && mt.window == w {
-			mt.roll(now, m.calendar)
+			mt.roll(now, m.calendar.Load())
 			if le := mt.lease; le != nil {
 				// The books know better, but for what they do not have yet.
 				return le.spent(), le.spent() != le.base

@@ -28,7 +28,7 @@ type meter struct {
 
 // meter returns the index of the take's meter, making it if it is not there.
 // The cell is locked.
-func (c *cell) meter(t Take, now time.Time, cal Calendar) int {
+func (c *cell) meter(t Take, now time.Time, cal *Calendar) int {
 	l := t.Limit
 	at := l.at
 	if at >= len(c.meters) || !c.meters[at].is(l) {
@@ -44,7 +44,7 @@ func (c *cell) meter(t Take, now time.Time, cal Calendar) int {
 
 // move makes the meter at the index that of the scope's own budget, whose
 // duration was changed: what was spent stays spent.
-func (c *cell) move(at int, now time.Time, cal Calendar) {
+func (c *cell) move(at int, now time.Time, cal *Calendar) {
 	to := &c.meters[at]
 	to.roll(now, cal)
 	for i := range c.meters {
@@ -64,7 +64,7 @@ func (m *meter) is(l *Limit) bool {
 	return m.kind == l.Kind && m.window == l.Window && m.model == l.Model
 }
 
-func (c *cell) add(t Take, now time.Time, cal Calendar) int {
+func (c *cell) add(t Take, now time.Time, cal *Calendar) int {
 	l := t.Limit
 	for i := range c.meters {
 		if c.meters[i].is(l) {
@@ -76,7 +76,7 @@ func (c *cell) add(t Take, now time.Time, cal Calendar) int {
 	case sliding:
 		m.ring = &ring{at: now.Unix()}
 	case budget:
-		m.start, m.end = l.Window.Bounds(now, m.anchor, cal)
+		m.start, m.end = l.Window.Bounds(now, m.anchor, *cal)
 		m.used = l.booked(m.start)
 		m.told = l.Soft > 0 && m.used >= l.Soft // by the process before this one
 	}
@@ -85,12 +85,12 @@ func (c *cell) add(t Take, now time.Time, cal Calendar) int {
 }
 
 // roll brings the meter to now: what has left the window is forgotten.
-func (m *meter) roll(now time.Time, cal Calendar) {
+func (m *meter) roll(now time.Time, cal *Calendar) {
 	switch {
 	case m.ring != nil:
 		m.ring.advance(now.Unix())
 	case m.kind == Money && !m.end.IsZero() && !now.Before(m.end):
-		m.start, m.end = m.window.Bounds(now, m.anchor, cal)
+		m.start, m.end = m.window.Bounds(now, m.anchor, *cal)
 		m.used, m.reserved, m.spent, m.calls, m.told = 0, 0, 0, 0, false
 		m.lease = nil // what is in flight keeps the old window's
 	}

@@ -95,6 +95,9 @@ type Calendar struct {
 	Zone *time.Location // nil is UTC
 	// Reset is the time of day at which days, weeks and months begin.
 	Reset time.Duration
+	// Before is the calendar that held until Since, nil if there was none.
+	Before *Calendar
+	Since  time.Time
 }
 
 // Bounds returns the window that now is in: [start, end). Days, weeks and
@@ -105,7 +108,30 @@ type Calendar struct {
 //
 // Nothing is stored and no job has to run: whoever reads a budget asks for the
 // window that holds at that moment.
+//
+// A window that was open when the calendar changed ends when it would have
+// ended, and the next begins there: what was spent in it stays spent, and nobody
+// has two budgets for one day. What was made since the change knows no other
+// calendar.
 func (w Window) Bounds(now, anchor time.Time, c Calendar) (start, end time.Time) {
+	start, end = w.bounds(now, anchor, &c)
+	if c.Before == nil || w.Unit == Lifetime || anchor.After(c.Since) {
+		return start, end
+	}
+	from, until := w.Bounds(c.Since, anchor, *c.Before)
+	switch {
+	case now.Before(from):
+		return w.Bounds(now, anchor, *c.Before)
+	case now.Before(until):
+		return from, until
+	case start.Before(until):
+		start = until
+	}
+	return start, end
+}
+
+// bounds is Bounds by the calendar alone.
+func (w Window) bounds(now, anchor time.Time, c *Calendar) (start, end time.Time) {
 	if w.Unit == Lifetime {
 		return time.Time{}, time.Time{}
 	}

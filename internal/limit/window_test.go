@@ -71,19 +71,52 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// Whatever the window, the zone and the moment: the window holds the moment,
+// A calendar that changes leaves the open window as it is, and the next one
+// begins where that ends.
+func TestBoundsWhenTheCalendarChanges(t *testing.T) {
+	since := "2026-03-18T10:00:00Z"
+	west := limit.Calendar{Zone: time.FixedZone("west", -5*3600), Before: &limit.Calendar{}, Since: at(t, since)}
+	east := limit.Calendar{Zone: time.FixedZone("east", 5*3600), Before: &west, Since: at(t, "2026-03-19T12:00:00Z")}
+	for _, tt := range []struct {
+		name        string
+		c           limit.Calendar
+		anchor, now string
+		start, end  string
+	}{
+		{"before the change", west, "", "2026-03-17T10:00:00Z", "2026-03-17T00:00:00Z", "2026-03-18T00:00:00Z"},
+		{"the open day ends when it would have", west, "", "2026-03-18T23:59:59Z", "2026-03-18T00:00:00Z", "2026-03-19T00:00:00Z"},
+		{"the next day is a short one", west, "", "2026-03-19T00:00:00Z", "2026-03-19T00:00:00Z", "2026-03-19T05:00:00Z"},
+		{"then days are the new calendar's", west, "", "2026-03-19T05:00:00Z", "2026-03-19T05:00:00Z", "2026-03-20T05:00:00Z"},
+		{"what was made after the change knows the new calendar only", west, "2026-03-18T11:00:00Z", "2026-03-18T23:59:59Z", "2026-03-18T05:00:00Z", "2026-03-19T05:00:00Z"},
+		{"two changes", east, "", "2026-03-20T04:00:00Z", "2026-03-19T05:00:00Z", "2026-03-20T05:00:00Z"},
+		{"after two changes", east, "", "2026-03-20T05:00:00Z", "2026-03-20T05:00:00Z", "2026-03-20T19:00:00Z"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			start, end := limit.Window{N: 1, Unit: limit.Days}.Bounds(at(t, tt.now), at(t, tt.anchor), tt.c)
+			if !start.Equal(at(t, tt.start)) || !end.Equal(at(t, tt.end)) {
+				t.Errorf("Bounds(%s) = %s, %s; want %s, %s", tt.now, start.UTC().Format(time.RFC3339), end.UTC().Format(time.RFC3339), tt.start, tt.end)
+			}
+		})
+	}
+}
+
+// Whatever the window, the zone and the moment, and whenever the calendar
+// changed: the window holds the moment,
 // and the next one begins where it ends.
 func FuzzBounds(f *testing.F) {
-	f.Add(int64(1_774_000_000), "1d", "Europe/Berlin", int64(0), uint16(0))
-	f.Add(int64(1_793_000_000), "5h", "America/New_York", int64(1_700_000_000), uint16(6))
-	f.Add(int64(1_793_000_000), "2mo", "Australia/Lord_Howe", int64(1_700_000_000), uint16(23))
-	f.Fuzz(func(t *testing.T, now int64, text, zone string, anchor int64, reset uint16) {
+	f.Add(int64(1_774_000_000), "1d", "Europe/Berlin", int64(0), uint16(0), int64(0))
+	f.Add(int64(1_793_000_000), "5h", "America/New_York", int64(1_700_000_000), uint16(6), int64(1_792_990_000))
+	f.Add(int64(1_793_000_000), "2mo", "Australia/Lord_Howe", int64(1_700_000_000), uint16(23), int64(1_793_000_001))
+	f.Fuzz(func(t *testing.T, now int64, text, zone string, anchor int64, reset uint16, since int64) {
 		w, err := limit.ParseWindow(text)
 		loc, zerr := time.LoadLocation(zone)
 		if err != nil || zerr != nil || w.Unit == limit.Lifetime || now < 0 || now > 4e9 || anchor < 0 || anchor > 4e9 {
 			return // not a window, a zone or a time of this century
 		}
 		c := limit.Calendar{Zone: loc, Reset: time.Duration(reset%24) * time.Hour}
+		if since > 0 && since < 4e9 {
+			c.Before, c.Since = &limit.Calendar{}, time.Unix(since, 0)
+		}
 		n, a := time.Unix(now, 0), time.Unix(anchor, 0)
 		start, end := w.Bounds(n, a, c)
 		if start.After(n) || !end.After(n) {
