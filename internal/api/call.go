@@ -142,16 +142,10 @@ func prompt(in *wire.Object) (p [3][]byte) {
 	return p
 }
 
-// alias returns the group a model name stands for: by the key's own names, then
-// the team's, then everybody's.
+// alias returns the group a model name stands for: by the team's names, then the
+// key's own, then everybody's.
 func (q *request) alias(model string) string {
-	p := &q.principal
-	if p.Key != nil && p.Key.Aliases[model] != "" {
-		model = p.Key.Aliases[model]
-	}
-	if p.Team != nil && p.Team.ModelAliases[model] != "" {
-		model = p.Team.ModelAliases[model]
-	}
+	model = auth.Served(&q.principal, model)
 	if to := q.s.ModelAliases[model]; to != "" {
 		model = to
 	}

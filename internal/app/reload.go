@@ -132,7 +132,7 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 	settings := routing(c, &options, prices)
 	settings.Room = rooms{a.limiter}
 	settings.Allowed = func(p *gateway.Principal, model string, t *router.Table) error {
-		return a.directory.Allowed(p, model, t)
+		return a.directory.AllowedGroup(p, model, t)
 	}
 	table := router.New(models, settings, earlier)
 

@@ -8,87 +8,135 @@ import (
 	"penstock/internal/gateway"
 )
 
-// Groups returns the access groups that the named model belongs to, and the
-// model as a provider knows it ("openai/gpt-4o"), for wildcard entries. The
-// routing table implements it.
+// Groups returns the access groups that the named model belongs to, the model as
+// a provider knows it ("openai/gpt-4o"), for wildcard entries, and the group that
+// a name stands for by everybody's aliases. The routing table implements it.
 type Groups interface {
 	AccessGroups(model string) []string
 	Qualified(model string) string
+	Group(model string) string
 }
 
-// Allowed checks that p may use the model: its key and its team must both
-// allow it, and so must the member of the team, the organization, a personal
-// key's user, the project, and the end user and the tags of the call. The error
-// is a *gateway.Error of kind Forbidden.
+// Served returns the name that a call of the model goes on with: after the
+// aliases of p's team and then of its key, as with LiteLLM.
+func Served(p *gateway.Principal, model string) string { return nameOf(p, model).served }
+
+// naming is what a model is called on its way through aliases: as the client
+// wrote it, as the team has it, as the key has that, and the group that this
+// stands for by everybody's aliases. They are mostly one.
+type naming struct{ asked, team, served, group string }
+
+func nameOf(p *gateway.Principal, model string) naming {
+	n := naming{asked: model, team: model}
+	if p.Team != nil && p.Team.ModelAliases[model] != "" {
+		n.team = p.Team.ModelAliases[model]
+	}
+	n.served = n.team
+	if p.Key != nil && p.Key.Aliases[n.team] != "" {
+		n.served = p.Key.Aliases[n.team]
+	}
+	return n
+}
+
+// plain is the naming of what is no alias of a team or a key.
+func plain(model string, g Groups) naming { return naming{model, model, model, g.Group(model)} }
+
+// Allowed checks that p may use the model, named as clients name it: its key and
+// its team must both allow it, and so must the member of the team, the
+// organization, a personal key's user, the project, and the end user and the tags
+// of the call. An alias is no way round anybody else's list: they must allow what
+// it stands for. The error is a *gateway.Error of kind Forbidden.
 func (d *Directory) Allowed(p *gateway.Principal, model string, g Groups) error {
 	if p.Master {
 		return nil
 	}
-	if t := p.Token; t != nil && len(t.Models) > 0 && !d.allow(t.Models, model, nil, g) {
-		return denied("key", "the role or scope of this token", t.Models, model)
+	n := nameOf(p, model)
+	n.group = g.Group(n.served)
+	return d.allowed(p, n, g)
+}
+
+// AllowedGroup is Allowed for a name that no team or key has renamed, as those of
+// fallbacks are.
+func (d *Directory) AllowedGroup(p *gateway.Principal, model string, g Groups) error {
+	return d.allowed(p, plain(model, g), g)
+}
+
+func (d *Directory) allowed(p *gateway.Principal, n naming, g Groups) error {
+	if p.Master {
+		return nil
+	}
+	if t := p.Token; t != nil && len(t.Models) > 0 && !d.admits(t.Models, n, g) {
+		return denied("key", "the role or scope of this token", t.Models, n)
 	}
 	granted := false // by an access group of the key, which reaches beyond its team
 	if k := p.Key; k != nil {
-		granted = d.grants(k.AccessGroupIDs, model, g)
-		if !granted && !slices.Contains(k.Models, "all-team-models") && !d.allow(k.Models, model, k.Aliases, g) {
-			return denied("key", "this key", k.Models, model)
+		granted = d.grants(k.AccessGroupIDs, n, g)
+		if !granted && !slices.Contains(k.Models, "all-team-models") && !d.admitsAny(k.Models, n, g) {
+			return denied("key", "this key", k.Models, n)
 		}
 	}
 	switch t, u := p.Team, p.User; {
 	case t != nil:
-		if !granted && t.ModelAliases[model] == "" && !d.grants(t.AccessGroupIDs, model, g) && !d.allow(t.Models, model, t.ModelAliases, g) {
-			return denied("team", "team "+t.ID, t.Models, model)
+		given := n.team != n.asked && n.served == n.team // by an alias of the team itself
+		if !granted && !given && !d.grants(t.AccessGroupIDs, n, g) && !d.admits(t.Models, n, g) {
+			return denied("team", "team "+t.ID, t.Models, n)
 		}
-		if m := p.Member; m != nil && len(m.Models) > 0 && t.ModelAliases[model] == "" && !d.allow(m.Models, model, t.ModelAliases, g) {
-			return denied("team", "user "+m.UserID+" as a member of team "+t.ID, m.Models, model)
+		if m := p.Member; m != nil && len(m.Models) > 0 && !given && !d.admits(m.Models, n, g) {
+			return denied("team", "user "+m.UserID+" as a member of team "+t.ID, m.Models, n)
 		}
 	case u != nil:
 		if slices.Contains(u.Models, "no-default-models") {
-			return denied("key", "user "+u.ID+", who may use models through teams only,", nil, model)
+			return denied("key", "user "+u.ID+", who may use models through teams only,", nil, n)
 		}
-		if !d.allow(u.Models, model, nil, g) {
-			return denied("user", "user "+u.ID, u.Models, model)
+		if !d.admits(u.Models, n, g) {
+			return denied("user", "user "+u.ID, u.Models, n)
 		}
 	}
-	if o := p.Organization; o != nil && !d.allow(o.Models, model, modelAliases(p), g) {
-		return denied("org", "organization "+o.ID, o.Models, model)
+	if o := p.Organization; o != nil && !d.admits(o.Models, n, g) {
+		return denied("org", "organization "+o.ID, o.Models, n)
 	}
-	if j := p.Project; j != nil && !d.allow(j.Models, model, modelAliases(p), g) {
-		return denied("project", "project "+j.ID, j.Models, model)
+	if j := p.Project; j != nil && !d.admits(j.Models, n, g) {
+		return denied("project", "project "+j.ID, j.Models, n)
 	}
-	if e := p.EndUser; e != nil && !d.allow(e.Models, model, modelAliases(p), g) {
-		err := denied("customer", "", nil, model)
-		err.Message = "The requested model '" + clip(model) + "' is not in the allowed models for this customer. Check the models this customer can use and try again."
+	if e := p.EndUser; e != nil && !d.admits(e.Models, n, g) {
+		err := denied("customer", "", nil, n)
+		err.Message = "The requested model '" + clip(n.asked) + "' is not in the allowed models for this customer. Check the models this customer can use and try again."
 		return err
 	}
 	return nil
 }
 
-// modelAliases are the names under which p's team, or else its key, knows models.
-func modelAliases(p *gateway.Principal) map[string]string {
-	switch {
-	case p.Team != nil && len(p.Team.ModelAliases) > 0:
-		return p.Team.ModelAliases
-	case p.Key != nil:
-		return p.Key.Aliases
-	}
-	return nil
-}
-
-// grants reports whether one of the stored access groups holds the model.
-func (d *Directory) grants(groups []string, model string, g Groups) bool {
+// grants reports whether one of the stored access groups holds what the name
+// stands for.
+func (d *Directory) grants(groups []string, n naming, g Groups) bool {
 	for _, id := range groups {
-		if a := d.AccessGroup(id); a != nil && len(a.Models) > 0 && includes(a.Models, model, "", g) {
+		if a := d.AccessGroup(id); a != nil && holdsModel(a, n, g) {
 			return true
 		}
 	}
 	return false
 }
 
-// allow reports whether a list of models admits the model. An empty list
-// admits everything.
-func (d *Directory) allow(list []string, model string, aliases map[string]string, g Groups) bool {
-	if len(list) == 0 || includes(list, model, aliases[model], g) {
+// holdsModel reports whether the stored group has what the name stands for.
+func holdsModel(a *gateway.AccessGroup, n naming, g Groups) bool {
+	return len(a.Models) > 0 && (includes(a.Models, n.served, g) || n.group != n.served && includes(a.Models, n.group, g))
+}
+
+// admits reports whether a list of models admits what the name stands for. An
+// empty list admits everything.
+func (d *Directory) admits(list []string, n naming, g Groups) bool {
+	return len(list) == 0 || d.lists(list, n.served, g) || n.group != n.served && d.lists(list, n.group, g)
+}
+
+// admitsAny is admits for the list of a key, whose aliases are its own: either
+// name will do, the one that is asked for or what it stands for.
+func (d *Directory) admitsAny(list []string, n naming, g Groups) bool {
+	return d.admits(list, n, g) || n.asked != n.served && d.lists(list, n.asked, g) || n.team != n.served && n.team != n.asked && d.lists(list, n.team, g)
+}
+
+// lists reports whether the list has the model, by its name or by a group's.
+func (d *Directory) lists(list []string, model string, g Groups) bool {
+	if includes(list, model, g) {
 		return true
 	}
 	for _, group := range g.AccessGroups(model) {
@@ -96,16 +144,20 @@ func (d *Directory) allow(list []string, model string, aliases map[string]string
 			return true
 		}
 	}
-	return d.grants(list, model, g) // an entry may be the name of a stored group
+	for _, entry := range list { // which may be the name of a stored group
+		if a := d.AccessGroup(entry); a != nil && len(a.Models) > 0 && includes(a.Models, model, g) {
+			return true
+		}
+	}
+	return false
 }
 
-// includes reports whether an entry of the list is the model, what it is an alias
-// of, or a wildcard for it.
-func includes(list []string, model, target string, g Groups) bool {
+// includes reports whether an entry of the list is the model, or a wildcard for it.
+func includes(list []string, model string, g Groups) bool {
 	qualified := ""
 	for _, entry := range list {
 		switch {
-		case entry == model, target != "" && entry == target, entry == "*", entry == "all-proxy-models", entry == "all-team-models":
+		case entry == model, entry == "*", entry == "all-proxy-models", entry == "all-team-models":
 			return true
 		case strings.Contains(entry, "*"):
 			if gateway.Match(entry, model, nil) {
@@ -130,12 +182,14 @@ func (d *Directory) Through(p *gateway.Principal, model string, g Groups) []stri
 	if p.Master {
 		return nil
 	}
-	through := func(list, granted []string, aliases map[string]string) []string {
-		if len(list) == 0 || slices.Contains(list, "all-team-models") || d.grants(granted, model, g) || d.allow(list, model, aliases, none{g}) {
+	n := nameOf(p, model)
+	n.group = g.Group(n.served)
+	through := func(list, granted []string) []string {
+		if len(list) == 0 || slices.Contains(list, "all-team-models") || d.grants(granted, n, g) || d.admits(list, n, none{g}) {
 			return nil
 		}
 		var out []string
-		for _, group := range g.AccessGroups(model) {
+		for _, group := range g.AccessGroups(n.group) {
 			if slices.Contains(list, group) {
 				out = append(out, group)
 			}
@@ -143,15 +197,15 @@ func (d *Directory) Through(p *gateway.Principal, model string, g Groups) []stri
 		return out
 	}
 	if k := p.Key; k != nil {
-		if groups := through(k.Models, k.AccessGroupIDs, k.Aliases); groups != nil {
+		if groups := through(k.Models, k.AccessGroupIDs); groups != nil {
 			return groups
 		}
 	}
 	switch {
 	case p.Team != nil:
-		return through(p.Team.Models, p.Team.AccessGroupIDs, p.Team.ModelAliases)
+		return through(p.Team.Models, p.Team.AccessGroupIDs)
 	case p.User != nil:
-		return through(p.User.Models, nil, nil)
+		return through(p.User.Models, nil)
 	}
 	return nil
 }
@@ -163,8 +217,8 @@ func (none) AccessGroups(string) []string { return nil }
 
 // denied begins with LiteLLM's words, and then says whose list it was. What is
 // in the list is the caller's own: its key, or what its key belongs to.
-func denied(kind, whose string, list []string, model string) *gateway.Error {
-	msg := "The requested model '" + clip(model) + "' is not available for this API key, or the model name is invalid. Check the models available to you and try again."
+func denied(kind, whose string, list []string, n naming) *gateway.Error {
+	msg := "The requested model '" + clip(n.asked) + "' is not available for this API key, or the model name is invalid. Check the models available to you and try again."
 	switch {
 	case len(list) > 0:
 		shown := list[:min(len(list), 20)]
@@ -175,6 +229,9 @@ func denied(kind, whose string, list []string, model string) *gateway.Error {
 		msg += ")"
 	case whose != "":
 		msg += " (" + whose + " has none)"
+	}
+	if n.served != n.asked {
+		msg += " It is an alias of '" + clip(n.served) + "'."
 	}
 	return &gateway.Error{Kind: gateway.Forbidden, Type: kind + "_model_access_denied", Param: "model", Message: msg}
 }

@@ -130,6 +130,13 @@ func (groups) AccessGroups(model string) []string {
 	return nil
 }
 
+func (groups) Group(model string) string {
+	if model == "everybodys" {
+		return "gpt-4o"
+	}
+	return model
+}
+
 func (groups) Qualified(model string) string {
 	if strings.HasPrefix(model, "gpt-") {
 		return "openai/" + model

@@ -113,11 +113,15 @@ type Asked struct {
 // *gateway.Error.
 func (d *Directory) Check(q *Asked, pol *Policy, g Groups) error {
 	p := &q.Principal
-	if err := d.Allowed(p, q.Model, g); err != nil {
+	n := nameOf(p, q.Model)
+	if n.group = q.Group; n.group == "" {
+		n.group = g.Group(n.served)
+	}
+	if err := d.allowed(p, n, g); err != nil {
 		return err
 	}
 	for _, model := range q.Fallbacks {
-		if err := d.Allowed(p, model, g); err != nil {
+		if err := d.AllowedGroup(p, model, g); err != nil {
 			return err
 		}
 	}
