@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -173,9 +174,27 @@ var (
 	noFrames = []string{"frame-ancestors 'none'"}
 )
 
-// NotFound answers for paths that are no endpoint.
-func NotFound(w http.ResponseWriter, r *http.Request) {
-	WriteError(w, &gateway.Error{Kind: gateway.NotFound, Message: "no endpoint " + r.Method + " " + clip(r.URL.Path, 200) + "; /docs shows the endpoints there are"}, 0)
+// NotFound answers for what is no endpoint of mux, where it stands as "/": with
+// 405 and the methods there are if only the method is wrong, else with 404.
+func NotFound(mux *http.ServeMux) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		path := clip(r.URL.Path, 200)
+		var allow []string
+		for _, method := range [...]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
+			if _, pattern := mux.Handler(&http.Request{Method: method, URL: r.URL, Host: r.Host}); pattern != "/" {
+				allow = append(allow, method)
+			}
+		}
+		if allow == nil {
+			WriteError(w, &gateway.Error{Kind: gateway.NotFound, Message: "no endpoint " + r.Method + " " + path + "; /docs shows the endpoints there are"}, 0)
+			return
+		}
+		methods := strings.Join(allow, ", ")
+		WriteError(w, &gateway.Error{
+			Kind: gateway.Invalid, Status: http.StatusMethodNotAllowed, Headers: map[string]string{"Allow": methods},
+			Message: path + " does not take " + clip(r.Method, 20) + ", but " + methods,
+		}, 0)
+	}
 }
 
 func clip(s string, n int) string { return s[:min(len(s), n)] }

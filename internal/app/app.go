@@ -274,7 +274,7 @@ func (a *App) handler(authn *auth.Authenticator) http.Handler {
 	for _, r := range management.Routes() {
 		mux.Handle(r.Method+" "+r.Pattern, doors.Managed(r.Handler))
 	}
-	mux.HandleFunc("/", api.NotFound)
+	mux.HandleFunc("/", api.NotFound(mux))
 	return api.Guard(mux, a.log)
 }
 
