@@ -12,7 +12,7 @@ import (
 	"penstock/internal/store/storetest"
 )
 
-// acceptanceConfig serves two models, one of them in an access group.
+// acceptanceConfig serves models whose answers and prices are known. Days begin in Tokyo.
 const acceptanceConfig = `
 model_list:
   - model_name: gpt-4o
@@ -20,35 +20,58 @@ model_list:
     model_info: {access_groups: [beta]}
   - model_name: other
     litellm_params: {model: "openai/mock-tokens=5", api_base: MOCK/v1, api_key: k, input_cost_per_token: 0, output_cost_per_token: 0.001}
+  - {model_name: endless, litellm_params: {model: "openai/mock-chunks=5,stall=1", api_base: MOCK/v1, api_key: k, input_cost_per_token: 0, output_cost_per_token: 0.001}}
+  - {model_name: broken, litellm_params: {model: "openai/mock-status=400", api_base: MOCK/v1, api_key: k, input_cost_per_token: 0, output_cost_per_token: 0.001}}
+  - {model_name: half-cached, litellm_params: {model: "openai/mock-prompt=20,cached=15,tokens=5", api_base: MOCK/v1, api_key: k, input_cost_per_token: 0, output_cost_per_token: 0.001}}
+  - {model_name: listed, litellm_params: {model: openai/gpt-4o, api_base: MOCK/v1, api_key: k}}
+  - {model_name: of-a-base, litellm_params: {model: openai/our-deployment, api_base: MOCK/v1, api_key: k}, model_info: {base_model: gpt-4o}}
+  - {model_name: own-price, litellm_params: {model: openai/gpt-4o, api_base: MOCK/v1, api_key: k, input_cost_per_token: 0.000002, output_cost_per_token: 0.000003}}
+  - {model_name: long, litellm_params: {model: gemini/gemini-2.5-pro, api_base: MOCK, api_key: k}}
 general_settings: {store_model_in_db: true}
+litellm_settings:
+  timezone: Asia/Tokyo
 `
 
 // TestWhatLiteLLMsClientsRelyOn is what somebody checks who replaces LiteLLM, seen
 // from outside only.
 func TestWhatLiteLLMsClientsRelyOn(t *testing.T) {
+	t.Parallel()
 	for _, engine := range []string{"SQLite", "PostgreSQL"} {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			vars := []string{env()}
-			if engine == "PostgreSQL" {
-				vars = append(vars, "DATABASE_URL="+storetest.PostgresURL(t))
-			}
 			m, url := provider(t)
-			h := openOn(t, m, url, acceptanceConfig, vars...)
+			// fresh starts a gateway with a database of its own.
+			fresh := func(t *testing.T, more string, vars ...string) *house {
+				vars = append(vars, env())
+				if engine == "PostgreSQL" {
+					vars = append(vars, "DATABASE_URL="+storetest.PostgresURL(t))
+				}
+				return openOn(t, m, url, acceptanceConfig+more, vars...)
+			}
+			h := fresh(t, "")
 			for _, c := range []struct {
 				name string
 				run  func(t *testing.T, h *house)
 			}{
 				{"a key is taken from each of its headers, and refused by name", acceptHeaders},
-				{"a new key is known by its hash", acceptNewKey},
+				{"a new key is known by its hash and shows its last letters", acceptNewKey},
 				{"a key may use the models it has: by name, wildcard, group and team", acceptModels},
 				{"a budget that is used up refuses", acceptBudget},
-				{"limits of key, team, user, member and end user are shared by their calls", acceptLimits},
+				{"calls at once do not spend more than a budget", acceptBudgetAtOnce},
+				{"the third request of two a minute is refused and told when to come again", acceptRequestLimit},
+				{"one call at a time is one, and its place is free after an error, a departure and an end", acceptParallelLimit},
+				{"tokens count without those that were cached, and are refused when used up", acceptTokenLimit},
+				{"limits of team, user, member and end user are shared by their calls", acceptSharedLimits},
 				{"what is blocked, expired or deleted is refused at once, and what changed counts at once", acceptChanges},
 				{"roles may do what they may", acceptRoles},
-				{"the books have one row a call, and the totals are their sums", acceptBooks},
-				{"lists have pages, updates merge, what is taken is refused, a new model serves at once", acceptManagement},
+				{"every call has one row that says whose it was, and the totals are the rows' sums", acceptBooks},
+				{"a call costs what its tokens cost: cached, in a long prompt, at the own price and at the base model's", acceptCosts},
+				{"a budget for a day begins again at midnight in its zone, and one for seconds without anybody's help", acceptWindows},
+				{"lists have pages, updates merge, null takes away", acceptUpdates},
+				{"what is taken is refused, joining makes a user, a new model serves at once", acceptManagement},
+				{"a tag's budget holds for the tags of a header", acceptTagBudget},
 				{"health and models look as clients expect", acceptHealth},
+				{"a wrong method is told the right ones", acceptMethods},
 			} {
 				t.Run(c.name, func(t *testing.T) {
 					at := *h
@@ -56,6 +79,12 @@ func TestWhatLiteLLMsClientsRelyOn(t *testing.T) {
 					c.run(t, &at)
 				})
 			}
+			t.Run("a budget that is used up is a 429 if so configured", func(t *testing.T) {
+				acceptBudgetStatus(t, fresh(t, "  budget_exceeded_status_code: 429\n"))
+			})
+			t.Run("a process that is killed under load loses no call it has answered", func(t *testing.T) {
+				acceptKill(t, fresh(t, ""))
+			})
 		})
 	}
 }
@@ -175,42 +204,6 @@ func acceptModels(t *testing.T, h *house) {
 	}
 }
 
-func acceptBudget(t *testing.T, h *house) {
-	key := h.key(`"max_budget":0.005`)
-	says(t, "the first call", h.ask(key, `"model":"gpt-4o","max_tokens":5`), 200)
-	says(t, "the second", h.ask(key, `"model":"gpt-4o","max_tokens":5`), 422, "budget_exceeded", `"code":"422"`)
-	if got := h.spend(key); got != "0.005" {
-		t.Errorf("the key has spent %s", got)
-	}
-}
-
-func acceptLimits(t *testing.T, h *house) {
-	h.manage("/team/new", `{"team_id":"shared","rpm_limit":2}`, nil)
-	h.manage("/user/new", `{"user_id":"shared","rpm_limit":2,"auto_create_key":false}`, nil)
-	h.manage("/budget/new", `{"budget_id":"two-a-minute","rpm_limit":2}`, nil)
-	h.manage("/customer/new", `{"user_id":"customer","budget_id":"two-a-minute"}`, nil)
-	for _, c := range []struct {
-		name string
-		keys []string
-		more string
-		text string
-	}{
-		{"a key", []string{h.key(`"rpm_limit":2`)}, "", "Rate limit exceeded for api_key:"},
-		{"a team", []string{h.key(`"team_id":"shared"`), h.key(`"team_id":"shared"`)}, "", "Rate limit exceeded for team"},
-		{"a user", []string{h.key(`"user_id":"shared"`), h.key(`"user_id":"shared"`)}, "", "Rate limit exceeded for user"},
-		{"an end user", []string{h.key(""), h.key("")}, `,"user":"customer"`, "Rate limit exceeded for end_user"},
-	} {
-		for n := range 2 {
-			says(t, c.name, h.ask(c.keys[n%len(c.keys)], `"model":"gpt-4o","max_tokens":5`+c.more), 200)
-		}
-		a := h.ask(c.keys[0], `"model":"gpt-4o","max_tokens":5`+c.more)
-		says(t, c.name+", the third call", a, 429, c.text, "Limit type: requests", "throttling_error")
-		if a.header.Get("Retry-After") == "" {
-			t.Errorf("%s: no Retry-After: %s", c.name, a)
-		}
-	}
-}
-
 func acceptChanges(t *testing.T, h *house) {
 	call := `"model":"gpt-4o","max_tokens":5`
 	blocked, gone, expired := h.key(""), h.key(""), h.key(`"duration":"1s"`)
@@ -251,55 +244,29 @@ func acceptRoles(t *testing.T, h *house) {
 	says(t, "an admin who only looks", h.do("GET", "/user/info?user_id=someone", keys["proxy_admin_viewer"], ""), 200)
 }
 
-func acceptBooks(t *testing.T, h *house) {
-	h.manage("/organization/new", `{"organization_id":"booked","organization_alias":"Booked"}`, nil)
-	h.manage("/team/new", `{"team_id":"booked","organization_id":"booked"}`, nil)
-	h.manage("/user/new", `{"user_id":"booked","auto_create_key":false}`, nil)
-	h.manage("/team/member_add", `{"team_id":"booked","member":{"role":"user","user_id":"booked"}}`, nil)
-	key := h.key(`"team_id":"booked","user_id":"booked","tags":["of-key"]`)
-	for range 3 {
-		says(t, "a call", h.ask(key, `"model":"gpt-4o","max_tokens":5,"user":"who","metadata":{"tags":["of-call"]}`), 200)
-	}
-	var rows []struct {
-		Key  string   `json:"api_key"`
-		User string   `json:"user"`
-		Team string   `json:"team_id"`
-		Org  string   `json:"organization_id"`
-		End  string   `json:"end_user"`
-		Tags []string `json:"request_tags"`
-	}
-	h.manage("/spend/logs?api_key="+key, "", &rows)
-	if len(rows) != 3 {
-		t.Fatalf("%d rows, want 3", len(rows))
-	}
-	for _, r := range rows {
-		if r.Key != hashOf(key) || r.User != "booked" || r.Team != "booked" || r.Org != "booked" || r.End != "who" || len(r.Tags) != 2 {
-			t.Errorf("the row says %+v", r)
-		}
-	}
-	if got := h.spend(key); got != "0.015" {
-		t.Errorf("the key has spent %s, want 0.015", got)
-	}
-	says(t, "the team", h.do("GET", "/team/info?team_id=booked", master, ""), 200, `"spend":0.015`)
-}
-
-func acceptManagement(t *testing.T, h *house) {
+func acceptUpdates(t *testing.T, h *house) {
 	for range 3 {
 		h.key(`"user_id":"lister"`)
 	}
 	page := h.do("GET", "/key/list?user_id=lister&page=2&size=2", master, "")
-	if keys := in[[]string](t, page, "keys"); len(keys) != 1 || in[int](t, page, "total_count") != 3 || in[int](t, page, "total_pages") != 2 {
+	if keys := in[[]string](t, page, "keys"); len(keys) != 1 || in[int](t, page, "total_count") != 3 || in[int](t, page, "total_pages") != 2 || in[int](t, page, "current_page") != 2 {
 		t.Errorf("the second page: %s", page)
 	}
-	key := h.key(`"rpm_limit":10,"tpm_limit":20`)
-	h.manage("/key/update", `{"key":"`+key+`","rpm_limit":null}`, nil)
-	says(t, "null takes away, and what is not sent stays", h.do("GET", "/key/info?key="+key, master, ""), 200, `"rpm_limit":null`, `"tpm_limit":20`)
+	key := h.key(`"rpm_limit":10,"tpm_limit":20,"max_budget":3,"metadata":{"a":1},"models":["gpt-4o"]`)
+	h.manage("/key/update", `{"key":"`+key+`","rpm_limit":null,"max_budget":null}`, nil)
+	says(t, "null takes away, and what is not sent stays", h.do("GET", "/key/info?key="+key, master, ""), 200,
+		`"rpm_limit":null`, `"max_budget":null`, `"tpm_limit":20`, `"metadata":{"a":1}`, `"models":["gpt-4o"]`)
+	h.manage("/key/update", `{"key":"`+hashOf(key)+`","metadata":{"b":2}}`, nil)
+	says(t, "metadata that is sent is all there is", h.do("GET", "/key/info?key="+key, master, ""), 200, `"metadata":{"b":2}`)
+}
+
+func acceptManagement(t *testing.T, h *house) {
 	h.manage("/team/new", `{"team_id":"joined"}`, nil)
 	h.manage("/team/member_add", `{"team_id":"joined","member":{"role":"user","user_id":"joiner"}}`, nil)
 	says(t, "a user made by joining", h.do("GET", "/user/info?user_id=joiner", master, ""), 200, "joiner")
 	for path, body := range map[string]string{"/customer/new": `{"user_id":"twice"}`, "/budget/new": `{"budget_id":"twice","max_budget":1}`} {
 		h.manage(path, body, nil)
-		says(t, path+" again", h.do("POST", path, master, body), 400)
+		says(t, path+" again", h.do("POST", path, master, body), 400, "already exists", "twice")
 	}
 	h.manage("/model/new", `{"model_name":"fresh","litellm_params":{"model":"openai/mock-tokens=5","api_base":"`+h.mockAt()+`","api_key":"k"}}`, nil)
 	says(t, "a new model", h.ask(master, `"model":"fresh","max_tokens":5`), 200)
@@ -327,4 +294,22 @@ func acceptHealth(t *testing.T, h *house) {
 	}
 	says(t, "readiness", h.do("GET", "/health/readiness", "", ""), 200, "healthy")
 	says(t, "models", h.do("GET", "/v1/models", master, ""), 200, `"created":1677610602`, `"owned_by":"openai"`, `"id":"gpt-4o"`)
+}
+
+func acceptMethods(t *testing.T, h *house) {
+	for _, c := range []struct{ method, path, allow string }{
+		{"GET", "/key/generate", "POST"},
+		{"POST", "/key/info", "GET, HEAD"},
+		{"DELETE", "/v1/chat/completions", "POST"},
+		{"PUT", "/credentials/some", "PATCH, DELETE"},
+		{"OPTIONS", "/team/a-team/members/me", "GET, HEAD"},
+		{"PUT", "/v1/models", "GET, HEAD"},
+	} {
+		a := h.do(c.method, c.path, master, "")
+		says(t, c.method+" "+c.path, a, 405, `"error":{"message":"`+c.path+` does not take `+c.method+`, but `+c.allow, `"type":"invalid_request_error"`, `"param":null`, `"code":"405"`)
+		if got := a.header.Get("Allow"); got != c.allow {
+			t.Errorf("%s %s: it allows %q, want %q", c.method, c.path, got, c.allow)
+		}
+	}
+	says(t, "no endpoint at all", h.do("GET", "/key/nothing", master, ""), 404, `"type":"not_found_error"`, `"code":"404"`)
 }

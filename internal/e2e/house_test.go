@@ -270,7 +270,11 @@ func (a *answer) whole() bool {
 
 // try returns the answer, or an error if it did not come to its end.
 func (h *house) try(method, path, key, body string) (*answer, error) {
-	res, err := h.send(h.t.Context(), method, path, key, body)
+	return h.answered(h.send(h.t.Context(), method, path, key, body))
+}
+
+// answered reads a response to its end.
+func (h *house) answered(res *http.Response, err error) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
