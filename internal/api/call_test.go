@@ -98,9 +98,9 @@ func TestCallReadsWhatTheGatewayNeeds(t *testing.T) {
 }
 
 func TestCallFindsTheGroupBehindAName(t *testing.T) {
-	key := &gateway.Key{Hash: "h", Aliases: map[string]string{"mine": "gpt"}}
-	p := gateway.Principal{Key: key, Team: &gateway.Team{ModelAliases: map[string]string{"ours": "other", "mine": "other"}}}
-	for name, want := range map[string]string{"gpt": "gpt", "mine": "gpt", "ours": "other", "everybodys": "gpt", "unknown": "unknown"} {
+	key := &gateway.Key{Hash: "h", Aliases: map[string]string{"mine": "gpt", "both": "gpt", "renamed": "gpt"}}
+	p := gateway.Principal{Key: key, Team: &gateway.Team{ModelAliases: map[string]string{"ours": "other", "both": "other", "chain": "renamed"}}}
+	for name, want := range map[string]string{"gpt": "gpt", "mine": "gpt", "ours": "other", "both": "other", "chain": "gpt", "everybodys": "gpt", "unknown": "unknown"} {
 		c, err := ask(t, p, nil, `{"model":"`+name+`"}`)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
