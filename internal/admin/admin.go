@@ -7,6 +7,7 @@ import (
 
 	"penstock/internal/auth"
 	"penstock/internal/config"
+	"penstock/internal/export"
 	"penstock/internal/gateway"
 	"penstock/internal/limit"
 	"penstock/internal/secret"
@@ -70,6 +71,11 @@ type Options struct {
 	StoreModels func() bool
 	// Secrets seals what stored models and credentials must not show.
 	Secrets *secret.Box
+	// CheckLog refuses a logging destination of a key or a team that cannot be. Its
+	// error is for whoever sets it.
+	CheckLog func(name string, vars map[string]string) error
+	// TestLog sends a record to a logging destination of a key or a team.
+	TestLog func(context.Context, gateway.LogOwner, *gateway.LogTarget) error
 	Now     func() time.Time // time.Now
 	Log     *slog.Logger     // none
 }
@@ -108,6 +114,15 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Try == nil {
 		o.Try = func(context.Context, func(*config.Stored)) (Trial, error) { return Trial{}, nil }
+	}
+	if o.CheckLog == nil {
+		o.CheckLog = func(name string, vars map[string]string) error {
+			_, err := export.ParseVars(name, vars)
+			return err
+		}
+	}
+	if o.TestLog == nil {
+		o.TestLog = func(context.Context, gateway.LogOwner, *gateway.LogTarget) error { return nil }
 	}
 	if o.StoreModels == nil {
 		o.StoreModels = func() bool { return false }

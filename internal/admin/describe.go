@@ -32,6 +32,11 @@ func (counts) Describe(s *openapi.Schemas) *openapi.Schema {
 	return s.Of(reflect.TypeFor[map[string]count]())
 }
 
+// Describe implements openapi.Describer.
+func (varTexts) Describe(s *openapi.Schemas) *openapi.Schema {
+	return s.Of(reflect.TypeFor[map[string]string]())
+}
+
 // Describe implements openapi.Describer: an id alone, or an object.
 func (teamRef) Describe(s *openapi.Schemas) *openapi.Schema {
 	return &openapi.Schema{AnyOf: []*openapi.Schema{openapi.Text(), s.Of(reflect.TypeFor[teamRefObject]())}}

@@ -106,6 +106,9 @@ func (a *API) newKey(p *gateway.Principal, secret gateway.Secret, b *generateBod
 	if err := b.apply(k, now); err != nil {
 		return nil, err
 	}
+	if k.Logging, err = a.setLogging(p, nil, &b.logs, keyPlace(k.Hash), keyPlace(k.Hash)); err != nil {
+		return nil, err
+	}
 	if routes != nil {
 		k.AllowedRoutes = routes
 	}

@@ -99,6 +99,7 @@ type keyFields struct {
 	CacheControls    Opt[[]string]            `json:"allowed_cache_controls"`
 	AutoRotate       Opt[bool]                `json:"auto_rotate"`
 	RotationInterval Opt[string]              `json:"rotation_interval"`
+	logs             logFields                // of the metadata
 	unknown
 }
 
@@ -106,7 +107,7 @@ func (f keyFields) unknownFields() map[string]jsontext.Value { return f.unknownL
 
 // check refuses what no key can be. Whatever passes can be stored.
 func (f *keyFields) check(now time.Time) error {
-	if err := liftMeta(&f.Metadata, &f.finerFields, &f.Tags, &f.EnforcedParams, &f.EndUserBudgetID); err != nil {
+	if err := liftMeta(&f.Metadata, &f.finerFields, &f.Tags, &f.EnforcedParams, &f.EndUserBudgetID, &f.logs); err != nil {
 		return err
 	}
 	return f.checkFields(now)
@@ -277,7 +278,7 @@ func (f *keyFields) applyRotation(r *gateway.Rotation, now time.Time) error {
 
 // unused names the fields that were sent and that nothing acts on.
 func (f *keyFields) unused() []string {
-	names := f.keptFields.unused()
+	names := append(f.keptFields.unused(), f.logs.unused()...)
 	if f.AutoRotate.Or(false) {
 		names = append(names, "auto_rotate") // nobody could be given the new key
 	}

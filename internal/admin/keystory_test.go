@@ -242,8 +242,8 @@ func TestPagesOfKeysFollowEachOther(t *testing.T) {
 }
 
 func TestSecretsAreMaskedInTheAuditLog(t *testing.T) {
-	h := openHouse(t, sqlite(t))
-	_, hash := h.key(`{"metadata":{"logging":[{"callback_name":"x","callback_vars":{"langfuse_secret_key":"hunter2-hunter2","deep":["sk-abcdefghijklmnop"]}}],"password":"hunter2-hunter2","n":12345678901234567890}}`)
+	h := openHouse(t, sqlite(t), storesModels(t))
+	_, hash := h.key(`{"metadata":{"logging":[{"callback_name":"x","callback_vars":{"x_secret_key":"hunter2-hunter2"}}],"deep":["sk-abcdefghijklmnop"],"password":"hunter2-hunter2","n":12345678901234567890}}`)
 	entries, n, err := h.db.ListAudit(t.Context(), auditOf(hash), pageOne)
 	if err != nil || n != 1 {
 		t.Fatalf("%d entries, %v", n, err)

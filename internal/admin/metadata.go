@@ -98,6 +98,9 @@ type metaFields struct {
 	Tags            Opt[[]string] `json:"tags"`
 	EnforcedParams  Opt[[]string] `json:"enforced_params"`
 	EndUserBudgetID Opt[string]   `json:"end_user_budget_id"`
+
+	Logging  Opt[logEntries]       `json:"logging"`
+	Settings Opt[callbackSettings] `json:"callback_settings"`
 }
 
 // finerNames are the names of finerFields.
@@ -114,11 +117,11 @@ const (
 // liftMeta takes the fields out of metadata, to the places that they have in a
 // body; what it has none for, which is nil, stays. Fields that were sent beside
 // it win.
-func liftMeta(metadata *Opt[object], finer *finerFields, tags, enforced *Opt[[]string], endUserBudget *Opt[string]) error {
+func liftMeta(metadata *Opt[object], finer *finerFields, tags, enforced *Opt[[]string], endUserBudget *Opt[string], logs *logFields) error {
 	if !metadata.Has() {
 		return nil
 	}
-	places := map[string]bool{"tags": tags != nil, "enforced_params": enforced != nil, "end_user_budget_id": endUserBudget != nil}
+	places := map[string]bool{"tags": tags != nil, "enforced_params": enforced != nil, "end_user_budget_id": endUserBudget != nil, "logging": logs != nil, "callback_settings": logs != nil}
 	for _, name := range finerNames {
 		places[name] = true
 	}
@@ -156,6 +159,9 @@ func liftMeta(metadata *Opt[object], finer *finerFields, tags, enforced *Opt[[]s
 	lift(tags, in.Tags)
 	lift(enforced, in.EnforcedParams)
 	lift(endUserBudget, in.EndUserBudgetID)
+	if logs != nil {
+		logs.Logging, logs.Settings = in.Logging, in.Settings
+	}
 	metadata.Value = object(joinObject(rest))
 	return nil
 }
@@ -325,21 +331,4 @@ func setUnused(h http.Header, names ...string) {
 	if len(names) > 0 {
 		h.Set(UnusedHeader, strings.Join(names, ", "))
 	}
-}
-
-// ownLogging names the logging destinations that an object's metadata asks for.
-func ownLogging(metadata []byte) []string {
-	var m struct {
-		Logging []struct {
-			Name string `json:"callback_name"`
-		} `json:"logging"`
-	}
-	if len(metadata) == 0 || json.Unmarshal(metadata, &m) != nil {
-		return nil
-	}
-	var names []string
-	for _, l := range m.Logging {
-		names = append(names, l.Name)
-	}
-	return names
 }

@@ -193,7 +193,7 @@ func (e *fieldError) name() string {
 // Error implements error. The value of a field that holds a key stays out.
 func (e *fieldError) Error() string {
 	switch name, _, _ := strings.Cut(e.name(), "."); name {
-	case "key", "keys", "password":
+	case "key", "keys", "password", "current_password", "new_password", "callback_vars", "logging", "callback_settings":
 		return fmt.Sprintf("%s: want %s", e.name(), e.want)
 	}
 	return fmt.Sprintf("%s: want %s, got %s", e.name(), e.want, e.value)

@@ -35,7 +35,7 @@ func (f organizationFields) unknownFields() map[string]jsontext.Value {
 
 // check refuses what no organization can be.
 func (f *organizationFields) check(now time.Time) error {
-	if err := liftMeta(&f.Metadata, &f.finerFields, nil, nil, nil); err != nil {
+	if err := liftMeta(&f.Metadata, &f.finerFields, nil, nil, nil, nil); err != nil {
 		return err
 	}
 	for _, t := range []struct{ name, value string }{

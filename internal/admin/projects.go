@@ -35,7 +35,7 @@ func (f projectFields) unknownFields() map[string]jsontext.Value { return f.unkn
 
 // check refuses what no project can be.
 func (f *projectFields) check(now time.Time) error {
-	if err := liftMeta(&f.Metadata, &f.finerFields, &f.Tags, nil, nil); err != nil {
+	if err := liftMeta(&f.Metadata, &f.finerFields, &f.Tags, nil, nil, nil); err != nil {
 		return err
 	}
 	for _, t := range []struct{ name, value string }{

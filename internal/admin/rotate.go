@@ -103,6 +103,11 @@ func (a *API) rotate(r *http.Request, p *gateway.Principal, do auth.KeyAct, b *r
 		if err := f.apply(k, now); err != nil {
 			return err
 		}
+		logging, err := a.setLogging(p, k.Logging, &f.logs, keyPlace(old), keyPlace(hash))
+		if err != nil {
+			return err
+		}
+		k.Logging = logging
 		if err := a.directory.MayKey(p, do, k); err != nil {
 			return err
 		}
@@ -220,7 +225,8 @@ func (a *API) resetKeySpend(w http.ResponseWriter, r *http.Request, p *gateway.P
 	return out, a.changed(ctx, Change{Entity: KeyEntity, ID: hash, Spend: true})
 }
 
-// keyHealth says whether the key that asks works, and its own logging.
+// keyHealth says whether the key that asks works, and the logging destinations
+// that it or its team has of its own.
 type keyHealth struct {
 	Key     string       `json:"key"`
 	Logging *keyCallback `json:"logging_callbacks"`
@@ -238,12 +244,31 @@ func (a *API) keyHealth(w http.ResponseWriter, r *http.Request, p *gateway.Princ
 		return nil, err
 	}
 	out := &keyHealth{Key: "healthy"} // or it would not have come in
-	if p.Key == nil {
+	l, owner := p.Logging()
+	if l == nil {
 		return out, nil
 	}
-	if names := ownLogging(p.Key.Metadata); len(names) > 0 {
-		out.Key = "unhealthy"
-		out.Logging = &keyCallback{names, "unhealthy", "this key's metadata names logging destinations of its own (" + strings.Join(names, ", ") + "); only those of the configuration are used"}
+	out.Logging = &keyCallback{Callbacks: []string{}, Status: "healthy"}
+	if l.Off {
+		out.Logging.Details = "Logging is switched off for this " + owner.Kind
+		return out, nil
+	}
+	var faults []string
+	for i := range l.To {
+		t := &l.To[i]
+		out.Logging.Callbacks = append(out.Logging.Callbacks, t.Name)
+		ctx, cancel := context.WithTimeout(r.Context(), logTestTimeout)
+		if err := a.o.TestLog(ctx, owner, t); err != nil {
+			faults = append(faults, t.Name+": "+err.Error())
+		}
+		cancel()
+	}
+	out.Logging.Details = "Each destination of this " + owner.Kind + " has taken a record of a test"
+	if len(faults) > 0 {
+		out.Key, out.Logging.Status, out.Logging.Details = "unhealthy", "unhealthy", strings.Join(faults, "; ")
 	}
 	return out, nil
 }
+
+// logTestTimeout is how long a destination may take to take a record.
+const logTestTimeout = 10 * time.Second

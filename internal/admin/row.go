@@ -79,9 +79,9 @@ func (a *API) keyRow(k *gateway.Key) keyRow {
 		Expires:    stamp(k.Expires), Models: list(k.Models), Aliases: k.Aliases,
 		UserID: text(k.UserID), TeamID: text(k.TeamID), OrganizationID: text(k.OrganizationID), ProjectID: text(k.ProjectID),
 		Permissions: obj(k.Permissions), Tags: list(k.Tags), Blocked: k.Blocked,
-		Metadata: metadataRow(k.Metadata, &k.Limits, shownMeta{
+		Metadata: a.withLogging(metadataRow(k.Metadata, &k.Limits, shownMeta{
 			Tags: k.Tags, EnforcedParams: k.EnforcedParams, EndUserBudgetID: k.EndUserBudgetID, ServiceAccount: k.ServiceAccountID,
-		}),
+		}), k.Logging, keyPlace(k.Hash)),
 		CacheControls: list(k.CacheControls), AllowedRoutes: list(k.AllowedRoutes), AllowedIPs: list(k.AllowedIPs), EnforcedParams: list(k.EnforcedParams),
 		AccessGroupIDs: list(k.AccessGroupIDs), BudgetFallbacks: k.BudgetFallbacks, KeyType: keyType(k),
 		BudgetID: text(k.BudgetID), BudgetTable: a.sharedBudget(k.BudgetID), RouterSettings: obj(k.RouterSettings),
@@ -239,7 +239,7 @@ func (a *API) teamRow(t *gateway.Team) teamRow {
 
 func (a *API) teamMetadata(t *gateway.Team) jsontext.Value {
 	m := metadataRow(t.Metadata, &t.Limits, shownMeta{Tags: t.Tags, EnforcedParams: t.EnforcedParams})
-	return setMember(m, memberBudgetField, quote(t.MemberBudgetID))
+	return a.withLogging(setMember(m, memberBudgetField, quote(t.MemberBudgetID)), t.Logging, teamPlace(t.ID))
 }
 
 // text is null for "".

@@ -125,6 +125,10 @@ func shapes() map[string]shape {
 		"PATCH /team/{team_id}":                              takes[teamFields, teamUpdated](),
 		"POST /team/{team_id}/member/{user_id}/reset_budget": takes[struct{ unknown }, membership](),
 		"POST /team/{team_id}/member/{user_id}/reset_spend":  takes[resetBody, memberReset]().needs("reset_to"),
+		"GET /team/{team_id}/callback":                       shows[teamCallbacks](),
+		"POST /team/{team_id}/callback":                      takes[callbackBody, callbackAdded]().needs("callback_name", "callback_vars"),
+		"DELETE /team/{team_id}/callback/{callback_name}":    shows[teamCallbacks](),
+		"POST /team/{team_id}/disable_logging":               takes[struct{ unknown }, teamCallbacks](),
 		"GET /team/{team_id}/members/me":                     shows[membership](),
 
 		"DELETE /project/delete": takes[projectIDsBody, []projectRow]().needs("project_ids"),

@@ -42,6 +42,7 @@ type teamFields struct {
 	MemberRPM            Opt[count]             `json:"team_member_rpm_limit"`
 	MemberTPM            Opt[count]             `json:"team_member_tpm_limit"`
 	MemberKeyDuration    Opt[string]            `json:"team_member_key_duration"`
+	logs                 logFields              // of the metadata
 	unknown
 }
 
@@ -49,7 +50,7 @@ func (f teamFields) unknownFields() map[string]jsontext.Value { return f.unknown
 
 // check refuses what no team can be.
 func (f *teamFields) check(now time.Time) error {
-	if err := liftMeta(&f.Metadata, &f.finerFields, &f.Tags, &f.EnforcedParams, nil); err != nil {
+	if err := liftMeta(&f.Metadata, &f.finerFields, &f.Tags, &f.EnforcedParams, nil, &f.logs); err != nil {
 		return err
 	}
 	for _, t := range []struct{ name, value string }{
@@ -151,7 +152,7 @@ func (a *API) memberKeys(f *keyFields, k *gateway.Key, now time.Time) error {
 
 // unused names the fields that were sent and that nothing acts on.
 func (f *teamFields) unused() []string {
-	names := f.keptFields.unused()
+	names := append(f.keptFields.unused(), f.logs.unused()...)
 	if f.ObjectPermission.Has() && asks(jsontext.Value(f.ObjectPermission.Value)) {
 		names = append(names, "object_permission")
 	}
@@ -196,7 +197,11 @@ func (a *API) newTeam(w http.ResponseWriter, r *http.Request, p *gateway.Princip
 	if t.ID == "" {
 		t.ID = uuid.NewString()
 	}
-	if err := b.apply(t, now); err != nil {
+	err := b.apply(t, now)
+	if err == nil {
+		t.Logging, err = a.setLogging(p, nil, &b.logs, teamPlace(t.ID), teamPlace(t.ID))
+	}
+	if err != nil {
 		return nil, err
 	}
 	a.setSpend(&t.Spend, &t.Limits, gateway.NanoUSD(b.Spend.Or(0)), now, now)
@@ -208,7 +213,7 @@ func (a *API) newTeam(w http.ResponseWriter, r *http.Request, p *gateway.Princip
 		return nil, err
 	}
 	// Before users are made for a team that cannot be.
-	_, err := a.store.Team(ctx, t.ID)
+	_, err = a.store.Team(ctx, t.ID)
 	if err := free(err, store.ErrConflict{Field: "id", Value: t.ID}); err != nil {
 		return nil, teamConflict(err)
 	}
@@ -379,6 +384,11 @@ func (a *API) updateTeam(w http.ResponseWriter, r *http.Request, p *gateway.Prin
 	}
 	t, err := a.editTeam(r, p, id, &f.limitFields, func(t *gateway.Team) error {
 		f.referToBudget(t)
+		logging, err := a.setLogging(p, t.Logging, &f.logs, teamPlace(id), teamPlace(id))
+		if err != nil {
+			return err
+		}
+		t.Logging = logging
 		return f.apply(t, now)
 	})
 	if err != nil {

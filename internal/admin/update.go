@@ -97,6 +97,11 @@ func (a *API) changeKey(r *http.Request, p *gateway.Principal, do auth.KeyAct, f
 		if err := f.apply(k, now); err != nil {
 			return err
 		}
+		logging, err := a.setLogging(p, k.Logging, &f.logs, keyPlace(hash), keyPlace(hash))
+		if err != nil {
+			return err
+		}
+		k.Logging = logging
 		if err := a.projectOf(ctx, p, f, k); err != nil {
 			return err
 		}

@@ -145,7 +145,7 @@ func (b *userBody) check(now time.Time) error {
 			return malformed("teams", "teams: user_role: want user or admin, got '%s'", shorten([]byte(t.Role)))
 		}
 	}
-	if err := liftMeta(&b.Metadata, &b.finerFields, nil, nil, nil); err != nil {
+	if err := liftMeta(&b.Metadata, &b.finerFields, nil, nil, nil, nil); err != nil {
 		return err
 	}
 	return b.keyFields.checkFields(now)
@@ -399,7 +399,7 @@ type userFields struct {
 func (f userFields) unknownFields() map[string]jsontext.Value { return f.unknownLimits(f.Unknown) }
 
 func (f *userFields) check(now time.Time) error {
-	if err := liftMeta(&f.Metadata, &f.finerFields, nil, nil, nil); err != nil {
+	if err := liftMeta(&f.Metadata, &f.finerFields, nil, nil, nil, nil); err != nil {
 		return err
 	}
 	if err := checkText("user_id", f.UserID.Value); err != nil {

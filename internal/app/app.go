@@ -214,7 +214,7 @@ func (a *App) build(ctx context.Context) error {
 
 	a.transport = newTransport()
 	a.onStop("connections", func(context.Context) error { a.transport.CloseIdleConnections(); return nil })
-	a.exports = newExports(a.log, &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()})
+	a.exports = newExports(a.log, &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}, a.newOwn())
 	a.onStop("logging destinations", a.exports.close)
 	if err := a.apply(ctx, l); err != nil {
 		return err
@@ -269,7 +269,7 @@ func (a *App) handler(authn *auth.Authenticator) http.Handler {
 	management = admin.New(admin.Options{
 		Store: a.store, Directory: a.directory, Changed: a.changed, Flush: a.booker.Flush, LiveSpend: a.liveSpend, Settings: a.settings.Load, Models: a.models, Secrets: a.box,
 		Allowed: a.allowed, Try: a.try, StoreModels: func() bool { return a.loaded.Load().config.Server.StoreModelInDB },
-		Now: time.Now, Log: a.log,
+		CheckLog: checkLog, TestLog: a.testLog, Now: time.Now, Log: a.log,
 	})
 	for _, r := range management.Routes() {
 		mux.Handle(r.Method+" "+r.Pattern, doors.Managed(r.Handler))

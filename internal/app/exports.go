@@ -23,14 +23,15 @@ const oldExports = 30 * time.Second
 type exports struct {
 	log    *slog.Logger
 	client *http.Client
+	own    *export.Own // of keys and teams
 
 	mu      sync.Mutex
 	current *export.Exporter
 	closing sync.WaitGroup // exporters of earlier configurations
 }
 
-func newExports(log *slog.Logger, client *http.Client) *exports {
-	return &exports{log: log, client: client}
+func newExports(log *slog.Logger, client *http.Client, own *export.Own) *exports {
+	return &exports{log: log, client: client, own: own}
 }
 
 // build starts the destinations that a configuration names.
@@ -48,7 +49,7 @@ func (e *exports) build(l config.Logging) (*export.Exporter, error) {
 			errs = errors.Join(errs, fmt.Errorf("logging destination %s: %w", d.Name, err))
 			continue
 		}
-		targets = append(targets, export.Target{Destination: dest, OnSuccess: d.OnSuccess, OnFailure: d.OnFailure, Content: !l.RedactMessages, Pace: pace})
+		targets = append(targets, export.Target{Destination: dest, Type: d.Type, OnSuccess: d.OnSuccess, OnFailure: d.OnFailure, Content: !l.RedactMessages, Pace: pace})
 	}
 	if errs != nil {
 		return nil, fmt.Errorf("logging: %w", errs)
@@ -77,10 +78,14 @@ func (e *exports) swap(x *export.Exporter) {
 func (e *exports) stats() []export.Stats {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.current == nil {
-		return nil
+	var out []export.Stats
+	if e.current != nil {
+		out = e.current.Stats()
 	}
-	return e.current.Stats()
+	if own, live := e.own.Stats(); live > 0 || own.Sent+own.Dropped+own.Failed > 0 {
+		out = append(out, own)
+	}
+	return out
 }
 
 func (e *exports) close(ctx context.Context) error {
@@ -89,10 +94,11 @@ func (e *exports) close(ctx context.Context) error {
 	e.current = nil
 	e.mu.Unlock()
 	defer e.closing.Wait()
-	if x == nil {
-		return nil
+	err := e.own.Close(ctx)
+	if x != nil {
+		err = errors.Join(err, x.Close(ctx))
 	}
-	return x.Close(ctx)
+	return err
 }
 
 // test sends rec to one destination.

@@ -114,15 +114,11 @@ func (h *healthDesk) Details() bool { return h.a.loaded.Load().config.Server.Hea
 
 // Service implements api.Health.
 func (h *healthDesk) Service(ctx context.Context, name string) error {
-	now := time.Now()
-	err := h.a.exports.test(ctx, name, &gateway.Record{
-		Call: gateway.Call{ID: api.NewID(now), Op: gateway.Chat, Dialect: gateway.OpenAI, Route: "/health/services", Model: "test", Group: "test", Tags: []string{relay.CheckTag}, Start: now},
-		End:  now, Finish: "stop", Output: []byte("a test of this logging destination"),
-	})
+	err := h.a.exports.test(ctx, name, testRecord("/health/services"))
 	if errors.Is(err, export.ErrUnknown) {
 		var names []string
-		for _, s := range h.a.exports.stats() {
-			names = append(names, s.Name)
+		for _, d := range h.a.loaded.Load().config.Logging.Destinations {
+			names = append(names, d.Name)
 		}
 		return &gateway.Error{
 			Kind: gateway.Invalid, Status: http.StatusUnprocessableEntity, Param: "service",

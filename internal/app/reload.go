@@ -160,7 +160,7 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 	s := &api.Snapshot{
 		Snapshot: &relay.Snapshot{
 			Table: table, Prices: prices, Global: global, Transport: a.transport,
-			DropParams: c.Server.DropParams, ServeUnjournaled: c.Server.ServeUnjournaled, Unpriced: unpriced(&c.Server), CountTokens: countTokens[c.Server.CountTokens], Exporter: destinations,
+			DropParams: c.Server.DropParams, ServeUnjournaled: c.Server.ServeUnjournaled, Unpriced: unpriced(&c.Server), CountTokens: countTokens[c.Server.CountTokens], Exporter: outlets{destinations, a.exports.own, c.Logging.RedactMessages},
 			MaxStream: c.Router.MaxStream, Hedging: hedging(&c.Router),
 		},
 		MaxBody: c.Server.MaxRequestBytes, BudgetExceededStatus: c.Server.BudgetExceededStatus, MetricsAuth: c.Server.RequireMetricsAuth,
@@ -247,6 +247,7 @@ func (a *App) start(ctx context.Context, wg *sync.WaitGroup, hup <-chan os.Signa
 	}
 	wg.Go(func() { a.retain(ctx) })
 	wg.Go(func() { a.tidy(ctx) })
+	wg.Go(func() { a.exports.own.Run(ctx) })
 	a.tidyLeases(ctx, wg)
 	a.shareFigures(ctx, wg)
 	if a.store.Dialect() == "postgres" {

@@ -167,6 +167,7 @@ func (a *App) reseal(ctx context.Context) error {
 		})
 		err = errors.Join(err, a.sealedElsewhere(uerr))
 	}
+	err = errors.Join(err, a.resealLogging(ctx))
 	if err != nil {
 		return fmt.Errorf("seal secrets with the current key: %w", err)
 	}

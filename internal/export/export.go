@@ -46,9 +46,10 @@ func (e *RetryAfter) Unwrap() error { return e.Err }
 // Target is a destination with what it is to receive.
 type Target struct {
 	Destination Destination
-	OnSuccess   bool // calls that were answered
-	OnFailure   bool // calls that failed or were refused
-	Content     bool // prompts and answers too
+	Type        string // as package all knows it
+	OnSuccess   bool   // calls that were answered
+	OnFailure   bool   // calls that failed or were refused
+	Content     bool   // prompts and answers too
 	Pace        Pace
 }
 
@@ -186,8 +187,14 @@ func New(o Options, log *slog.Logger, targets ...Target) *Exporter {
 // Emit queues rec at every destination that wants it, without waiting. A
 // destination whose queue is full drops its oldest record. After Close, rec is
 // dropped and counted.
-func (e *Exporter) Emit(rec *gateway.Record) {
+func (e *Exporter) Emit(rec *gateway.Record) { e.EmitBut(rec, nil) }
+
+// EmitBut is Emit for all destinations but those of some types.
+func (e *Exporter) EmitBut(rec *gateway.Record, types []string) {
 	for _, w := range e.workers {
+		if len(types) > 0 && slices.Contains(types, typeOf(w.Type)) {
+			continue
+		}
 		if (rec.Err == nil && w.OnSuccess || rec.Err != nil && w.OnFailure) && w.Pace.keeps(rec.Call.ID) {
 			w.put(rec)
 		}

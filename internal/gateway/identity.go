@@ -111,12 +111,14 @@ type Key struct {
 	Permissions      []byte // JSON object
 	RouterSettings   []byte // JSON object
 	ObjectPermission []byte // JSON object
-	Rotation         Rotation
-	CreatedAt        time.Time
-	CreatedBy        string
-	UpdatedAt        time.Time
-	UpdatedBy        string
-	LastActive       time.Time // zero: never used
+	// Logging is where its calls are logged to, nil if only the configuration says it.
+	Logging    *Logging
+	Rotation   Rotation
+	CreatedAt  time.Time
+	CreatedBy  string
+	UpdatedAt  time.Time
+	UpdatedBy  string
+	LastActive time.Time // zero: never used
 }
 
 // Rotation is how a key is replaced by a new one, and how often it has been.
@@ -305,6 +307,7 @@ type Team struct {
 	Metadata          []byte   // JSON object
 	RouterSettings    []byte   // JSON object
 	ObjectPermission  []byte   // JSON object
+	Logging           *Logging // as of a key
 	CreatedAt         time.Time
 	CreatedBy         string
 	UpdatedAt         time.Time

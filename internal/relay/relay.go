@@ -32,10 +32,10 @@ type Journal interface {
 // Exporter hands records to logging destinations, without waiting.
 type Exporter interface {
 	Emit(*gateway.Record)
-	// Wants reports whether there is any destination.
-	Wants() bool
-	// WantsContent reports whether some destination wants prompts and answers.
-	WantsContent() bool
+	// Wants reports whether there is any destination for the principal's calls.
+	Wants(*gateway.Principal) bool
+	// WantsContent reports whether some of them wants prompts and answers.
+	WantsContent(*gateway.Principal) bool
 }
 
 // Snapshot is the part of the configuration that calls are carried with. A
@@ -256,7 +256,7 @@ func (r *Relay) carry(ctx context.Context, c *gateway.Call, in *wire.Object, out
 	l := r.line()
 	defer r.free(l)
 	l.r, l.s, l.c, l.in, l.own, l.out, l.d = r, r.Snapshot(), c, in, in, out, dialects[c.Dialect]
-	l.keep = l.s.Exporter.WantsContent()
+	l.keep = l.s.Exporter.WantsContent(&c.Principal)
 
 	l.hold.Session, l.hold.Tags = c.Session, c.Tags
 	// 1. What it may come to, at the dearest deployment that may answer.

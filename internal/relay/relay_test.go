@@ -49,9 +49,9 @@ func (b *books) End(r *spend.Row) error {
 // silent is a logging destination that wants nothing.
 type silent struct{}
 
-func (silent) Emit(*gateway.Record) {}
-func (silent) Wants() bool          { return false }
-func (silent) WantsContent() bool   { return false }
+func (silent) Emit(*gateway.Record)                 {}
+func (silent) Wants(*gateway.Principal) bool        { return false }
+func (silent) WantsContent(*gateway.Principal) bool { return false }
 
 // client takes an answer. It hangs up after so many writes, if leaves is not 0.
 type client struct {

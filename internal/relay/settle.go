@@ -155,7 +155,7 @@ func (l *line) report(e *gateway.Error) {
 		l.r.Log.Info("call failed", "call", l.c.ID, "key", l.c.Principal.KeyAlias(), "model", l.c.Model, "kind", e.Kind.String(),
 			"message", e.Message, "attempts", len(l.outcome.Attempts), "err", e.Err)
 	}
-	if !l.s.Exporter.Wants() {
+	if !l.s.Exporter.Wants(&l.c.Principal) {
 		return
 	}
 	rec := &gateway.Record{

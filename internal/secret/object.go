@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -91,4 +92,17 @@ func eachString(doc []byte, at Place, f func(string, Place) (string, error)) ([]
 		return nil, fmt.Errorf("read the JSON of %s %q: %w", at.Kind, at.ID, err)
 	}
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}
+
+// OpenTexts opens an object of texts that SealStrings has sealed.
+func OpenTexts(b *Box, doc []byte, at Place) (map[string]string, error) {
+	plain, err := b.OpenStrings(doc, at)
+	if err != nil || len(plain) == 0 {
+		return nil, err
+	}
+	var out map[string]string
+	if err := json.Unmarshal(plain, &out); err != nil {
+		return nil, fmt.Errorf("read the JSON of %s %q: %w", at.Kind, at.ID, err)
+	}
+	return out, nil
 }

@@ -135,5 +135,8 @@ func (b *Box) Old(value string) bool {
 // Model is the place of the parameters of a stored model.
 func Model(id string) Place { return Place{Kind: "model", ID: id} }
 
+// Logging is the place of what a key's or a team's logging destinations need.
+func Logging(owner, id string) Place { return Place{Kind: owner + " logging", ID: id} }
+
 // Credential is the place of the values of a stored credential.
 func Credential(name string) Place { return Place{Kind: "credential", ID: name} }

@@ -49,6 +49,7 @@ func keyFields(k *gateway.Key) []field {
 			packed("details",
 				func() (keyDetails, error) { return packKey(k) },
 				func(d *keyDetails) { d.unpack(k) }),
+			logging(&k.Logging),
 			moment("last_active", &k.LastActive),
 		},
 		authorship(&k.CreatedAt, &k.CreatedBy, &k.UpdatedAt, &k.UpdatedBy))

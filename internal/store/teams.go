@@ -41,6 +41,7 @@ func teamFields(t *gateway.Team) []field {
 			packed("details",
 				func() (teamDetails, error) { return packTeam(t) },
 				func(d *teamDetails) { d.unpack(t) }),
+			logging(&t.Logging),
 		},
 		authorship(&t.CreatedAt, &t.CreatedBy, &t.UpdatedAt, &t.UpdatedBy))
 }
