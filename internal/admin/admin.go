@@ -22,6 +22,7 @@ const (
 
 	MemberEntity       = "team_member" // its id is gateway.MemberID
 	OrganizationEntity = "organization"
+	OrgMemberEntity    = "organization_member" // its id is gateway.MemberID
 	ProjectEntity      = "project"
 	BudgetEntity       = "budget"
 	EndUserEntity      = "end_user"

@@ -27,7 +27,7 @@ type orgMemberRow struct {
 	UserID         string     `json:"user_id"`
 	OrganizationID string     `json:"organization_id"`
 	Role           *string    `json:"user_role"`
-	Spend          usd        `json:"spend"` // in the organization's teams
+	Spend          usd        `json:"spend"` // in the organization
 	BudgetID       *string    `json:"budget_id"`
 	Email          *string    `json:"user_email"`
 	User           *userRow   `json:"user"`
@@ -37,7 +37,12 @@ type orgMemberRow struct {
 }
 
 func (a *API) orgMemberRow(o *gateway.Organization, m *gateway.Member) orgMemberRow {
+	l := &m.Limits
+	if lent := a.directory.OrganizationMember(o.ID, m.UserID); lent != nil {
+		l = &lent.Limits
+	}
 	return orgMemberRow{
+		Spend:  usd(a.live(OrgMemberEntity, gateway.MemberID(o.ID, m.UserID), &m.Spend, l, a.now(), o.CreatedAt)),
 		UserID: m.UserID, OrganizationID: o.ID, Role: text(m.Role), BudgetID: text(m.BudgetID), Email: text(m.Email),
 		BudgetTable: a.budgetTable(m.BudgetID, &m.Limits, o.CreatedAt), CreatedAt: stamp(o.CreatedAt), UpdatedAt: stamp(o.UpdatedAt),
 	}
@@ -63,11 +68,6 @@ func (a *API) showOrganization(p *gateway.Principal, o *gateway.Organization, te
 			continue
 		}
 		row := a.orgMemberRow(o, m)
-		for _, t := range teams {
-			if place := memberIn(t, m.UserID); place != nil {
-				row.Spend += usd(place.Spend.Total)
-			}
-		}
 		if u := a.directory.User(m.UserID); u != nil {
 			user := a.userRow(u)
 			row.User, row.Email = &user, text(u.Email)
@@ -211,9 +211,6 @@ type orgMembersAdded struct {
 	Memberships []orgMemberRow `json:"updated_organization_memberships"`
 }
 
-// maxBudgetInOrganization is kept and shown; calls are not refused because of it.
-const maxBudgetInOrganization = "max_budget_in_organization"
-
 func checkOrgRole(field, role string) error {
 	switch gateway.Role(role) {
 	case gateway.OrgAdmin, gateway.InternalUser, gateway.InternalUserViewer:
@@ -306,9 +303,6 @@ func (a *API) addOrgMembers(w http.ResponseWriter, r *http.Request, p *gateway.P
 	for _, u := range users {
 		out.Users = append(out.Users, a.userRow(u))
 		out.Memberships = append(out.Memberships, a.orgMemberRow(o, orgMemberIn(o, u.ID)))
-	}
-	if b.MaxBudget.Has() {
-		setUnused(w.Header(), maxBudgetInOrganization)
 	}
 	return out, nil
 }
@@ -418,9 +412,6 @@ func (a *API) updateOrgMember(w http.ResponseWriter, r *http.Request, p *gateway
 	})
 	if err != nil {
 		return nil, err
-	}
-	if b.MaxBudget.Has() {
-		setUnused(w.Header(), maxBudgetInOrganization)
 	}
 	row := a.orgMemberRow(o, orgMemberIn(o, user))
 	return &row, nil

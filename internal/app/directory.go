@@ -91,6 +91,9 @@ func (a *App) refresh(ctx context.Context, kind, id string, spent, ours bool) er
 	case admin.MemberEntity:
 		team, _, _ := gateway.SplitMemberID(id)
 		err = reread(ctx, team, s.Team, d.PutTeam, d.DeleteTeam)
+	case admin.OrgMemberEntity:
+		organization, _, _ := gateway.SplitMemberID(id)
+		err = reread(ctx, organization, s.Organization, d.PutOrganization, d.DeleteOrganization)
 	case "organization":
 		err = reread(ctx, id, s.Organization, d.PutOrganization, d.DeleteOrganization)
 	case "project":
@@ -167,16 +170,19 @@ func scopeOf(kind, id string) (limit.Scope, bool) {
 	if k, ok := kinds[kind]; ok {
 		return limit.Scope{Kind: k, ID: id}, true
 	}
-	if kind == store.Member {
-		team, user, ok := gateway.SplitMemberID(id)
-		return limit.Scope{Kind: limit.MemberScope, ID: user, Of: team}, ok
+	of, user, ok := gateway.SplitMemberID(id)
+	switch kind {
+	case store.Member:
+		return limit.Scope{Kind: limit.MemberScope, ID: user, Of: of}, ok
+	case store.OrgMember:
+		return limit.Scope{Kind: limit.OrganizationMemberScope, ID: user, Of: of}, ok
 	}
 	return limit.Scope{}, false
 }
 
 // charged returns where a row's limits are counted, what they are and what the
 // books say was spent; the limits are nil if there is no such row. A member is
-// of kind store.Member, by gateway.MemberID.
+// of kind store.Member or store.OrgMember, by gateway.MemberID.
 func (a *App) charged(kind, id string) (limit.Scope, *gateway.Limits, *gateway.Spend) {
 	scope, ok := scopeOf(kind, id)
 	if !ok {
@@ -216,6 +222,10 @@ func (a *App) charged(kind, id string) (limit.Scope, *gateway.Limits, *gateway.S
 		}
 	case limit.MemberScope:
 		if m := d.Member(scope.Of, scope.ID); m != nil {
+			return scope, &m.Limits, &m.Spend
+		}
+	case limit.OrganizationMemberScope:
+		if m := d.OrganizationMember(scope.Of, scope.ID); m != nil {
 			return scope, &m.Limits, &m.Spend
 		}
 	}

@@ -77,6 +77,10 @@ func (a *App) anchor(s limit.Scope) time.Time {
 		if t := d.Team(s.Of); t != nil {
 			return t.CreatedAt
 		}
+	case limit.OrganizationMemberScope:
+		if o := d.Organization(s.Of); o != nil {
+			return o.CreatedAt
+		}
 	case limit.TeamScope:
 		if t := d.Team(s.ID); t != nil {
 			return t.CreatedAt

@@ -242,16 +242,19 @@ func (t *Tokens) teams(r *http.Request, p *gateway.Principal, ids []string, c *c
 
 // belong completes p by what its team and user are in.
 func (d *Directory) belong(p *gateway.Principal, organization string) {
-	p.Member = nil
+	p.Member, p.OrganizationMember = nil, nil
 	if p.Team != nil {
 		if p.Team.OrganizationID != "" {
 			organization = p.Team.OrganizationID
 		}
 		if p.User != nil {
-			p.Member = member(p.Team, p.User.ID)
+			p.Member = member(p.Team.Members, p.User.ID)
 		}
 	}
 	p.Organization = d.Organization(organization)
+	if p.Organization != nil && p.User != nil {
+		p.OrganizationMember = member(p.Organization.Members, p.User.ID)
+	}
 }
 
 // ChooseTeam has a call of the model charged to the first team of p's token that

@@ -100,13 +100,14 @@ func newDirectory(words *dictionary) *Directory {
 	})
 	d.users = newTable(g, words, func(string, *gateway.User) {})
 	d.teams = newTable(g, words, func(_ string, t *gateway.Team) {
-		slices.SortStableFunc(t.Members, func(a, b gateway.Member) int { return cmp.Compare(a.UserID, b.UserID) })
+		slices.SortStableFunc(t.Members, byUser)
 		for i := range t.Members {
 			d.readyMember(&t.Members[i], t.MemberBudgetID)
 		}
 	})
 	d.organizations = newTable(g, words, func(_ string, o *gateway.Organization) {
 		d.lend(&o.Limits, o.BudgetID)
+		slices.SortStableFunc(o.Members, byUser)
 		for i := range o.Members {
 			d.readyMember(&o.Members[i], "")
 		}
@@ -119,6 +120,8 @@ func newDirectory(words *dictionary) *Directory {
 	d.groups = newTable(g, words, func(_ string, a *gateway.AccessGroup) { d.lend(&a.Limits, a.BudgetID) })
 	return d
 }
+
+func byUser(a, b gateway.Member) int { return cmp.Compare(a.UserID, b.UserID) }
 
 // Replace has d know what n knows and nothing else. n was made by d.Empty and
 // is used up.
@@ -331,7 +334,15 @@ func (d *Directory) TeamByAlias(alias string) *gateway.Team { return d.Team(d.te
 // Member returns the user's place in the team, nil if it has none.
 func (d *Directory) Member(teamID, userID string) *gateway.Member {
 	if t := d.Team(teamID); t != nil {
-		return member(t, userID)
+		return member(t.Members, userID)
+	}
+	return nil
+}
+
+// OrganizationMember returns the user's place in the organization, nil if it has none.
+func (d *Directory) OrganizationMember(organizationID, userID string) *gateway.Member {
+	if o := d.Organization(organizationID); o != nil {
+		return member(o.Members, userID)
 	}
 	return nil
 }

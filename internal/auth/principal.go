@@ -16,7 +16,10 @@ func (d *Directory) Principal(k *gateway.Key) gateway.Principal {
 	}
 	p.Organization = d.Organization(p.OrganizationID())
 	if p.Team != nil {
-		p.Member = member(p.Team, k.UserID)
+		p.Member = member(p.Team.Members, k.UserID)
+	}
+	if p.Organization != nil {
+		p.OrganizationMember = member(p.Organization.Members, k.UserID)
 	}
 	return p
 }
@@ -38,17 +41,17 @@ func (d *Directory) Charge(p *gateway.Principal, endUser, defaultBudget string, 
 	}
 }
 
-// member returns the user's place in a team of the directory, nil if it has
-// none. Members stand there by user.
-func member(t *gateway.Team, userID string) *gateway.Member {
+// member returns the user's place among the members of a team or organization of
+// the directory, nil if it has none. Members stand there by user.
+func member(members []gateway.Member, userID string) *gateway.Member {
 	if userID == "" {
 		return nil
 	}
-	i, ok := slices.BinarySearchFunc(t.Members, userID, func(m gateway.Member, id string) int { return cmp.Compare(m.UserID, id) })
+	i, ok := slices.BinarySearchFunc(members, userID, func(m gateway.Member, id string) int { return cmp.Compare(m.UserID, id) })
 	if !ok {
 		return nil
 	}
-	return &t.Members[i]
+	return &members[i]
 }
 
 // readyMember gives a member the limits and models of its budget, or of the

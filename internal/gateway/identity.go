@@ -173,8 +173,8 @@ type Member struct {
 	Spend    Spend
 }
 
-// MemberID is the one id of a user's place in a team, wherever a single text
-// has to name it. Different places have different ids, whatever is in them.
+// MemberID is the one id of a user's place in a team, or in an organization,
+// wherever a single text has to name it. Different places have different ids, whatever is in them.
 func MemberID(teamID, userID string) string {
 	return memberEscape.Replace(teamID) + ":" + memberEscape.Replace(userID)
 }
@@ -388,7 +388,9 @@ type Principal struct {
 	// Member is the user's place in the team, nil if it has none.
 	Member       *Member
 	Organization *Organization // nil if none is stored
-	Project      *Project      // nil if the key has none
+	// OrganizationMember is the user's place in the organization, nil if it has none.
+	OrganizationMember *Member
+	Project            *Project // nil if the key has none
 	// EndUser and Tags are those of the call that are stored; they are known
 	// once its body is.
 	EndUser *EndUser

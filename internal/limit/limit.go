@@ -106,6 +106,9 @@ func (l *Limiter) takes(dst []Take, p *gateway.Principal, g *Global, model strin
 	if m := p.Member; m != nil && p.Team != nil {
 		add(Scope{Kind: MemberScope, ID: m.UserID, Of: p.Team.ID}, "", "", &m.Limits, &m.Spend, p.Team.CreatedAt, false)
 	}
+	if m := p.OrganizationMember; m != nil && p.Organization != nil {
+		add(Scope{Kind: OrganizationMemberScope, ID: m.UserID, Of: p.Organization.ID}, "", "", &m.Limits, &m.Spend, p.Organization.CreatedAt, false)
+	}
 	if u := p.User; u != nil {
 		// Budgets of a user are for personal keys: what a team's key spends is the team's.
 		counted := p.Team != nil && !l.rules.Load().UserBudgetsInTeams

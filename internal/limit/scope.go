@@ -15,6 +15,7 @@ const (
 	SessionScope ScopeKind = iota
 	KeyScope
 	MemberScope
+	OrganizationMemberScope
 	UserScope
 	EndUserScope
 	ProjectScope
@@ -47,6 +48,10 @@ var Scopes = [scopeKinds]struct {
 		"LiteLLM Virtual Key: {id}, key_alias: {alias}, exceeded budget for model={model}",
 	},
 	MemberScope: {"team_member", "model_per_team_member", "team_member", budgetOf("User={member} in Team={of} "), windowOf("User={member} in Team={of}"), ""},
+	OrganizationMemberScope: {
+		"organization_member", "model_per_organization_member", "organization_member",
+		budgetOf("User={member} in Organization={of} "), windowOf("User={member} in Organization={of}"), "",
+	},
 	UserScope: {
 		"user", "model_per_user", "user", overBudget("User={id}"), windowOf("User={id}"),
 		"LiteLLM User: {id}, exceeded budget for model={model}",
@@ -87,7 +92,7 @@ func windowOf(who string) string {
 type Scope struct {
 	Kind ScopeKind
 	ID   string
-	Of   string // what the ID is one of: the team of a member, the key of a session; mostly ""
+	Of   string // what the ID is one of: the team or organization of a member, the key of a session; mostly ""
 }
 
 // String returns the scope's id as errors and the ledger show it.

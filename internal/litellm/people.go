@@ -77,11 +77,10 @@ type membership struct {
 }
 
 type orgMembership struct {
-	UserID   string  `json:"user_id"`
-	OrgID    string  `json:"organization_id"`
-	Role     string  `json:"user_role"`
-	Spend    dollars `json:"spend"`
-	BudgetID string  `json:"budget_id"`
+	UserID   string `json:"user_id"`
+	OrgID    string `json:"organization_id"`
+	Role     string `json:"user_role"`
+	BudgetID string `json:"budget_id"`
 }
 
 const (
@@ -110,14 +109,7 @@ func (im *importer) readPlaces(ctx context.Context) error {
 			im.skipPlace(orgsTable, "the row cannot be read: "+unreadable(err), "")
 			return nil
 		}
-		m := &remarks{}
-		if p.Spend.spent("spend", m) != 0 {
-			m.note("what a member has spent of an organization is not counted here: the organization's own total is")
-		}
-		if p.BudgetID != "" {
-			m.note("budgets of members of an organization are kept, and nothing acts on them")
-		}
-		t.count(short(p.UserID), m, 0)
+		t.count(short(p.UserID), &remarks{}, 0)
 		im.orgMembers[p.OrgID] = append(im.orgMembers[p.OrgID], *p)
 		im.orgsOf[p.UserID] = append(im.orgsOf[p.UserID], p.OrgID)
 		return nil

@@ -41,6 +41,7 @@ var spentTables = []spentTable{
 	{teamsTable, "team_id", store.Team, func(r *spentRow) string { return r.TeamID }},
 	{placesTable, "team_id, user_id", store.Member, func(r *spentRow) string { return gateway.MemberID(r.TeamID, r.UserID) }},
 	{organizationsTable, "organization_id", store.Organization, func(r *spentRow) string { return r.OrgID }},
+	{orgsTable, "organization_id, user_id", store.OrgMember, func(r *spentRow) string { return gateway.MemberID(r.OrgID, r.UserID) }},
 	{projectsTable, "project_id", store.Project, func(r *spentRow) string { return r.ProjectID }},
 	{endUsersTable, "user_id", store.EndUser, func(r *spentRow) string { return r.UserID }},
 	{tagsTable, "tag_name", store.Tag, func(r *spentRow) string { return r.TagName }},
@@ -69,7 +70,7 @@ func (im *importer) importSpend(ctx context.Context) error {
 	for _, st := range spentTables {
 		err := read(ctx, im, st.table, st.by, "", func(_ []byte, row *spentRow, err error) error {
 			id := st.id(row)
-			if err != nil || im.gone[st.table+":"+id] && row.UserID != allUsers || st.scope == store.Member && im.gone[teamsTable+":"+row.TeamID] {
+			if err != nil || im.gone[st.table+":"+id] && row.UserID != allUsers || st.scope == store.Member && im.gone[teamsTable+":"+row.TeamID] || st.scope == store.OrgMember && im.gone[organizationsTable+":"+row.OrgID] {
 				return nil // its own table says why
 			}
 			m := &remarks{}

@@ -207,6 +207,9 @@ func Charge(r *spend.Row, yield func(Owner)) {
 	if r.TeamID != "" && r.UserID != "" {
 		yield(Owner{Member, fitID(gateway.MemberID(r.TeamID, r.UserID))})
 	}
+	if r.OrgID != "" && r.UserID != "" {
+		yield(Owner{OrgMember, fitID(gateway.MemberID(r.OrgID, r.UserID))})
+	}
 	seen := map[string]bool{}
 	for _, tag := range r.Tags {
 		if tag = fitID(tag); tag != "" && !seen[tag] {

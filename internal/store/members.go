@@ -82,12 +82,28 @@ func unpackMembers(list []member) []gateway.Member {
 func fillMembers(ctx context.Context, q querier, ts []*gateway.Team) error {
 	at := map[string]*gateway.Spend{}
 	for _, t := range ts {
-		for i := range t.Members {
-			at[fitID(gateway.MemberID(t.ID, t.Members[i].UserID))] = &t.Members[i].Spend
-		}
+		places(at, t.ID, t.Members)
 	}
-	err := totalsOf(ctx, q, Member, at)
-	if err != nil {
+	return spentByMembers(ctx, q, Member, at)
+}
+
+// fillOrgMembers sets what the members of organizations have spent in them.
+func fillOrgMembers(ctx context.Context, q querier, os []*gateway.Organization) error {
+	at := map[string]*gateway.Spend{}
+	for _, o := range os {
+		places(at, o.ID, o.Members)
+	}
+	return spentByMembers(ctx, q, OrgMember, at)
+}
+
+func places(at map[string]*gateway.Spend, of string, members []gateway.Member) {
+	for i := range members {
+		at[fitID(gateway.MemberID(of, members[i].UserID))] = &members[i].Spend
+	}
+}
+
+func spentByMembers(ctx context.Context, q querier, scope string, at map[string]*gateway.Spend) error {
+	if err := totalsOf(ctx, q, scope, at); err != nil {
 		return fmt.Errorf("read what members have spent: %w", err)
 	}
 	return nil

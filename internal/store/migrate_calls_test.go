@@ -93,6 +93,9 @@ func TestLedgersOfEarlierBuildsMigrate(t *testing.T) {
 						t.Errorf("request %s: %d rows, %v, want one", id, len(got), err)
 					}
 				}
+				if got, err := db.Total(t.Context(), OrgMember, "o:u"); err != nil || got.Total != 12 || got.Window != 12 {
+					t.Errorf("a member of an organization has spent %+v, %v, want 12 as its call", got, err)
+				}
 				if n, err := db.Book(t.Context(), want); err != nil || n != 0 {
 					t.Errorf("booking the same calls again: %d, %v, want none", n, err)
 				}

@@ -14,6 +14,7 @@ var organizations = &entity[gateway.Organization]{
 	kind: "organization", table: "organizations", idField: "id",
 	id:     func(o *gateway.Organization) string { return o.ID },
 	fields: organizationFields,
+	fill:   fillOrgMembers,
 	scope:  Organization,
 	spend:  func(o *gateway.Organization) *gateway.Spend { return &o.Spend },
 	sort: map[string]order[gateway.Organization]{
@@ -60,7 +61,8 @@ func (db *DB) Organization(ctx context.Context, id string) (*gateway.Organizatio
 	return organizations.byID(ctx, db.r, id)
 }
 
-// UpdateOrganization is to organizations what UpdateKey is to keys.
+// UpdateOrganization is to organizations what UpdateKey is to keys, but for the
+// spend of members, which an update reads and does not write.
 func (db *DB) UpdateOrganization(ctx context.Context, id string, change func(*gateway.Organization) error) (*gateway.Organization, error) {
 	return organizations.update(ctx, db, id, change)
 }

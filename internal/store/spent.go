@@ -29,7 +29,7 @@ func (db *DB) Spent(ctx context.Context, accounts []limit.Account) ([]int64, err
 			out[i] = limit.Unkept
 		case a.Start.IsZero(), own && onOwnRow(a.Scope):
 			id := a.ID
-			if a.Set.Kind == limit.MemberScope {
+			if a.Set.Kind == limit.MemberScope || a.Set.Kind == limit.OrganizationMemberScope {
 				id = gateway.MemberID(a.Set.Of, a.Set.ID)
 			}
 			put(totals, a.Scope, fitID(id), i)
@@ -73,7 +73,7 @@ func (db *DB) Spent(ctx context.Context, accounts []limit.Account) ([]int64, err
 // summed reports whether the books keep what a scope has ever spent.
 func summed(scope string) bool {
 	switch scope {
-	case Global, Key, User, Team, Organization, Member, Project, EndUser, Tag:
+	case Global, Key, User, Team, Organization, Member, OrgMember, Project, EndUser, Tag:
 		return true
 	}
 	return false

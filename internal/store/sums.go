@@ -18,7 +18,8 @@ const (
 	User         = "user"
 	Team         = "team"
 	Organization = "organization"
-	Member       = "team_member" // by gateway.MemberID
+	Member       = "team_member"         // by gateway.MemberID
+	OrgMember    = "organization_member" // by gateway.MemberID
 	Project      = "project"
 	AccessGroup  = "access_group"
 	EndUser      = "end_user"
@@ -162,6 +163,9 @@ func (s *sums) spread() {
 		s.charge(Project, k.c.project, k, 0, p)
 		if k.c.team != "" && k.c.user != "" {
 			s.charge(Member, fitID(gateway.MemberID(k.c.team, k.c.user)), k, 0, p)
+		}
+		if k.c.org != "" && k.c.user != "" {
+			s.charge(OrgMember, fitID(gateway.MemberID(k.c.org, k.c.user)), k, 0, p)
 		}
 	}
 	clear(s.alike)
