@@ -117,7 +117,7 @@ func (c *verifyCmd) Run() error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%d calls and %d adjustments cost %s USD; %d totals and %d daily sums compared\n", r.Calls, r.Adjustments, r.Cost, r.Totals, r.Days)
+		fmt.Printf("%d calls and %d adjustments cost %s USD; %d totals, %d daily sums and %d parts of days compared\n", r.Calls, r.Adjustments, r.Cost, r.Totals, r.Days, r.Parts)
 		if r.DroppedDays > 0 {
 			fmt.Printf("%d days have lost their calls to the retention period: their sums are believed\n", r.DroppedDays)
 		}

@@ -50,6 +50,7 @@ func call(t *testing.T, n int, rate *price.Rate) spend.Row {
 type books struct {
 	db  *store.DB
 	raw *sql.DB
+	url string
 }
 
 func open(t *testing.T, driver, url string, chain bool) books {
@@ -64,7 +65,7 @@ func open(t *testing.T, driver, url string, chain bool) books {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { raw.Close() })
-	return books{db, raw}
+	return books{db, raw, url}
 }
 
 func engines(t *testing.T, chain bool, run func(t *testing.T, b books)) {
@@ -117,6 +118,75 @@ func (b books) right(t *testing.T, when string) {
 	}
 }
 
+// Calls that the release before has booked are in reports like any other, and
+// days whose calls are gone keep what is known of them.
+func TestActivityOfAnOlderProgram(t *testing.T) {
+	rate := terms(t, "input=1.5e-7 output=6e-7 cache_read=7.5e-8")
+	engines(t, false, func(t *testing.T, b books) {
+		rows := b.fill(t, 60, rate)
+		dearer := terms(t, "input=3e-7 output=12e-7")
+		adjusted := []store.Adjusted{{Call: &rows[3], N: 1, Cost: dearer.Cost(rows[3].Usage) - rows[3].Cost, Rate: dearer.ID(), Terms: dearer.Terms()}}
+		if n, err := b.db.Adjust(t.Context(), adjusted); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		want := adjusted[0].Cost
+		for _, r := range rows {
+			want += r.Cost
+		}
+		for _, forget := range []string{`DELETE FROM activity`, `DELETE FROM activity WHERE requests = (SELECT MIN(requests) FROM activity) AND scope = ''`, `UPDATE activity SET cost = 0 WHERE scope = ''`} {
+			db, err := store.Open(t.Context(), b.url, store.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := b.raw.Exec(forget); err != nil {
+				t.Fatal(err)
+			}
+			if facts, err := db.Facts(t.Context(), store.FactFilter{}, nil, store.FactOrder{}); err != nil || len(facts) != 1 || facts[0].Cost != want || facts[0].Requests != 60 {
+				t.Errorf("after %s: %+v, %v, want 60 calls for %s", forget, facts, err, want)
+			}
+			b.right(t, "after "+forget)
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		// The first day goes, and with it all but its daily sums.
+		first := rows[0].Start.Format(time.DateOnly)
+		if n, err := b.db.DropBefore(t.Context(), rows[0].Start.AddDate(0, 0, 1)); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		for _, kept := range []bool{true, false} {
+			if !kept {
+				if _, err := b.raw.Exec(`DELETE FROM activity WHERE day = '` + first + `'`); err != nil {
+					t.Fatal(err)
+				}
+			}
+			db, err := store.Open(t.Context(), b.url, store.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			facts, err := db.Facts(t.Context(), store.FactFilter{Scope: store.Team}, []store.Facet{store.OfDay, store.OfKey, store.OfModel}, store.FactOrder{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var sum gateway.NanoUSD
+			rest := 0
+			for _, f := range facts {
+				sum += f.Cost
+				if f.Of(store.OfKey) == store.Rest {
+					rest++
+				}
+			}
+			if sum != want || (rest == 0) != kept {
+				t.Errorf("activity kept %t: %s in all, %d facts without a key; want %s", kept, sum, rest, want)
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 // Whatever is changed behind the gateway's back, verify finds it.
 func TestVerifyFindsWhatWasChanged(t *testing.T) {
 	rate := terms(t, "input=1.5e-7 output=6e-7 cache_read=7.5e-8")
@@ -134,6 +204,9 @@ func TestVerifyFindsWhatWasChanged(t *testing.T) {
 		{"the total of a tag", false, []string{`UPDATE totals SET spend_total = spend_total + 5 WHERE scope = 'tag' AND id = 'a'`}, "tag a has a total"},
 		{"a daily sum", false, []string{`UPDATE daily SET cost = cost + 1 WHERE scope = 'team'`}, "daily sum"},
 		{"a daily count", false, []string{`UPDATE daily SET requests = requests + 1 WHERE scope = 'end_user'`}, "daily sum"},
+		{"the activity of a day", false, []string{`UPDATE activity SET cost = cost + 1 WHERE scope = ''`}, "activity of global on"},
+		{"the activity of a tag", false, []string{`UPDATE activity SET requests = requests + 1 WHERE scope = 'tag' AND id = 'a'`}, "activity of tag a on"},
+		{"activity taken out", false, []string{`DELETE FROM activity WHERE scope = 'end_user'`}, "in no part of the day"},
 		{"the terms of a price", false, []string{`UPDATE rates SET terms = 'input=1e-7 output=6e-7'`}, "terms of another one"},
 		{"the address of a client", true, []string{`UPDATE calls SET client_ip = '203.0.113.9' WHERE started_at = (SELECT MIN(started_at) FROM calls)`}, "was changed"},
 		{"a link taken out", true, []string{`UPDATE calls SET link = NULL WHERE link = 2`, `DELETE FROM chain WHERE link = 2`}, "no link 2"},

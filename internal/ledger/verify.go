@@ -22,6 +22,7 @@ type Report struct {
 	Cost        gateway.NanoUSD // of all calls and adjustments that are kept
 	Totals      int             // totals that were compared
 	Days        int             // daily sums that were compared with their calls
+	Parts       int             // parts of days, by what calls have in common, that were compared with their calls
 	// DroppedDays are days whose calls are no longer kept: their sums are
 	// believed.
 	DroppedDays int
@@ -55,7 +56,7 @@ type Progress func(done, of int64)
 func Verify(ctx context.Context, db *store.DB, chain bool, progress Progress) (*Report, error) {
 	r := &Report{}
 	err := db.Ledger(ctx, func(l *store.Ledger) error {
-		v := &verifier{l: l, r: r, days: map[ownerDay]*store.Counters{}, calls: map[int64][]store.ChainHash{}, chain: chain}
+		v := &verifier{l: l, r: r, days: map[ownerDay]*store.Counters{}, parts: map[partDay]*store.Counters{}, calls: map[int64][]store.ChainHash{}, chain: chain}
 		return v.run(ctx, progress)
 	})
 	if err != nil {
@@ -69,11 +70,17 @@ type ownerDay struct {
 	day string
 }
 
+type partDay struct {
+	store.Part
+	day string
+}
+
 type verifier struct {
 	l     *store.Ledger
 	r     *Report
 	rates map[string]*price.Rate
 	days  map[ownerDay]*store.Counters
+	parts map[partDay]*store.Counters
 	chain bool
 	calls map[int64][]store.ChainHash // by link
 }
@@ -192,7 +199,29 @@ func (v *verifier) call(e *store.Entry, adjustments []*store.Adjustment) {
 		}
 		s.Count(&e.Row)
 		s.Cost += cost - e.Cost
+		v.part(e, o, day, cost)
 	})
+}
+
+// part adds the call to the part of a day that it belongs to. Parts of customers
+// and tags stand beside that of every call; those of others follow from it.
+func (v *verifier) part(e *store.Entry, o store.Owner, day string, cost gateway.NanoUSD) {
+	switch o.Scope {
+	case store.Global:
+		o.Scope = ""
+	case store.EndUser, store.Tag:
+	default:
+		return
+	}
+	k := partDay{store.Part{Owner: o, Context: e.Context}, day}
+	s := v.parts[k]
+	if s == nil {
+		s = new(store.Counters)
+		v.parts[k] = s
+	}
+	s.Count(&e.Row)
+	s.Failures = 0 // follows from the context
+	s.Cost += cost - e.Cost
 }
 
 // chained keeps the hash of an entry for its link.
@@ -233,6 +262,9 @@ func (v *verifier) totals(ctx context.Context, dropped map[string]int64) error {
 	for k, s := range v.days {
 		v.r.found("%s on %s: %d calls for %s USD are in no daily sum", name(k.Owner), k.day, s.Requests, s.Cost)
 	}
+	if err := v.activity(ctx, dropped); err != nil {
+		return err
+	}
 	corrected := map[store.Owner]gateway.NanoUSD{}
 	if err := v.l.Corrections(ctx, func(o store.Owner, n gateway.NanoUSD) error { corrected[o] += n; return nil }); err != nil {
 		return err
@@ -244,6 +276,34 @@ func (v *verifier) totals(ctx context.Context, dropped map[string]int64) error {
 		}
 		return nil
 	})
+}
+
+// activity compares the parts of days with their calls.
+func (v *verifier) activity(ctx context.Context, dropped map[string]int64) error {
+	err := v.l.Parts(ctx, func(p store.Part, day string, c *store.Counters) error {
+		k := partDay{p, day}
+		s := v.parts[k]
+		delete(v.parts, k)
+		if _, gone := dropped[day]; gone {
+			return nil
+		}
+		v.r.Parts++
+		if s == nil {
+			s = new(store.Counters)
+		}
+		if *s != *c {
+			v.r.found("activity of %s on %s: part %d has %d calls for %s USD, its calls are %d for %s USD (all: %+v and %+v)",
+				name(p.Owner), day, p.Context, c.Requests, c.Cost, s.Requests, s.Cost, *c, *s)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for k, s := range v.parts {
+		v.r.found("activity of %s on %s: %d calls for %s USD are in no part of the day; a report on the day sums it up again", name(k.Owner), k.day, s.Requests, s.Cost)
+	}
+	return nil
 }
 
 // links follows the hash chain. Links whose calls are partly gone with their
@@ -282,7 +342,10 @@ func (v *verifier) links(ctx context.Context, dropped map[string]int64) error {
 
 // name is an owner for people.
 func name(o store.Owner) string {
-	if o.ID == "" {
+	switch {
+	case o == store.Owner{}:
+		return store.Global
+	case o.ID == "":
 		return o.Scope
 	}
 	return o.Scope + " " + o.ID

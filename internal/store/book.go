@@ -185,7 +185,7 @@ type owner struct {
 var owners = []owner{{Key, "keys", "hash", true}, {User, "users", "id", false}, {Team, "teams", "id", false}}
 
 // addSums adds s to everyone it is charged to. Rows are taken in one order
-// everywhere (keys, users, teams, totals, windows, daily, each by id), so that two
+// everywhere (keys, users, teams, totals, windows, daily, activity, each by id), so that two
 // bookers never wait for each other.
 func (db *DB) addSums(ctx context.Context, t *txn, s *sums) error {
 	for _, o := range owners {
@@ -201,6 +201,9 @@ func (db *DB) addSums(ctx context.Context, t *txn, s *sums) error {
 	}
 	if err := db.addToDaily(ctx, t, s.days()); err != nil {
 		return fmt.Errorf("add to daily: %w", err)
+	}
+	if err := db.addToActivity(ctx, t, s); err != nil {
+		return fmt.Errorf("add to activity: %w", err)
 	}
 	return nil
 }

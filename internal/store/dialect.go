@@ -37,6 +37,8 @@ type dialect struct {
 	daily bool
 	// size asks how many bytes the ledger takes.
 	size string
+	// byTag is calls once for each of their tags.
+	byTag string
 	// partitions says that calls are partitioned by day.
 	partitions bool
 	// bulk is how many rows one INSERT carries at most, a power of two. On
@@ -70,8 +72,10 @@ func sqliteDialect() dialect {
 			) SELECT n FROM hours WHERE n IS NOT NULL)`,
 		otherID: `calls.call_id >= X'FF'`,
 		size:    `SELECT page_count * page_size FROM pragma_page_count, pragma_page_size`,
-		daily:   true,
-		bulk:    1,
+		byTag: `(SELECT DISTINCT c.started_at, c.call_id, c.context, c.prompt, c.completion, c.cache_read, c.cache_write, c.cache_write_1h, c.cost, c.took, j.value AS tag
+			FROM calls AS c, json_each(c.tags) AS j WHERE c.tags IS NOT NULL) AS c`,
+		daily: true,
+		bulk:  1,
 		again: func(err error) bool {
 			e, ok := errors.AsType[*sqlite.Error](err)
 			if !ok {
@@ -108,9 +112,11 @@ func postgresDialect() dialect {
 		param:       func(n int) string { return "$" + strconv.Itoa(n) },
 		response:    `calls.response_id IS NOT NULL`,
 		size:        `SELECT COALESCE(SUM(pg_total_relation_size(relid)), 0)::BIGINT FROM pg_partition_tree('calls')`,
-		partitions:  true,
-		otherID:     `calls.call_id >= '\xff'::BYTEA`,
-		bulk:        128,
+		byTag: `(SELECT DISTINCT c.started_at, c.call_id, c.context, c.prompt, c.completion, c.cache_read, c.cache_write, c.cache_write_1h, c.cost, c.took, j.value AS tag
+			FROM calls AS c, jsonb_array_elements_text(CAST(c.tags AS JSONB)) AS j (value) WHERE c.tags IS NOT NULL) AS c`,
+		partitions: true,
+		otherID:    `calls.call_id >= '\xff'::BYTEA`,
+		bulk:       128,
 		again: func(err error) bool {
 			e, ok := errors.AsType[*pgconn.PgError](err)
 			// Serialization failure, deadlock.

@@ -22,7 +22,8 @@ type Ledger struct {
 // Entry is a call in the books.
 type Entry struct {
 	spend.Row
-	Link int64 // of the hash chain, 0 if none
+	Link    int64 // of the hash chain, 0 if none
+	Context int64 // number of what it has in common with other calls
 }
 
 // Adjustment changes the cost of a booked call by an entry of its own: the
@@ -91,26 +92,26 @@ func (l *Ledger) Bounds(ctx context.Context, from, to time.Time) (first, last ti
 // Calls hands every call that began in that time to yield, the oldest first.
 func (l *Ledger) Calls(ctx context.Context, from, to time.Time, yield func(*Entry) error) error {
 	s := all(&CallFilter{From: from, To: to})
-	query := strings.Replace(callSelect, " FROM calls", ", COALESCE(calls.link, 0) FROM calls", 1) +
+	query := strings.Replace(callSelect, " FROM calls", ", COALESCE(calls.link, 0), calls.context FROM calls", 1) +
 		" WHERE contexts.id = calls.context AND calls.started_at >= $1 AND calls.started_at < $2 ORDER BY calls.started_at, calls.call_id"
 	return l.each(ctx, "calls", query, []any{s.from, s.to}, func(rows *sql.Rows) error {
 		var e Entry
 		var err error
-		if e.Row, err = scanCall(withLink{rows, &e.Link}); err != nil {
+		if e.Row, err = scanCall(withMore{rows, []any{&e.Link, &e.Context}}); err != nil {
 			return err
 		}
 		return yield(&e)
 	})
 }
 
-// withLink is a row with one column more than scanCall asks for.
-type withLink struct {
+// withMore is a row with more columns than scanCall asks for.
+type withMore struct {
 	row
-	link *int64
+	more []any
 }
 
 // Scan implements row.
-func (w withLink) Scan(dest ...any) error { return w.row.Scan(append(dest, w.link)...) }
+func (w withMore) Scan(dest ...any) error { return w.row.Scan(append(dest, w.more...)...) }
 
 // Adjustments hands every adjustment of calls that began in that time to yield,
 // in the order of the calls.
@@ -179,6 +180,26 @@ func (l *Ledger) Days(ctx context.Context, yield func(o Owner, day string, c *Co
 			return err
 		}
 		return yield(o, day, &c)
+	})
+}
+
+// Part is what calls of one context used on a day: all of them, or those of one
+// customer or with one tag.
+type Part struct {
+	Owner   // Scope and ID are empty for all of them
+	Context int64
+}
+
+// Parts hands the activity of every day to yield. Failures are not told apart.
+func (l *Ledger) Parts(ctx context.Context, yield func(p Part, day string, c *Counters) error) error {
+	return l.each(ctx, "activity", `SELECT scope, id, context, day, requests, prompt, completion, cache_read, cache_write, cost FROM activity ORDER BY scope, id, day, context`, nil, func(rows *sql.Rows) error {
+		var p Part
+		var day string
+		var c Counters
+		if err := rows.Scan(&p.Scope, &p.ID, &p.Context, &day, &c.Requests, &c.Prompt, &c.Completion, &c.CacheRead, &c.CacheWrite, &c.Cost); err != nil {
+			return err
+		}
+		return yield(p, day, &c)
 	})
 }
 
@@ -333,7 +354,15 @@ func (db *DB) adjustSums(ctx context.Context, t *txn, s *sums, known standings, 
 	var p portion
 	p.Cost = a.Cost
 	start := micros(a.Call.Start)
-	k := alike{c: &knownContext{callContext: contextOf(a.Call).fitted()}, day: dayNumber(start)}
+	c := &knownContext{callContext: contextOf(a.Call).fitted()}
+	err := t.tx.QueryRowContext(ctx, `SELECT context FROM calls WHERE started_at = $1 AND call_id = $2`, start, storedID(a.Call.CallID)).Scan(&c.id)
+	if errors.Is(err, sql.ErrNoRows) {
+		c.id, err = c.callContext.id(), nil // dropped meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	k := alike{c: c, day: dayNumber(start)}
 	s.init()
 	var failed error
 	Charge(a.Call, func(o Owner) {
@@ -347,6 +376,12 @@ func (db *DB) adjustSums(ctx context.Context, t *txn, s *sums, known standings, 
 			window = -1 // before the window, which takes nothing of it
 		}
 		s.charge(o.Scope, o.ID, k, window, &p)
+		switch o.Scope {
+		case Global:
+			s.fact("", "", k, &p)
+		case EndUser, Tag:
+			s.fact(o.Scope, o.ID, k, &p)
+		}
 		for _, w := range st.windows {
 			if start >= w.start {
 				s.window(&spend.Window{Scope: w.scope, ID: w.id, Duration: w.duration, Start: instant(w.start)}, a.Cost)

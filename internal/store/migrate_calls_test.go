@@ -88,6 +88,10 @@ func TestLedgersOfEarlierBuildsMigrate(t *testing.T) {
 				if d := cmp.Diff(want, got); d != "" {
 					t.Errorf("rows (-want +got):\n%s", d)
 				}
+				var parts, cost, took int64
+				if err := db.r.QueryRow(`SELECT COUNT(*), SUM(cost), SUM(took) FROM activity WHERE day = '2026-11-24' AND scope || '/' || id IN ('/', 'end_user/e', 'tag/a', 'tag/b')`).Scan(&parts, &cost, &took); err != nil || parts != 5 || cost != 48 || took != 8e6 {
+					t.Errorf("%d parts of the day's activity, %d nano-dollars and %d us, %v; want 5, 48 and 8000000", parts, cost, took, err)
+				}
 				for _, id := range []string{want[0].CallID, want[1].CallID, want[0].ResponseID} {
 					if got, err := db.Calls(t.Context(), CallFilter{RequestID: id}); err != nil || len(got) != 1 {
 						t.Errorf("request %s: %d rows, %v, want one", id, len(got), err)

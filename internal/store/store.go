@@ -29,6 +29,7 @@ type DB struct {
 	// What is known to be in the database, so that it need not be asked.
 	contexts contexts
 	days     knownDays
+	detailed knownDays // of which activity is known to be whole
 	chain    bool
 }
 

@@ -83,16 +83,25 @@ type alike struct {
 // portion is the sum of calls that are alike.
 type portion struct {
 	Counters
+	timing
 	active int64
+}
+
+// count adds a call.
+func (p *portion) count(r *spend.Row) {
+	p.Count(r)
+	p.timing.count(r)
+	p.active = max(p.active, micros(r.End))
 }
 
 // sums adds up a batch in memory, so that a busy key costs one update a batch.
 // Calls that are alike are added up first: most are.
 type sums struct {
-	alike   map[alike]*portion
-	totals  map[sumKey]*sum
-	daily   map[dayKey]*Counters
-	windows map[windowKey]*windowSum
+	alike    map[alike]*portion
+	totals   map[sumKey]*sum
+	daily    map[dayKey]*Counters
+	activity map[factKey]*portion
+	windows  map[windowKey]*windowSum
 }
 
 type windowKey struct{ scope, id, duration string }
@@ -120,6 +129,7 @@ func (s *sums) init() {
 		s.alike = make(map[alike]*portion)
 		s.totals = make(map[sumKey]*sum)
 		s.daily = make(map[dayKey]*Counters)
+		s.activity = make(map[factKey]*portion)
 		s.windows = make(map[windowKey]*windowSum)
 	}
 }
@@ -133,17 +143,18 @@ func (s *sums) add(c *call) {
 		p = new(portion)
 		s.alike[k] = p
 	}
-	p.Count(r)
-	p.active = max(p.active, micros(r.End))
+	p.count(r)
 
 	// What differs from call to call.
 	if r.EndUser != "" || len(r.Tags) > 0 {
 		var one portion
-		one.Count(r)
+		one.count(r)
 		s.charge(EndUser, fitID(r.EndUser), k, 0, &one)
+		s.fact(EndUser, fitID(r.EndUser), k, &one)
 		for i, tag := range r.Tags {
 			if !slices.Contains(r.Tags[:i], tag) {
 				s.charge(Tag, fitID(tag), k, 0, &one)
+				s.fact(Tag, fitID(tag), k, &one)
 			}
 		}
 	}
@@ -155,6 +166,7 @@ func (s *sums) add(c *call) {
 // spread charges what was alike to everybody it is charged to.
 func (s *sums) spread() {
 	for k, p := range s.alike {
+		s.fact("", "", k, p)
 		s.charge(Global, "", k, k.global, p)
 		s.charge(Key, k.c.key, k, k.key, p)
 		s.charge(User, k.c.user, k, k.user, p)

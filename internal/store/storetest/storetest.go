@@ -74,6 +74,7 @@ func Run(t *testing.T, open func(testing.TB) *store.DB) {
 		{"a batch adds up to what its rows do one by one", bookOneByOne},
 		{"everyone who is charged is charged", bookScopes},
 		{"days are summed up", bookDays},
+		{"activity is told apart by what calls are", activityApart},
 		{"a booking that fails books nothing", bookFails},
 		{"settings are kept", settings},
 		{"health checks are kept, and how they changed", healthChecks},

@@ -1,0 +1,141 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"penstock/internal/gateway"
+	"penstock/internal/spend"
+	"penstock/internal/store"
+)
+
+// variedRows are calls over three days that differ in everything activity is told
+// apart by.
+func variedRows(n int) []spend.Row {
+	var out []spend.Row
+	for i := range n {
+		r := Row(i)
+		r.Start = day0.Add(time.Duration(i) * time.Hour)
+		r.End = r.Start.Add(time.Duration(i) * time.Millisecond)
+		r.OrgID, r.EndUser = fmt.Sprint("org-", i%2), fmt.Sprint("customer-", i%4)
+		if i%3 == 0 {
+			r.Tags = []string{"a", fmt.Sprint("b", i%2), "a"}
+		}
+		if i%5 == 0 {
+			r.Group, r.Model, r.Provider, r.Route = "large", "claude", "anthropic", "/v1/messages"
+		}
+		if i%7 == 0 {
+			r.Failed, r.Kind, r.End = true, gateway.UpstreamCut, time.Time{}
+		}
+		r.Usage.CacheRead = int64(i)
+		out = append(out, r)
+	}
+	return out
+}
+
+func activityApart(t *testing.T, db *store.DB) {
+	all := variedRows(70)
+	for chunk := range slices.Chunk(all, 9) {
+		book(t, db, chunk, len(chunk))
+	}
+	kind := strconv.Itoa(int(gateway.UpstreamCut))
+	of := map[store.Facet]func(*spend.Row) string{
+		store.OfDay: func(r *spend.Row) string { return r.Start.Format(time.DateOnly) }, store.OfKey: func(r *spend.Row) string { return r.KeyHash },
+		store.OfUser: func(r *spend.Row) string { return r.UserID }, store.OfTeam: func(r *spend.Row) string { return r.TeamID },
+		store.OfModel: func(r *spend.Row) string { return r.Model }, store.OfGroup: func(r *spend.Row) string { return r.Group },
+		store.OfProvider: func(r *spend.Row) string { return r.Provider }, store.OfRoute: func(r *spend.Row) string { return r.Route },
+		store.OfDeployment: func(r *spend.Row) string { return r.Deployment },
+		store.OfKind: func(r *spend.Row) string {
+			if r.Failed {
+				return kind
+			}
+			return ""
+		},
+	}
+	entities := map[string]func(*spend.Row) []string{
+		store.Global: func(*spend.Row) []string { return []string{""} }, store.Key: func(r *spend.Row) []string { return []string{r.KeyHash} },
+		store.User: func(r *spend.Row) []string { return []string{r.UserID} }, store.Team: func(r *spend.Row) []string { return []string{r.TeamID} },
+		store.Organization: func(r *spend.Row) []string { return []string{r.OrgID} }, store.EndUser: func(r *spend.Row) []string { return []string{r.EndUser} },
+		store.Tag: func(r *spend.Row) []string { return slices.Compact(slices.Sorted(slices.Values(r.Tags))) },
+	}
+	day1 := day0.AddDate(0, 0, 1)
+	for _, tt := range []struct {
+		name string
+		f    store.FactFilter
+		want func(*spend.Row) bool
+	}{
+		{"everything", store.FactFilter{}, nil},
+		{"every user", store.FactFilter{Scope: store.User}, nil},
+		{"one user", store.FactFilter{Scope: store.User, IDs: []string{"user-1"}}, func(r *spend.Row) bool { return r.UserID == "user-1" }},
+		{"two teams without one of them", store.FactFilter{Scope: store.Team, IDs: []string{"team-1", "team-2"}, Exclude: []string{"team-1"}}, func(r *spend.Row) bool { return r.TeamID == "team-2" }},
+		{"an organization", store.FactFilter{Scope: store.Organization, IDs: []string{"org-1"}}, func(r *spend.Row) bool { return r.OrgID == "org-1" }},
+		{"customers", store.FactFilter{Scope: store.EndUser}, nil},
+		{"tags", store.FactFilter{Scope: store.Tag}, nil},
+		{"a key with a tag", store.FactFilter{Scope: store.Tag, Keys: []string{hash(3)}}, func(r *spend.Row) bool { return r.KeyHash == hash(3) }},
+		{"a user in a team", store.FactFilter{Scope: store.Team, IDs: []string{"team-0"}, UserID: "user-3"}, func(r *spend.Row) bool { return r.TeamID == "team-0" && r.UserID == "user-3" }},
+		{"a user's calls and a team's", store.FactFilter{Seen: store.Seen{UserID: "user-3", TeamIDs: []string{"team-1"}}}, func(r *spend.Row) bool { return r.TeamID == "team-1" || r.UserID == "user-3" }},
+		{"a model", store.FactFilter{Model: "claude"}, func(r *spend.Row) bool { return r.Model == "claude" }},
+		{"a group's failures", store.FactFilter{Group: "large", Failed: true}, func(r *spend.Row) bool { return r.Group == "large" && r.Failed }},
+		{"one day", store.FactFilter{Day0: day1, Day1: day1}, func(r *spend.Row) bool { return r.Start.Day() == 2 }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			want := map[string]store.Fact{}
+			scope := tt.f.Scope
+			if scope == "" {
+				scope = store.Global
+			}
+			facets := []store.Facet{store.OfEntity, store.OfDay, store.OfKey, store.OfUser, store.OfTeam, store.OfModel, store.OfGroup, store.OfProvider, store.OfRoute, store.OfDeployment, store.OfKind}
+			for i := range all {
+				r := &all[i]
+				if tt.want != nil && !tt.want(r) {
+					continue
+				}
+				for _, id := range entities[scope](r) {
+					name := id
+					for _, facet := range facets[1:] {
+						name += "|" + of[facet](r)
+					}
+					f := want[name]
+					f.Count(r)
+					if !r.End.IsZero() {
+						f.Took += r.End.Sub(r.Start)
+						f.Timed++
+					}
+					want[name] = f
+				}
+			}
+			facts := got(db.Facts(t.Context(), tt.f, facets, store.FactOrder{}))(t)
+			if len(facts) != len(want) || len(want) == 0 {
+				t.Errorf("%d facts, want %d", len(facts), len(want))
+			}
+			for _, f := range facts {
+				name := f.Of(store.OfEntity)
+				for _, facet := range facets[1:] {
+					name += "|" + f.Of(facet)
+				}
+				w := want[name]
+				if f.Counters != w.Counters || f.Took != w.Took || f.Timed != w.Timed {
+					t.Errorf("%s: %+v, took %s (%d), want %+v, %s (%d)", name, f.Counters, f.Took, f.Timed, w.Counters, w.Took, w.Timed)
+				}
+			}
+		})
+	}
+	n := got(db.CountFacts(t.Context(), store.FactFilter{Scope: store.Team, IDs: []string{"team-0"}}, store.OfKey))(t)
+	same(t, "keys of a team", n, 3)
+	var sum gateway.NanoUSD
+	for _, r := range all {
+		sum += r.Cost
+	}
+	keys := got(db.Facts(t.Context(), store.FactFilter{}, []store.Facet{store.OfKey}, store.FactOrder{Dearest: true, Limit: 2, Offset: 1}))(t)
+	if len(keys) != 2 || keys[0].Cost < keys[1].Cost {
+		t.Errorf("the second and third key are %+v", keys)
+	}
+	top := []string{keys[0].Of(store.OfKey)}
+	apart := got(db.Facts(t.Context(), store.FactFilter{}, []store.Facet{store.OfKey}, store.FactOrder{Only: map[store.Facet][]string{store.OfKey: top}}))(t)
+	if len(apart) != 2 || apart[0].Cost+apart[1].Cost != sum || apart[0].Of(store.OfKey) != top[0] && apart[1].Of(store.OfKey) != top[0] {
+		t.Errorf("one key and the rest are %+v, together they must cost %s", apart, sum)
+	}
+}
