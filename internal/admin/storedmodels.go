@@ -133,12 +133,11 @@ func hideStrings(raw jsontext.Value) jsontext.Value {
 
 // eachText replaces every text in a value that is not empty.
 func eachText(raw jsontext.Value, by func(string) string) jsontext.Value {
-	var out bytes.Buffer
-	m := masker{jsontext.NewDecoder(bytes.NewReader(raw)), jsontext.NewEncoder(&out), by}
-	if err := m.value(true); err != nil {
+	out, err := secret.Mask(raw, true, by)
+	if err != nil {
 		return jsontext.Value(`"` + hidden + `"`) // no JSON, which no decoder lets in
 	}
-	return bytes.TrimSpace(out.Bytes())
+	return out
 }
 
 // merge returns have with the members of sent in place of its own. null takes

@@ -46,7 +46,7 @@ func ImportLiteLLM(ctx context.Context, o Options, from LiteLLM) (r *litellm.Rep
 	defer func() { err = errors.Join(err, source.Close()) }()
 	job := litellm.Options{
 		Source: source, MasterKey: from.MasterKey, Progress: from.Progress, Now: time.Now().UTC(),
-		Calendar: limit.Calendar{Zone: s.Timezone, Reset: s.BudgetResetTime},
+		Calendar: limit.Calendar{Zone: s.Timezone, Reset: s.BudgetResetTime}, Judge: judge,
 	}
 	for _, salt := range []string{from.SaltKey, from.MasterKey, s.SaltKey.Reveal(), s.MasterKey.Reveal()} {
 		if salt != "" {
@@ -75,6 +75,27 @@ func ImportLiteLLM(ctx context.Context, o Options, from LiteLLM) (r *litellm.Rep
 		return r, err
 	}
 	return r, a.unservable(r, s)
+}
+
+// judge returns what of a section of a configuration, a JSON object, this gateway
+// does not honour, each with why.
+func judge(section string, value []byte) []string {
+	o := ConfigOptions("LiteLLM's database", func(string) (string, bool) { return "", false })
+	o.ReadFile = func(string) ([]byte, error) { return fmt.Appendf(nil, `{%q: %s}`, section, value), nil }
+	c, report, err := config.Load(o)
+	var out []string
+	if all, ok := errors.AsType[*config.Errors](err); ok {
+		for _, p := range all.Problems {
+			out = append(out, p.Key+": "+p.What)
+		}
+	}
+	for _, i := range report.Ignored {
+		out = append(out, i.Key+": "+i.Why)
+	}
+	if c != nil {
+		out = append(out, Unhonoured(c)...)
+	}
+	return out
 }
 
 // unservable notes which models of a report the gateway could not serve, and why.

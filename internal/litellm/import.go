@@ -29,6 +29,10 @@ type Options struct {
 	MasterKey string
 	Calendar  limit.Calendar
 	Now       time.Time
+	// Judge returns what of a section of the configuration (general_settings, …),
+	// which LiteLLM keeps in its database, would not be honoured here, each with
+	// why; nil if nobody can say.
+	Judge func(section string, value []byte) []string
 	// Progress is told now and then how many rows of a table are done, of how
 	// many if that is known.
 	Progress func(table string, done, of int64)
@@ -53,6 +57,8 @@ type importer struct {
 	aliases    map[string]string   // that several keys have, and which of them keeps it
 	emails     map[string]string   // that several users have, likewise
 	gone       map[string]bool     // "table:id" of rows that were skipped
+
+	modelBudgets []modelBudgets
 }
 
 // Run imports everything. What it has done when it fails is kept, and the next
@@ -77,7 +83,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	for _, step := range []func(context.Context) error{
 		im.importBudgets, im.importGroups, im.readPlaces, im.readTwins, im.importOrganizations, im.importTeams, im.importUsers, im.importProjects, im.importKeys,
 		im.importReplacedKeys, im.importMappings, im.importEndUsers, im.importTags, im.importCredentials, im.importModels, im.importCalls, im.importSpend,
-		im.tellSettings, im.tellRest,
+		im.importModelSpend, im.importDays, im.importAudit, im.tellParts, im.tellSettings, im.tellRest,
 	} {
 		if err := step(ctx); err != nil {
 			return im.r, err

@@ -165,6 +165,7 @@ func TestKeysArriveAsTheyWere(t *testing.T) {
 			return nil
 		}))
 		same(t, "a further window", windows["key "+hash("c")+" 1d"], 25e7)
+		same(t, "what was spent of a budget for one model", windows["model_per_key "+hash("a")+":gpt-4o 1d"], 125e6)
 		same(t, "a member's window", windows["team_member team-1:bob 1mo"], 15e8)
 		for _, gone := range []string{"d", "e"} {
 			if _, err := db.Key(t.Context(), hash(gone)); err == nil {
@@ -278,6 +279,70 @@ func TestCallsArriveAndTheBooksAreRight(t *testing.T) {
 			t.Errorf("the master key's call: %+v", found)
 		}
 		right(t, db)
+	})
+}
+
+// The calls of October are gone at LiteLLM, and so are two of three embeddings.
+func TestDaysWhoseCallsAreGoneStandInReports(t *testing.T) {
+	targets(t, func(t *testing.T, s *source, db *store.DB) {
+		october := store.Counters{Requests: 30, Failures: 1, Prompt: 3000, Completion: 500, CacheRead: 100, Cost: 15e8}
+		sums := func(scope, id string) map[string]store.Counters {
+			t.Helper()
+			list, err := db.SpendByDay(t.Context(), store.DayFilter{Scope: scope, ID: id})
+			must(t, err)
+			out := map[string]store.Counters{}
+			for _, d := range list {
+				at := d.Day + " " + d.Model
+				out[at] = store.Counters{
+					Requests: out[at].Requests + d.Requests, Failures: out[at].Failures + d.Failures, Prompt: out[at].Prompt + d.Prompt, Completion: out[at].Completion + d.Completion,
+					CacheRead: out[at].CacheRead + d.CacheRead, CacheWrite: out[at].CacheWrite + d.CacheWrite, Cost: out[at].Cost + d.Cost,
+				}
+			}
+			return out
+		}
+		look := func(when string) {
+			t.Helper()
+			ofAnn := map[string]store.Counters{
+				"2026-10-05 gpt-4o": october, "2026-11-20 gpt-4o": {Requests: 1, Prompt: 100, Completion: 20, CacheRead: 60, Cost: 1_234_568},
+				"2026-11-21 gpt-4o": {Requests: 1, Failures: 1}, "2026-11-24 gpt-4o": {Requests: 1, Prompt: 10, Completion: 2, Cost: 125e6},
+			}
+			same(t, when+", ann's days", sums(store.User, "ann"), ofAnn)
+			same(t, when+", her key's days", sums(store.Key, hash("a")), ofAnn)
+			same(t, when+", the days of the master key's user", sums(store.User, "default_user_id"), map[string]store.Counters{"2026-11-20 text-embedding-3-small": {Requests: 3, Prompt: 150, Cost: 6e6}})
+			same(t, when+", everybody's October", sums(store.Global, "")["2026-10-05 gpt-4o"], october)
+			same(t, when+", the team's October", sums(store.Team, "team-1")["2026-10-05 gpt-4o"], store.Counters{Requests: 30, Prompt: 3000, Completion: 500, Cost: 15e8})
+			same(t, when+", the tag's day", sums(store.Tag, "search")["2026-11-20 gpt-4o"], store.Counters{Requests: 2, Prompt: 120, Completion: 30, CacheRead: 60, Cost: 501_234_568})
+			by, err := db.SpendBy(t.Context(), store.ByDay, store.DayFilter{}, 0)
+			must(t, err)
+			same(t, when+", the first day of all", by[0].Name, "2026-10-05")
+			right(t, db)
+		}
+		s.into(db)
+		look("first")
+		s.into(db)
+		look("again")
+		// LiteLLM deletes the calls that were brought: they do not come twice.
+		s.exec(`DELETE FROM "LiteLLM_SpendLogs"`)
+		s.into(db)
+		look("without its calls")
+	})
+}
+
+func TestTheAuditLogComesAlongWithoutSecrets(t *testing.T) {
+	targets(t, func(t *testing.T, s *source, db *store.DB) {
+		s.into(db)
+		s.into(db)
+		list, n, err := db.ListAudit(t.Context(), store.AuditFilter{}, store.Page{Limit: 10, Sort: "created_at"})
+		must(t, err)
+		if n != 3 || len(list) != 3 {
+			t.Fatalf("%d entries", n)
+		}
+		same(t, "the change of a key", list[0], &gateway.AuditEntry{
+			ID: "audit-1", At: time.Date(2026, 11, 1, 8, 0, 0, 0, time.UTC), Actor: "ann", ActorKey: hash("a"), Action: "updated", Table: "LiteLLM_VerificationToken", ObjectID: hash("a"),
+			TeamID: "team-1", KeyHash: hash("a"), Before: []byte(`{"team_id":"team-1","max_budget":5}`), After: []byte(`{"team_id":"team-1","max_budget":10}`),
+		})
+		same(t, "the values of a model", string(list[1].After), `{"model_name":"stored","litellm_params":{"model":"****","api_key":"****"}}`)
+		same(t, "whose team it was", list[2].TeamID, "team-gone")
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"penstock/internal/gateway"
+	"penstock/internal/limit"
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
@@ -116,6 +117,7 @@ func (im *importer) key(row *keyRow, m *remarks) (string, any, []byte) {
 		m.note("auto_rotate is kept, but no key is replaced without anybody asking")
 	}
 	row.set(m, &k.CreatedAt, &k.CreatedBy, &k.UpdatedAt, &k.UpdatedBy)
+	im.budgeted(limit.KeyScope, row.Token, &k.Limits, row.BudgetID, k.CreatedAt)
 	return row.Token, k, nil
 }
 

@@ -245,7 +245,6 @@ func (c *ceilings) limits(m *remarks) gateway.Limits {
 				b.Period = b.Duration
 			}
 			v.Budget = &gateway.BudgetWindow{Amount: *n, Duration: duration("time_period", b.Period, m)}
-			m.note("what was spent of a budget for one model (model_max_budget) begins at 0")
 		}
 		for name, n := range wholes("tpm_limit", map[string]jsontext.Value{"": b.TPM}, m) {
 			_, v.TPM = name, &n

@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"penstock/internal/gateway"
+	"penstock/internal/limit"
 )
 
 // authorship are the columns that most tables end with.
@@ -37,6 +38,7 @@ func (a *authorship) set(m *remarks, created *time.Time, createdBy *string, upda
 type budgetWindow struct {
 	duration string
 	reset    time.Time
+	models   map[string]gateway.ModelLimits
 }
 
 type budgetRow struct {
@@ -54,7 +56,7 @@ func (im *importer) importBudgets(ctx context.Context) error {
 		l := lifted{Raise: row.Raise, RaiseUntil: row.RaiseUntil}
 		l.raise(&b.Limits, m)
 		row.set(m, &b.CreatedAt, &b.CreatedBy, &b.UpdatedAt, &b.UpdatedBy)
-		im.budgets[row.ID] = budgetWindow{b.Limits.BudgetDuration, row.ResetAt.time("budget_reset_at", m)}
+		im.budgets[row.ID] = budgetWindow{b.Limits.BudgetDuration, row.ResetAt.time("budget_reset_at", m), b.Limits.Models}
 		return row.ID, b, nil
 	})
 }
@@ -162,8 +164,8 @@ func (im *importer) readTwins(ctx context.Context) error {
 // permissions selects an object's rights on tools and stores as a further member
 // of its row.
 func (im *importer) permissions(table string) string {
-	im.done["LiteLLM_ObjectPermissionTable"] = true
-	if !im.has(table, "object_permission_id") || im.tables["LiteLLM_ObjectPermissionTable"] == nil {
+	im.done[permissionsTable] = true
+	if !im.has(table, "object_permission_id") || im.tables[permissionsTable] == nil {
 		return ""
 	}
 	return ` || jsonb_build_object('object_permission', (SELECT jsonb_strip_nulls(to_jsonb(o)) FROM "LiteLLM_ObjectPermissionTable" o WHERE o.object_permission_id = t.object_permission_id))`
@@ -236,7 +238,7 @@ const teamsTable = "LiteLLM_TeamTable"
 func (im *importer) importTeams(ctx context.Context) error {
 	var more strings.Builder
 	more.WriteString(im.permissions(teamsTable))
-	im.done["LiteLLM_ModelTable"] = true
+	im.done[aliasesTable] = true
 	for _, column := range []string{"aliases", "model_aliases"} {
 		if im.has(teamsTable, "model_id") && im.has("LiteLLM_ModelTable", column) {
 			more.WriteString(` || jsonb_build_object('model_aliases', (SELECT CASE WHEN jsonb_typeof(a."` + column + `") = 'object' THEN a."` + column + `" END FROM "LiteLLM_ModelTable" a WHERE a.id = t.model_id))`)
@@ -261,6 +263,7 @@ func (im *importer) importTeams(ctx context.Context) error {
 		t.Members = im.teamMembers(row, m)
 		row.set(m, &t.CreatedAt, &t.CreatedBy, &t.UpdatedAt, &t.UpdatedBy)
 		im.born[row.ID] = t.CreatedAt
+		im.budgeted(limit.TeamScope, row.ID, &t.Limits, "", t.CreatedAt)
 		return row.ID, t, nil
 	})
 	for _, team := range sortedKeys(im.places) {
@@ -385,6 +388,7 @@ func (im *importer) importUsers(ctx context.Context) error {
 		if len(row.Policies) > 0 {
 			m.note("policies are not brought: there are none here")
 		}
+		im.budgeted(limit.UserScope, row.ID, &u.Limits, "", u.CreatedAt)
 		return row.ID, u, nil
 	})
 }
@@ -446,6 +450,7 @@ func (im *importer) importEndUsers(ctx context.Context) error {
 		if permission(row.Permission, &remarks{}) != nil {
 			m.note("object_permission of an end user is not brought")
 		}
+		im.budgeted(limit.EndUserScope, row.ID, &gateway.Limits{}, row.BudgetID, time.Time{})
 		return row.ID, &gateway.EndUser{
 			ID: row.ID, Alias: row.Alias, Region: row.Region, DefaultModel: row.DefaultModel, Models: some(row.Models), BudgetID: row.BudgetID, Blocked: row.Blocked,
 		}, nil

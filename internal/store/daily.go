@@ -31,6 +31,14 @@ func (db *DB) addToDaily(ctx context.Context, t *txn, list []dayRow) error {
 		make([]string, 12), args)
 }
 
+const dayColumns = "day, id, model, provider, requests, failures, prompt, completion, cache_read, cache_write, cost"
+
+// reported is what reports read in the place of table daily: with the days that
+// another gateway had before us. Both parts are narrowed by w.
+func reported(w *where) string {
+	return "(SELECT " + dayColumns + " FROM daily" + w.sql() + " UNION ALL SELECT " + dayColumns + " FROM imported_days" + w.sql() + ") AS days"
+}
+
 // DayFilter selects daily sums.
 type DayFilter struct {
 	Scope    string   // "" is Global
@@ -50,7 +58,7 @@ type DaySpend struct {
 	Counters
 }
 
-// where is the condition on table daily.
+// where is the condition on tables daily and imported_days.
 func (f *DayFilter) where() (where, error) {
 	scope := f.Scope
 	if scope == "" {
@@ -78,15 +86,15 @@ func (f *DayFilter) where() (where, error) {
 }
 
 // SpendByDay returns daily sums of the days from From to To, both included
-// (zero: without bound), by day, id, model and provider.
+// (zero: without bound), by day, id, model and provider. What came with an import
+// beside calls stands in a row of its own.
 func (db *DB) SpendByDay(ctx context.Context, f DayFilter) ([]DaySpend, error) {
 	w, err := f.where()
 	if err != nil {
 		return nil, err
 	}
 	//nolint:gosec // G202: the text is ours, values are parameters
-	rows, err := db.r.QueryContext(ctx, `SELECT day, id, model, provider, requests, failures, prompt, completion, cache_read, cache_write, cost
-		FROM daily`+w.sql()+` ORDER BY day, id, model, provider`, w.args...)
+	rows, err := db.r.QueryContext(ctx, "SELECT "+dayColumns+" FROM "+reported(&w)+" ORDER BY day, id, model, provider", w.args...)
 	if err != nil {
 		return nil, fmt.Errorf("read daily spend: %w", err)
 	}
@@ -140,7 +148,7 @@ func (db *DB) SpendBy(ctx context.Context, g Grouping, f DayFilter, limit int) (
 	}
 	total := func(c string) string { return "CAST(SUM(" + c + ") AS BIGINT)" }
 	query := "SELECT " + column + ", MIN(day), MAX(day), " + total("requests") + ", " + total("failures") + ", " + total("prompt") + ", " + total("completion") + ", " + //nolint:gosec // G202: names of columns, ours
-		total("cache_read") + ", " + total("cache_write") + ", " + total("cost") + " FROM daily" + w.sql() + " GROUP BY " + column + " ORDER BY " + order
+		total("cache_read") + ", " + total("cache_write") + ", " + total("cost") + " FROM " + reported(&w) + " GROUP BY " + column + " ORDER BY " + order
 	if limit > 0 {
 		query += " LIMIT " + strconv.Itoa(limit)
 	}

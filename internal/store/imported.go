@@ -350,10 +350,14 @@ const markKind = "calls"
 
 // ImportMark returns how far the calls of a source were imported, "" if none were.
 func (db *DB) ImportMark(ctx context.Context, source string) (string, error) {
+	return db.mark(ctx, markKind, source)
+}
+
+func (db *DB) mark(ctx context.Context, kind, source string) (string, error) {
 	var at string
-	err := db.r.QueryRowContext(ctx, `SELECT digest FROM imported_rows WHERE kind = $1 AND id = $2`, markKind, source).Scan(&at)
+	err := db.r.QueryRowContext(ctx, `SELECT digest FROM imported_rows WHERE kind = $1 AND id = $2`, kind, source).Scan(&at)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return "", fmt.Errorf("read how far calls were imported: %w", err)
+		return "", fmt.Errorf("read how far %s were imported: %w", kind, err)
 	}
 	return at, nil
 }

@@ -33,7 +33,8 @@ INSERT INTO "LiteLLM_DeprecatedVerificationToken" (id, token, active_token_id, r
 INSERT INTO "LiteLLM_JWTKeyMapping" (id, jwt_claim_name, jwt_claim_value, token) VALUES ('j-1', 'sub', 'robot', repeat('a', 64));
 INSERT INTO "LiteLLM_EndUserTable" (user_id, spend, budget_id, blocked, allowed_model_region) VALUES ('customer-1', 0.75, 'b-month', true, 'eu'), ('customer-2', 0, NULL, false, NULL);
 INSERT INTO "LiteLLM_TagTable" (tag_name, description, models, spend, budget_id) VALUES ('search', 'of search', NULL, 0.5, NULL);
-INSERT INTO "LiteLLM_Config" (param_name, param_value) VALUES ('general_settings', '{"store_model_in_db": true, "nothing": null}'), ('environment_variables', '{"OPENAI_API_KEY": "sealed"}');
+INSERT INTO "LiteLLM_Config" (param_name, param_value) VALUES ('general_settings', '{"store_model_in_db": true, "nothing": null}'), ('environment_variables', '{"OPENAI_API_KEY": "sealed"}'),
+    ('litellm_settings', '{}'), ('router_settings', '{"num_retries": 2, "routing_strategy": "latency-based-routing"}'), ('model_cost_map_reload_config', '{"interval_hours": 6}');
 INSERT INTO "LiteLLM_SpendLogs" (request_id, call_type, api_key, spend, prompt_tokens, completion_tokens, "startTime", "endTime", model, model_group, custom_llm_provider, "user", team_id, end_user,
         request_tags, metadata, status, session_id) VALUES
     ('chatcmpl-1', 'acompletion', repeat('a', 64), 0.0012345678912, 100, 20, '2026-11-20 10:00:00', '2026-11-20 10:00:01.5', 'gpt-4o', 'gpt-4o', 'openai', 'ann', 'team-1', 'customer-1',
@@ -44,5 +45,30 @@ INSERT INTO "LiteLLM_SpendLogs" (request_id, call_type, api_key, spend, prompt_t
      '{"status": "failure", "error_information": {"error_class": "RateLimitError", "error_message": "slow down"}, "usage_object": "none"}', 'failure', NULL),
     ('negative', 'acompletion', '', -1, 0, 0, '2026-11-21', '2026-11-21', '', '', '', '', NULL, '', '[]', '[]', 'success', NULL);
 INSERT INTO "LiteLLM_BudgetWindowSpend" (entity_type, entity_id, window_duration, window_start, spend) VALUES ('key', repeat('c', 64), '24h', '2026-11-24', 0.25), ('key', repeat('c', 64), '1h', '2026-11-20', 1);
-INSERT INTO "LiteLLM_AuditLog" (id, action) VALUES ('1', 'created'), ('2', 'updated');
+INSERT INTO "LiteLLM_AuditLog" (id, updated_at, changed_by, changed_by_api_key, action, table_name, object_id, before_value, updated_values) VALUES
+    ('audit-1', '2026-11-01 08:00', 'ann', repeat('a', 64), 'updated', 'LiteLLM_VerificationToken', repeat('a', 64), '{"max_budget": 5, "team_id": "team-1"}', '{"max_budget": 10, "team_id": "team-1"}'),
+    ('audit-2', '2026-11-02 08:00', 'default_user_id', '', 'created', 'LiteLLM_ProxyModelTable', 'm-1', 'null', '{"model_name": "stored", "litellm_params": {"api_key": "azure-in-the-log", "model": "openai/gpt-4o"}}'),
+    ('audit-3', '2026-11-03 08:00', 'ann', '', 'deleted', 'LiteLLM_TeamTable', 'team-gone', '"text"', NULL);
+INSERT INTO "LiteLLM_DailyUserSpend" (user_id, date, api_key, model, model_group, custom_llm_provider, endpoint, spend, api_requests, successful_requests, failed_requests, prompt_tokens, completion_tokens, cache_read_input_tokens) VALUES
+    ('ann', '2026-10-05', repeat('a', 64), 'gpt-4o', 'gpt-4o', 'openai', '/chat/completions', 1.25, 20, 19, 1, 2000, 300, 100),
+    ('ann', '2026-10-05', repeat('a', 64), 'gpt-4o', 'gpt-4o', 'openai', '/responses', 0.25, 10, 10, 0, 1000, 200, 0),
+    ('ann', '2026-11-20', repeat('a', 64), 'gpt-4o', 'gpt-4o', 'openai', '/chat/completions', 0.0012345678912, 1, 1, 0, 100, 20, 60),
+    ('ann', '2026-11-21', repeat('a', 64), '', 'gpt-4o', '', '/chat/completions', 0, 1, 0, 1, 0, 0, 0),
+    ('ann', '2026-11-24', repeat('a', 64), 'gpt-4o', 'gpt-4o', 'openai', '/chat/completions', 0.125, 1, 1, 0, 10, 2, 0),
+    ('default_user_id', '2026-11-20', 'litellm_proxy_master_key', 'text-embedding-3-small', '', 'openai', '/embeddings', 0.006, 3, 3, 0, 150, 0, 0),
+    ('ann', 'someday', repeat('a', 64), 'gpt-4o', 'gpt-4o', 'openai', '', 9, 9, 9, 0, 9, 9, 0);
+INSERT INTO "LiteLLM_DailyTeamSpend" (team_id, date, api_key, model, model_group, custom_llm_provider, spend, api_requests, successful_requests, prompt_tokens, completion_tokens) VALUES
+    ('team-1', '2026-10-05', repeat('a', 64), 'gpt-4o', 'gpt-4o', 'openai', 1.5, 30, 30, 3000, 500);
+INSERT INTO "LiteLLM_DailyTagSpend" (tag, date, api_key, model, model_group, custom_llm_provider, spend, api_requests, successful_requests, prompt_tokens, completion_tokens) VALUES
+    ('search', '2026-11-20', repeat('a', 64), 'gpt-4o', 'gpt-4o', 'openai', 0.5012345678912, 2, 2, 120, 30);
+INSERT INTO "LiteLLM_DailyAgentSpend" (agent_id, date, api_key, spend, api_requests) VALUES ('agent-1', '2026-10-05', '', 1, 1);
+INSERT INTO "LiteLLM_DailyGlobalSpend" (date, model, spend, api_requests) VALUES ('2026-10-05', 'gpt-4o', 1.5, 30);
+INSERT INTO "LiteLLM_DeletedVerificationToken" (id, token, spend) VALUES ('gone-1', repeat('9', 64), 3);
+INSERT INTO "LiteLLM_DeletedTeamTable" (id, team_id, spend) VALUES ('gone-2', 'team-gone', 3);
+INSERT INTO "LiteLLM_ModelAccessGroupBudgetTable" (access_group_name, spend, budget_id) VALUES ('beta', 1, 'b-month');
+INSERT INTO "LiteLLM_ErrorLogs" (request_id, "startTime", "endTime") VALUES ('failed-1', '2026-11-21', '2026-11-21');
+INSERT INTO "LiteLLM_InvitationLink" (id, user_id, expires_at, created_at, created_by, updated_at, updated_by) VALUES ('i-1', 'bob', '2026-12-01', '2026-11-01', 'ann', '2026-11-01', 'ann');
+INSERT INTO "LiteLLM_UserNotifications" (request_id, user_id, models, justification, status) VALUES ('n-1', 'bob', '{gpt-4o}', 'please', 'pending');
+INSERT INTO "LiteLLM_CronJob" (cronjob_id, pod_id, ttl) VALUES ('c-1', 'pod', '2026-11-24');
+INSERT INTO "LiteLLM_ProxyWorkerHeartbeat" (worker_id) VALUES ('w-1');
 INSERT INTO "LiteLLM_AccessGroupTable" (access_group_id, access_group_name, access_model_names, access_mcp_server_ids, assigned_team_ids) VALUES ('g-1', 'fast ones', '{gpt-4o-mini}', '{github}', '{team-1}');

@@ -97,5 +97,85 @@ CREATE TABLE "LiteLLM_BudgetWindowSpend" (
     entity_type TEXT, entity_id TEXT, window_duration TEXT, window_start TIMESTAMP(3), spend DOUBLE PRECISION, created_at TIMESTAMP(3), updated_at TIMESTAMP(3),
     PRIMARY KEY (entity_type, entity_id, window_duration)
 );
-CREATE TABLE "LiteLLM_AuditLog" (id TEXT PRIMARY KEY, updated_at TIMESTAMP(3), action TEXT, table_name TEXT, object_id TEXT, before_value JSONB, updated_values JSONB);
-CREATE TABLE "LiteLLM_DailyUserSpend" (id TEXT PRIMARY KEY, user_id TEXT, date TEXT, api_key TEXT, spend DOUBLE PRECISION);
+CREATE TABLE "LiteLLM_AuditLog" (
+    id TEXT PRIMARY KEY, updated_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP, changed_by TEXT NOT NULL DEFAULT '', changed_by_api_key TEXT NOT NULL DEFAULT '', action TEXT NOT NULL,
+    table_name TEXT NOT NULL, object_id TEXT NOT NULL, before_value JSONB, updated_values JSONB
+);
+CREATE TABLE "LiteLLM_DailyUserSpend" (
+    id TEXT PRIMARY KEY DEFAULT gen_random_uuid()::text, user_id TEXT, date TEXT NOT NULL, api_key TEXT NOT NULL, model TEXT, model_group TEXT, custom_llm_provider TEXT, mcp_namespaced_tool_name TEXT, endpoint TEXT,
+    prompt_tokens BIGINT NOT NULL DEFAULT 0, completion_tokens BIGINT NOT NULL DEFAULT 0, cache_read_input_tokens BIGINT NOT NULL DEFAULT 0, cache_creation_input_tokens BIGINT NOT NULL DEFAULT 0,
+    compression_saved_tokens BIGINT NOT NULL DEFAULT 0, compression_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0, prompt_caching_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0,
+    gateway_injected_caching_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0, autorouter_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0, spend DOUBLE PRECISION NOT NULL DEFAULT 0,
+    api_requests BIGINT NOT NULL DEFAULT 0, successful_requests BIGINT NOT NULL DEFAULT 0, failed_requests BIGINT NOT NULL DEFAULT 0, total_response_time_ms BIGINT NOT NULL DEFAULT 0,
+    timed_requests BIGINT NOT NULL DEFAULT 0, created_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP, updated_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+CREATE TABLE "LiteLLM_DailyTeamSpend" (
+    id TEXT PRIMARY KEY DEFAULT gen_random_uuid()::text, team_id TEXT, date TEXT NOT NULL, api_key TEXT NOT NULL, model TEXT, model_group TEXT, custom_llm_provider TEXT, mcp_namespaced_tool_name TEXT, endpoint TEXT,
+    prompt_tokens BIGINT NOT NULL DEFAULT 0, completion_tokens BIGINT NOT NULL DEFAULT 0, cache_read_input_tokens BIGINT NOT NULL DEFAULT 0, cache_creation_input_tokens BIGINT NOT NULL DEFAULT 0,
+    compression_saved_tokens BIGINT NOT NULL DEFAULT 0, compression_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0, prompt_caching_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0,
+    gateway_injected_caching_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0, autorouter_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0, spend DOUBLE PRECISION NOT NULL DEFAULT 0,
+    api_requests BIGINT NOT NULL DEFAULT 0, successful_requests BIGINT NOT NULL DEFAULT 0, failed_requests BIGINT NOT NULL DEFAULT 0, total_response_time_ms BIGINT NOT NULL DEFAULT 0,
+    timed_requests BIGINT NOT NULL DEFAULT 0, created_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP, updated_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP, ptu_flat_cost DOUBLE PRECISION NOT NULL DEFAULT 0
+);
+CREATE TABLE "LiteLLM_DailyTagSpend" (
+    id TEXT PRIMARY KEY DEFAULT gen_random_uuid()::text, tag TEXT, date TEXT NOT NULL, api_key TEXT NOT NULL, model TEXT, model_group TEXT, custom_llm_provider TEXT, mcp_namespaced_tool_name TEXT, endpoint TEXT,
+    prompt_tokens BIGINT NOT NULL DEFAULT 0, completion_tokens BIGINT NOT NULL DEFAULT 0, cache_read_input_tokens BIGINT NOT NULL DEFAULT 0, cache_creation_input_tokens BIGINT NOT NULL DEFAULT 0,
+    compression_saved_tokens BIGINT NOT NULL DEFAULT 0, compression_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0, prompt_caching_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0,
+    gateway_injected_caching_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0, autorouter_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0, spend DOUBLE PRECISION NOT NULL DEFAULT 0,
+    api_requests BIGINT NOT NULL DEFAULT 0, successful_requests BIGINT NOT NULL DEFAULT 0, failed_requests BIGINT NOT NULL DEFAULT 0, total_response_time_ms BIGINT NOT NULL DEFAULT 0,
+    timed_requests BIGINT NOT NULL DEFAULT 0, created_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP, updated_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP, request_id TEXT
+);
+CREATE TABLE "LiteLLM_DailyOrganizationSpend" (
+    id TEXT PRIMARY KEY DEFAULT gen_random_uuid()::text, organization_id TEXT, date TEXT NOT NULL, api_key TEXT NOT NULL, model TEXT, model_group TEXT, custom_llm_provider TEXT, mcp_namespaced_tool_name TEXT, endpoint TEXT,
+    prompt_tokens BIGINT NOT NULL DEFAULT 0, completion_tokens BIGINT NOT NULL DEFAULT 0, cache_read_input_tokens BIGINT NOT NULL DEFAULT 0, cache_creation_input_tokens BIGINT NOT NULL DEFAULT 0,
+    compression_saved_tokens BIGINT NOT NULL DEFAULT 0, compression_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0, prompt_caching_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0,
+    gateway_injected_caching_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0, autorouter_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0, spend DOUBLE PRECISION NOT NULL DEFAULT 0,
+    api_requests BIGINT NOT NULL DEFAULT 0, successful_requests BIGINT NOT NULL DEFAULT 0, failed_requests BIGINT NOT NULL DEFAULT 0, total_response_time_ms BIGINT NOT NULL DEFAULT 0,
+    timed_requests BIGINT NOT NULL DEFAULT 0, created_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP, updated_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+CREATE TABLE "LiteLLM_DailyEndUserSpend" (
+    id TEXT PRIMARY KEY DEFAULT gen_random_uuid()::text, end_user_id TEXT, date TEXT NOT NULL, api_key TEXT NOT NULL, model TEXT, model_group TEXT, custom_llm_provider TEXT, mcp_namespaced_tool_name TEXT, endpoint TEXT,
+    prompt_tokens BIGINT NOT NULL DEFAULT 0, completion_tokens BIGINT NOT NULL DEFAULT 0, cache_read_input_tokens BIGINT NOT NULL DEFAULT 0, cache_creation_input_tokens BIGINT NOT NULL DEFAULT 0,
+    compression_saved_tokens BIGINT NOT NULL DEFAULT 0, compression_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0, prompt_caching_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0,
+    gateway_injected_caching_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0, autorouter_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0, spend DOUBLE PRECISION NOT NULL DEFAULT 0,
+    api_requests BIGINT NOT NULL DEFAULT 0, successful_requests BIGINT NOT NULL DEFAULT 0, failed_requests BIGINT NOT NULL DEFAULT 0, total_response_time_ms BIGINT NOT NULL DEFAULT 0,
+    timed_requests BIGINT NOT NULL DEFAULT 0, created_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP, updated_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+CREATE TABLE "LiteLLM_DailyAgentSpend" (
+    id TEXT PRIMARY KEY DEFAULT gen_random_uuid()::text, agent_id TEXT, date TEXT NOT NULL, api_key TEXT NOT NULL, model TEXT, model_group TEXT, custom_llm_provider TEXT, mcp_namespaced_tool_name TEXT, endpoint TEXT,
+    prompt_tokens BIGINT NOT NULL DEFAULT 0, completion_tokens BIGINT NOT NULL DEFAULT 0, cache_read_input_tokens BIGINT NOT NULL DEFAULT 0, cache_creation_input_tokens BIGINT NOT NULL DEFAULT 0,
+    compression_saved_tokens BIGINT NOT NULL DEFAULT 0, compression_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0, prompt_caching_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0,
+    gateway_injected_caching_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0, autorouter_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0, spend DOUBLE PRECISION NOT NULL DEFAULT 0,
+    api_requests BIGINT NOT NULL DEFAULT 0, successful_requests BIGINT NOT NULL DEFAULT 0, failed_requests BIGINT NOT NULL DEFAULT 0, total_response_time_ms BIGINT NOT NULL DEFAULT 0,
+    timed_requests BIGINT NOT NULL DEFAULT 0, created_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP, updated_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+CREATE TABLE "LiteLLM_DailyGlobalSpend" (
+    id TEXT PRIMARY KEY DEFAULT gen_random_uuid()::text, date TEXT NOT NULL, model TEXT, model_group TEXT, custom_llm_provider TEXT, mcp_namespaced_tool_name TEXT, endpoint TEXT,
+    prompt_tokens BIGINT NOT NULL DEFAULT 0, completion_tokens BIGINT NOT NULL DEFAULT 0, cache_read_input_tokens BIGINT NOT NULL DEFAULT 0, cache_creation_input_tokens BIGINT NOT NULL DEFAULT 0,
+    compression_saved_tokens BIGINT NOT NULL DEFAULT 0, compression_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0, prompt_caching_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0,
+    gateway_injected_caching_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0, autorouter_savings_spend DOUBLE PRECISION NOT NULL DEFAULT 0, spend DOUBLE PRECISION NOT NULL DEFAULT 0,
+    api_requests BIGINT NOT NULL DEFAULT 0, successful_requests BIGINT NOT NULL DEFAULT 0, failed_requests BIGINT NOT NULL DEFAULT 0, total_response_time_ms BIGINT NOT NULL DEFAULT 0,
+    timed_requests BIGINT NOT NULL DEFAULT 0, created_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP, updated_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+CREATE TABLE "LiteLLM_DeletedVerificationToken" (
+    LIKE "LiteLLM_VerificationToken" INCLUDING DEFAULTS, id TEXT PRIMARY KEY, deleted_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP, deleted_by TEXT, deleted_by_api_key TEXT, litellm_changed_by TEXT
+);
+CREATE TABLE "LiteLLM_DeletedTeamTable" (
+    LIKE "LiteLLM_TeamTable" INCLUDING DEFAULTS, id TEXT PRIMARY KEY, deleted_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP, deleted_by TEXT, deleted_by_api_key TEXT, litellm_changed_by TEXT
+);
+CREATE TABLE "LiteLLM_ModelAccessGroupBudgetTable" (
+    access_group_name TEXT PRIMARY KEY, spend DOUBLE PRECISION NOT NULL DEFAULT 0, budget_id TEXT, created_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP, created_by TEXT,
+    updated_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP, updated_by TEXT
+);
+CREATE TABLE "LiteLLM_ErrorLogs" (
+    request_id TEXT PRIMARY KEY, "startTime" TIMESTAMP(3) NOT NULL, "endTime" TIMESTAMP(3) NOT NULL, api_base TEXT NOT NULL DEFAULT '', model_group TEXT NOT NULL DEFAULT '',
+    litellm_model_name TEXT NOT NULL DEFAULT '', model_id TEXT NOT NULL DEFAULT '', request_kwargs JSONB NOT NULL DEFAULT '{}', exception_type TEXT NOT NULL DEFAULT '',
+    exception_string TEXT NOT NULL DEFAULT '', status_code TEXT NOT NULL DEFAULT ''
+);
+CREATE TABLE "LiteLLM_InvitationLink" (
+    id TEXT PRIMARY KEY, user_id TEXT NOT NULL, is_accepted BOOLEAN NOT NULL DEFAULT false, accepted_at TIMESTAMP(3), expires_at TIMESTAMP(3) NOT NULL, created_at TIMESTAMP(3) NOT NULL,
+    created_by TEXT NOT NULL, updated_at TIMESTAMP(3) NOT NULL, updated_by TEXT NOT NULL
+);
+CREATE TABLE "LiteLLM_UserNotifications" (request_id TEXT PRIMARY KEY, user_id TEXT NOT NULL, models TEXT[], justification TEXT NOT NULL, status TEXT NOT NULL);
+CREATE TABLE "LiteLLM_CronJob" (cronjob_id TEXT PRIMARY KEY, pod_id TEXT NOT NULL, status TEXT NOT NULL DEFAULT 'INACTIVE', last_updated TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP, ttl TIMESTAMP(3) NOT NULL);
+CREATE TABLE "LiteLLM_ProxyWorkerHeartbeat" (worker_id TEXT PRIMARY KEY, hostname TEXT, started_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP, last_heartbeat_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP);
