@@ -481,6 +481,9 @@ func (le *lease) answer(g *Grant, sent time.Time) {
 		// Others hold what they do not use: they are asked for it, and so is the
 		// store once more in a moment.
 		le.rejoin(r)
+		if !le.retryAt.IsZero() {
+			return // both are under way already
+		}
 		le.tries++
 		wait := min(recallWait<<min(le.tries, 4), r.until.Sub(now))
 		le.retryAt = now.Add(wait)

@@ -600,8 +600,11 @@ func (s *Leases) recalled(m Meter) {
 	le.mu.Lock()
 	defer le.mu.Unlock()
 	le.tight = now.Add(TightFor)
-	if le.known {
-		s.kick(le) // though nothing is free: whoever asked thinks that something is
+	// Though nothing is free: whoever asked thinks that something is. And if the
+	// store does not know us, the process before us may hold something still.
+	// Not if it is us who asked: the store is asked again in a moment anyway.
+	if le.retryAt.IsZero() && (le.known || s.o.Reborn) {
+		s.kick(le)
 	}
 }
 

@@ -277,3 +277,60 @@ func interleave(t *testing.T, rng *rand.Rand) {
 		}
 	}
 }
+
+// counted refuses to be asked without end.
+type counted struct {
+	limit.Shared
+	most  int64
+	asked atomic.Int64
+}
+
+func (c *counted) Apply(ctx context.Context, replica string, asks []limit.Ask) ([]limit.Grant, error) {
+	if c.asked.Add(1) > c.most {
+		<-ctx.Done() // or time would stand still for ever
+		return nil, ctx.Err()
+	}
+	return c.Shared.Apply(ctx, replica, asks)
+}
+
+// Whoever asks for what a dead replica holds hears nothing: he waits until the
+// deadline, and does not ask the store over and over meanwhile.
+func TestWhoIsShortDoesNotStormTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, ledger := limittest.NewStore(time.Now), &limittest.Ledger{}
+		takes := func() []limit.Take {
+			return limittest.Takes(limit.KeyScope, "k", limittest.Of(limit.Parallel, 10), limittest.Of(limit.Money, 400))
+		}
+		way := &line{Shared: store}
+		dead := limittest.Replica(t, "dead", way, ledger, time.Now, nil)
+		var first limit.Hold
+		if f := dead.Reserve(t.Context(), time.Now(), &first, takes(), &limit.Size{Money: limit.Exactly(100)}); f != nil {
+			t.Fatal(f)
+		}
+		time.Sleep(time.Second)
+		dead.Settle(&first, &limit.Actual{Requests: 1, Money: 10}) // the rest of its promise lies unused
+		time.Sleep(250 * time.Millisecond)
+		way.cut.Store(true)
+
+		const most = 40
+		c := &counted{Shared: store, most: most}
+		alive := limittest.Replica(t, "alive", c, ledger, time.Now, func(o *limit.LeaseOptions) { o.Deadline = 50 * time.Millisecond })
+		start := time.Now()
+		var wg sync.WaitGroup
+		for range 5 {
+			wg.Go(func() {
+				var h limit.Hold
+				if f := alive.Reserve(t.Context(), time.Now(), &h, takes(), &limit.Size{Money: limit.Exactly(390)}); f == nil {
+					t.Error("admitted on money that another replica holds")
+				}
+			})
+		}
+		wg.Wait()
+		if took := time.Since(start); took > 60*time.Millisecond {
+			t.Errorf("waited %v, over the deadline", took)
+		}
+		if n := c.asked.Load(); n > most {
+			t.Errorf("the store was asked more than %d times in the deadline", most)
+		}
+	})
+}

@@ -161,13 +161,16 @@ type Second struct{ At, N int64 }
 // Grant is what came of an Ask.
 type Grant struct {
 	Status Status
-	Held   int64    // by the replica, from now on
-	Taken  int64    // by everybody: used and held
-	Base   int64    // of budgets: booked
-	Idle   int64    // held by others and not in use when they last said
-	Short  bool     // less than Keep + Need is held
-	Tight  bool     // somebody was short of it lately
-	Rate   []Second // of rates, if Short: what was used, by second
+	Held   int64 // by the replica, from now on
+	Taken  int64 // by everybody: used and held
+	Base   int64 // of budgets: booked
+	// Idle is held by others and not in use when they last said. Money of who is
+	// not heard of any more counts as such: if he has started again he gives it
+	// back, once he is asked.
+	Idle  int64
+	Short bool     // less than Keep + Need is held
+	Tight bool     // somebody was short of it lately
+	Rate  []Second // of rates, if Short: what was used, by second
 }
 
 // Status says whether an ask was played.

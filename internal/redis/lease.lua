@@ -40,6 +40,8 @@ for i = 1, #all, 2 do
 		elseif string.sub(f, 2) == replica then
 			me = { epoch = tonumber(e), seq = tonumber(q), held = tonumber(held), idle = tonumber(unused) }
 		else
+			-- Money of who is not heard of counts as not in use: it may have started again since.
+			if span == 'budget' and now >= tonumber(expires) then unused = held end
 			others, othersIdle = others + tonumber(held), othersIdle + tonumber(unused)
 		end
 	end

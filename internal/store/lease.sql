@@ -118,7 +118,10 @@ BEGIN
                 WHERE meter = a_meter;
         END IF;
 
-        SELECT coalesce(sum((value->>2)::BIGINT), 0), coalesce(sum((value->>3)::BIGINT) FILTER (WHERE key <> who), 0)
+        -- Money of who is not heard of counts as not in use: it may have started again since.
+        SELECT coalesce(sum((value->>2)::BIGINT), 0), coalesce(sum(CASE
+                WHEN a_span = 'budget' AND now_us >= (value->>4)::BIGINT THEN (value->>2)::BIGINT
+                ELSE (value->>3)::BIGINT END) FILTER (WHERE key <> who), 0)
             INTO others, others_idle FROM jsonb_each(m.holders);
         SELECT coalesce(sum(value::BIGINT), 0) + others + coalesce(m.base, 0) INTO taken FROM jsonb_each(m.seconds);
         missing := (me->>2)::BIGINT < a_keep + a_need;

@@ -129,13 +129,13 @@ func steps(t *testing.T, open func(t *testing.T, now func() time.Time) limit.Sha
 		}},
 		{"money of a replica that is not heard of is withheld until it starts again", money, []said{
 			{ask: limit.Ask{Epoch: 1, Fresh: true, Amount: 100, Need: 40, BaseAt: at}, want: limit.Grant{Held: 40, Taken: 40}},
-			{after: 20 * time.Minute, by: "two", ask: limit.Ask{Fresh: true, Amount: 100, Need: 100}, want: limit.Grant{Held: 60, Taken: 100, Short: true, Tight: true}},
+			{after: 20 * time.Minute, by: "two", ask: limit.Ask{Fresh: true, Amount: 100, Need: 100}, want: limit.Grant{Held: 60, Taken: 100, Idle: 40, Short: true, Tight: true}},
 			{ask: limit.Ask{Epoch: 2, Fresh: true, Amount: 100}, want: limit.Grant{Status: limit.NeedBase}},
 			{ask: limit.Ask{Epoch: 2, Fresh: true, Amount: 100, Base: 25, BaseAt: at + 1}, want: limit.Grant{Taken: 85, Base: 25, Tight: true}},
 		}},
 		{"or for an hour", money, []said{
 			{ask: limit.Ask{Fresh: true, Amount: 100, Need: 40, BaseAt: at}, want: limit.Grant{Held: 40, Taken: 40}},
-			{after: limit.LeaseTTL + limit.Withheld - time.Second, by: "two", ask: limit.Ask{Fresh: true, Amount: 100, Need: 100}, want: limit.Grant{Held: 60, Taken: 100, Short: true, Tight: true}},
+			{after: limit.LeaseTTL + limit.Withheld - time.Second, by: "two", ask: limit.Ask{Fresh: true, Amount: 100, Need: 100}, want: limit.Grant{Held: 60, Taken: 100, Idle: 40, Short: true, Tight: true}},
 			{after: time.Second, by: "two", ask: limit.Ask{Amount: 100, Need: 100}, want: limit.Grant{Held: 100, Taken: 100, Tight: true}},
 		}},
 		{"who is not known must say so", rate, []said{

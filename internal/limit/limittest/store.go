@@ -170,7 +170,7 @@ func (s *Store) apply(replica string, a *limit.Ask) limit.Grant {
 			}
 		}
 		delete(m.holders, replica)
-		taken, _ := m.sum()
+		taken := m.sum()
 		left := max(a.Amount-taken-a.Keep, 0)
 		got := min(a.Need, left)
 		idle := a.Idle
@@ -192,8 +192,18 @@ func (s *Store) apply(replica string, a *limit.Ask) limit.Grant {
 		me = holder{a.Epoch, a.Seq, a.Keep + got, idle, now.Add(limit.LeaseTTL)}
 		m.holders[replica] = me
 	}
-	taken, idle := m.sum()
-	g := limit.Grant{Held: me.held, Taken: taken, Base: m.base, Idle: idle - me.idle, Short: me.held < a.Keep+a.Need, Tight: m.tight(now)}
+	taken := m.sum()
+	idle := int64(0)
+	for name, h := range m.holders {
+		switch {
+		case name == replica:
+		case span.Booked() && !now.Before(h.expires):
+			idle += h.held // it may have started again since
+		default:
+			idle += h.idle
+		}
+	}
+	g := limit.Grant{Held: me.held, Taken: taken, Base: m.base, Idle: idle, Short: me.held < a.Keep+a.Need, Tight: m.tight(now)}
 	if g.Short && span.Slides() {
 		for at, n := range m.seconds {
 			g.Rate = append(g.Rate, limit.Second{At: at, N: n})
@@ -206,16 +216,15 @@ func (m *meter) tight(now time.Time) bool {
 	return !m.shortAt.IsZero() && now.Before(m.shortAt.Add(limit.TightFor))
 }
 
-func (m *meter) sum() (taken, idle int64) {
+func (m *meter) sum() (taken int64) {
 	taken = m.base
 	for _, n := range m.seconds {
 		taken += n
 	}
 	for _, h := range m.holders {
 		taken += h.held
-		idle += h.idle
 	}
-	return taken, idle
+	return taken
 }
 
 // Beat implements limit.Shared.
@@ -276,8 +285,7 @@ func (s *Store) Taken(m limit.Meter) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if mt := s.meters[m]; mt != nil {
-		n, _ := mt.sum()
-		return n
+		return mt.sum()
 	}
 	return 0
 }
