@@ -1,7 +1,9 @@
 package auth
 
 import (
+	"encoding/binary"
 	"hash/maphash"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -10,58 +12,90 @@ import (
 // names them by number. It only grows, and no further than maxWords: what comes
 // later is written out.
 type dictionary struct {
-	words atomic.Pointer[[]string] // by number; only the holder of mu appends
+	words atomic.Pointer[[]string]   // by number; only the holder of mu appends
+	lists atomic.Pointer[[][]string] // the same for whole lists of texts
 
-	mu   sync.Mutex
-	ids  map[string]uint32 // guarded by mu, as is once
-	once map[uint64]struct{}
+	mu      sync.Mutex
+	ids     map[string]uint32 // guarded by mu, as are the others
+	listIDs map[string]uint32 // by the list as one text
+	seen    map[uint64]uint8  // how often, by the text's hash
 }
 
 const (
-	maxWords = 1 << 16
-	// maxOnce bounds the hashes of texts seen once. When it is reached they are
-	// all forgotten: a text that many rows have is soon seen again.
-	maxOnce = 1 << 16
+	maxWords = 1 << 14
+	// maxSeen bounds the hashes of texts without a number. When it is reached they
+	// are all forgotten: a text that many rows have is soon seen again.
+	maxSeen = 1 << 16
+	// manyTimes is how often a text is seen before it gets a number. The user of
+	// ten keys gets none: a dictionary that is looked into for every key must be
+	// small enough to be at hand.
+	manyTimes = 16
 	// Texts that are shorter are no longer than their number, and very long
 	// ones are not worth the memory.
 	minWord, maxWord = 4, 128
+	maxList          = 512 // bytes
 )
 
 func newDictionary() *dictionary {
-	d := &dictionary{ids: map[string]uint32{}, once: map[uint64]struct{}{}}
+	d := &dictionary{ids: map[string]uint32{}, listIDs: map[string]uint32{}, seen: map[uint64]uint8{}}
 	d.words.Store(&[]string{})
+	d.lists.Store(&[][]string{})
 	return d
 }
 
 // id returns the number of s, false if it has none. A text gets one when it is
-// seen for the second time.
+// seen for the sixteenth time.
 func (d *dictionary) id(s string) (uint32, bool) {
 	if len(s) < minWord || len(s) > maxWord {
 		return 0, false
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if n, ok := d.ids[s]; ok {
+	return number(d, d.ids, s, &d.words, func() string { return s })
+}
+
+// list is id for a list of texts, which many rows have too: their models, tags
+// and allowed routes.
+func (d *dictionary) list(list []string) (uint32, bool) {
+	var b []byte
+	for _, s := range list {
+		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
+	}
+	if len(b) > maxList {
+		return 0, false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return number(d, d.listIDs, string(b), &d.lists, func() []string { return slices.Clone(list) })
+}
+
+// number returns the number in ids of what is written as s. The caller holds
+// the lock.
+func number[T any](d *dictionary, ids map[string]uint32, s string, all *atomic.Pointer[[]T], keep func() T) (uint32, bool) {
+	if n, ok := ids[s]; ok {
 		return n, true
 	}
-	if len(d.ids) == maxWords {
+	if len(ids) == maxWords {
 		return 0, false
 	}
 	h := maphash.String(seed, s)
-	if _, again := d.once[h]; !again {
-		if len(d.once) == maxOnce {
-			clear(d.once)
+	if n := d.seen[h] + 1; n < manyTimes {
+		if len(d.seen) == maxSeen {
+			clear(d.seen)
 		}
-		d.once[h] = struct{}{}
+		d.seen[h] = n
 		return 0, false
 	}
-	delete(d.once, h)
-	words := append(*d.words.Load(), s)
-	n := uint32(len(words) - 1)
-	d.ids[s] = n
-	d.words.Store(&words)
+	delete(d.seen, h)
+	list := append(*all.Load(), keep())
+	n := uint32(len(list) - 1)
+	ids[s] = n
+	all.Store(&list)
 	return n, true
 }
 
 // word returns the text with the number.
 func (d *dictionary) word(n uint64) string { return (*d.words.Load())[n] }
+
+// texts returns the list with the number. It is shared by all rows that have it.
+func (d *dictionary) texts(n uint64) []string { return (*d.lists.Load())[n] }

@@ -23,6 +23,24 @@ func Hash(key string) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// hexDigits are the two digits of each byte: hex.Encode takes them one by one,
+// which is a tenth of what it takes to make a key ready.
+var hexDigits = func() (all [256][2]byte) {
+	for i := range all {
+		hex.Encode(all[i][:], []byte{byte(i)})
+	}
+	return all
+}()
+
+// hexOf is hex.EncodeToString for the bytes of a sum.
+func hexOf(sum string) string {
+	var out [2 * sha256.Size]byte
+	for i := range min(len(sum), sha256.Size) {
+		*(*[2]byte)(out[2*i:]) = hexDigits[sum[i]]
+	}
+	return string(out[:])
+}
+
 // ParseSum reads a key's hash; false if it is none.
 func ParseSum(hash string) (sum Sum, ok bool) {
 	if len(hash) != 2*len(sum) {
@@ -37,19 +55,19 @@ func ParseSum(hash string) (sum Sum, ok bool) {
 // has the limits that hold: where a row has none of a kind and refers to a
 // shared budget, those of the budget.
 type Directory struct {
-	keys          *table[Sum, gateway.Key]
-	users         *table[string, gateway.User]
-	teams         *table[string, gateway.Team]
-	organizations *table[string, gateway.Organization]
-	projects      *table[string, gateway.Project]
-	endUsers      *table[string, gateway.EndUser]
-	tags          *table[string, gateway.Tag]
-	budgets       *table[string, gateway.Budget]
-	groups        *table[string, gateway.AccessGroup]
+	keys          *table[gateway.Key]
+	users         *table[gateway.User]
+	teams         *table[gateway.Team]
+	organizations *table[gateway.Organization]
+	projects      *table[gateway.Project]
+	endUsers      *table[gateway.EndUser]
+	tags          *table[gateway.Tag]
+	budgets       *table[gateway.Budget]
+	groups        *table[gateway.AccessGroup]
 	// visitors is what end users have spent who are not stored, and guests are
 	// end users with a default budget.
-	visitors *table[string, gateway.Spend]
-	guests   *table[guest, gateway.EndUser]
+	visitors *table[gateway.Spend]
+	guests   *table[gateway.EndUser]
 
 	words *dictionary // of all tables
 
@@ -75,9 +93,6 @@ type replaced struct {
 	until time.Time
 }
 
-// guest is an end user with a default budget.
-type guest struct{ id, budget string }
-
 type claim struct{ issuer, name, value string }
 
 // NewDirectory returns an empty directory.
@@ -94,8 +109,8 @@ func newDirectory(words *dictionary) *Directory {
 	}
 	g := &d.generation
 	d.budgets = newTable(g, words, func(string, *gateway.Budget) {})
-	d.keys = newTable(g, words, func(sum Sum, k *gateway.Key) {
-		k.Hash = hex.EncodeToString(sum[:])
+	d.keys = newTable(g, words, func(sum string, k *gateway.Key) {
+		k.Hash = hexOf(sum)
 		d.lend(&k.Limits, k.BudgetID)
 	})
 	d.users = newTable(g, words, func(string, *gateway.User) {})
@@ -116,7 +131,7 @@ func newDirectory(words *dictionary) *Directory {
 	d.endUsers = newTable(g, words, func(_ string, e *gateway.EndUser) { d.lend(&e.Limits, e.BudgetID) })
 	d.tags = newTable(g, words, func(_ string, t *gateway.Tag) { d.lend(&t.Limits, t.BudgetID) })
 	d.visitors = newTable(g, words, func(string, *gateway.Spend) {})
-	d.guests = newTable(&d.guestBook, words, func(guest, *gateway.EndUser) {})
+	d.guests = newTable(&d.guestBook, words, func(string, *gateway.EndUser) {})
 	d.groups = newTable(g, words, func(_ string, a *gateway.AccessGroup) { d.lend(&a.Limits, a.BudgetID) })
 	return d
 }
@@ -155,19 +170,19 @@ func (d *Directory) PutKey(k *gateway.Key) {
 	if sum, ok := ParseSum(k.Hash); ok {
 		bare := *k
 		bare.Hash = "" // it is the row's key
-		d.keys.put(sum, &bare)
+		d.keys.put(string(sum[:]), &bare)
 	}
 }
 
 // DeleteKey forgets the key with this hash.
 func (d *Directory) DeleteKey(hash string) {
 	if sum, ok := ParseSum(hash); ok {
-		d.keys.drop(sum)
+		d.keys.drop(string(sum[:]))
 	}
 }
 
 // Key returns the key with this sum, nil if there is none.
-func (d *Directory) Key(sum *Sum) *gateway.Key { return d.keys.get(*sum) }
+func (d *Directory) Key(sum *Sum) *gateway.Key { return d.keys.get(string(sum[:])) }
 
 // Keys returns how many keys there are.
 func (d *Directory) Keys() int { return d.keys.len() }
@@ -175,7 +190,7 @@ func (d *Directory) Keys() int { return d.keys.len() }
 // Accepted returns the key that calls with this sum run as: the key itself, or
 // the one that replaced it while its grace lasts; nil if there is none.
 func (d *Directory) Accepted(sum *Sum, now time.Time) *gateway.Key {
-	if k := d.keys.get(*sum); k != nil {
+	if k := d.keys.get(string(sum[:])); k != nil {
 		return k
 	}
 	d.mu.RLock()
@@ -184,7 +199,7 @@ func (d *Directory) Accepted(sum *Sum, now time.Time) *gateway.Key {
 	if !ok || !r.until.After(now) {
 		return nil
 	}
-	return d.keys.get(r.by)
+	return d.keys.get(string(r.by[:]))
 }
 
 // PutDeprecatedKey has another key stand for a replaced one.
@@ -242,7 +257,7 @@ func (d *Directory) KeyOfClaim(issuer, name, value string) *gateway.Key {
 	if !ok {
 		return nil
 	}
-	return d.keys.get(sum)
+	return d.keys.get(string(sum[:]))
 }
 
 // PutUser adds the user or replaces what was known of it.
@@ -306,7 +321,7 @@ func (d *Directory) indexed(index map[string]string, name string) *gateway.User 
 }
 
 // named returns the row of a name, nil if there is none.
-func named[T any](t *table[string, T], name string) *T {
+func named[T any](t *table[T], name string) *T {
 	if name == "" {
 		return nil
 	}
@@ -408,7 +423,7 @@ func (d *Directory) EndUser(id, budget string) *gateway.EndUser {
 	if budget == "" || id == "" || e != nil && (e.BudgetID != "" || e.Limits.Budget != nil) {
 		return e
 	}
-	with := d.guests.made(guest{id, budget}, func() *gateway.EndUser {
+	with := d.guests.made(budget+"\x00"+id, func() *gateway.EndUser {
 		b := d.Budget(budget)
 		if b == nil {
 			return nil

@@ -21,21 +21,18 @@ func pack(words *dictionary, v any) string {
 	return string(p.b)
 }
 
-// unpack is the inverse of pack. Texts may be parts of s, not copies of them.
-func unpack(words *dictionary, s string, v any) {
-	d := unpacker{words, s}
-	d.structure(reflect.ValueOf(v).Elem())
-}
-
 // A text is a number and what follows it: the number's two lowest bits say what.
 const (
 	_       = iota
 	written // length, and the text
-	known   // number of a word in the dictionary
+	known   // number of a word in the dictionary; of texts, of a list in it
 	asUUID  // nothing, and the 16 bytes of a UUID in its usual form
 )
 
-var timeType = reflect.TypeFor[time.Time]()
+var (
+	timeType  = reflect.TypeFor[time.Time]()
+	textsType = reflect.TypeFor[[]string]()
+)
 
 type packer struct {
 	words *dictionary
@@ -79,6 +76,10 @@ func (p *packer) value(v reflect.Value) {
 		}
 		p.structure(v)
 	case reflect.Slice:
+		if v.Type() == textsType {
+			p.texts(v.Interface().([]string))
+			return
+		}
 		p.number(uint64(v.Len()))
 		if v.Type().Elem().Kind() == reflect.Uint8 {
 			p.b = append(p.b, v.Bytes()...)
@@ -114,95 +115,16 @@ func (p *packer) text(s string) {
 	p.b = append(p.b, s...)
 }
 
-// unpacker reads what pack wrote; anything else is a programmer's error.
-type unpacker struct {
-	words *dictionary
-	s     string
-}
 
-func (d *unpacker) uvarint() uint64 {
-	var n uint64
-	for shift := 0; ; shift += 7 {
-		c := d.s[0]
-		d.s = d.s[1:]
-		n |= uint64(c&0x7f) << shift
-		if c < 0x80 {
-			return n
-		}
+// texts are a number of the dictionary, if other rows have the same, or their
+// count and each.
+func (p *packer) texts(list []string) {
+	if n, ok := p.words.list(list); ok {
+		p.number(uint64(n)<<2 | known)
+		return
 	}
-}
-
-func (d *unpacker) varint() int64 {
-	u := d.uvarint()
-	return int64(u>>1) ^ -int64(u&1)
-}
-
-func (d *unpacker) text() string {
-	n := d.uvarint()
-	switch n & 3 {
-	case known:
-		return d.words.word(n >> 2)
-	case asUUID:
-		id := uuid.UUID([]byte(d.take(16)))
-		return id.String()
-	}
-	return d.take(n >> 2)
-}
-
-func (d *unpacker) take(n uint64) string {
-	s := d.s[:n]
-	d.s = d.s[n:]
-	return s
-}
-
-func (d *unpacker) structure(v reflect.Value) {
-	for {
-		i := d.uvarint()
-		if i == 0 {
-			return
-		}
-		d.value(v.Field(int(i) - 1))
-	}
-}
-
-func (d *unpacker) value(v reflect.Value) {
-	switch v.Kind() {
-	case reflect.String:
-		v.SetString(d.text())
-	case reflect.Bool:
-		v.SetBool(d.uvarint() == 1)
-	case reflect.Int64:
-		v.SetInt(d.varint())
-	case reflect.Pointer:
-		p := reflect.New(v.Type().Elem())
-		d.value(p.Elem())
-		v.Set(p)
-	case reflect.Struct:
-		if v.Type() == timeType {
-			sec := d.varint()
-			*v.Addr().Interface().(*time.Time) = time.Unix(sec, int64(d.uvarint())).UTC()
-			return
-		}
-		d.structure(v)
-	case reflect.Slice:
-		if v.Type().Elem().Kind() == reflect.Uint8 {
-			v.SetBytes([]byte(d.take(d.uvarint())))
-			return
-		}
-		n := int(d.uvarint())
-		v.Set(reflect.MakeSlice(v.Type(), n, n))
-		for i := range n {
-			d.value(v.Index(i))
-		}
-	case reflect.Map:
-		n := int(d.uvarint())
-		m := reflect.MakeMapWithSize(v.Type(), n)
-		for range n {
-			key, elem := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
-			d.value(key)
-			d.value(elem)
-			m.SetMapIndex(key, elem)
-		}
-		v.Set(m)
+	p.number(uint64(len(list))<<2 | written)
+	for _, s := range list {
+		p.text(s)
 	}
 }
