@@ -115,7 +115,6 @@ func (p *packer) text(s string) {
 	p.b = append(p.b, s...)
 }
 
-
 // texts are a number of the dictionary, if other rows have the same, or their
 // count and each.
 func (p *packer) texts(list []string) {

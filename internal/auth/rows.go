@@ -20,9 +20,9 @@ type rows struct {
 	// texts are the chunks that rows are written into, one after the other. The
 	// first is never used: places in it mean something else.
 	texts []string
-	dead  []int // bytes of each chunk in rows that are gone or replaced
-	free  []int // chunks whose numbers can be used again
-	open  int   // the chunk that is written into, 0 for none
+	dead  []int            // bytes of each chunk in rows that are gone or replaced
+	free  []int            // chunks whose numbers can be used again
+	open  int              // the chunk that is written into, 0 for none
 	b     *strings.Builder // what is in the open chunk
 }
 
