@@ -143,6 +143,8 @@ func (o Options) withDefaults() Options {
 
 // API is the management API. It keeps nothing between calls.
 type API struct {
+	// hashing holds one for each password that is being hashed: each takes 19 MiB.
+	hashing   chan struct{}
 	o         Options
 	store     Store
 	directory *auth.Directory
@@ -151,7 +153,7 @@ type API struct {
 // New returns the API over o.Store.
 func New(o Options) *API {
 	o = o.withDefaults()
-	return &API{o: o, store: o.Store, directory: o.Directory}
+	return &API{hashing: make(chan struct{}, 2), o: o, store: o.Store, directory: o.Directory}
 }
 
 // now is the present as the store keeps it: what a write answers must be what

@@ -25,6 +25,7 @@ const (
 	tagTable          = "LiteLLM_TagTable"
 	modelTable        = "LiteLLM_ProxyModelTable"
 	credentialTable   = "LiteLLM_CredentialsTable" //nolint:gosec // G101: a name
+	invitationTable   = "LiteLLM_InvitationLink"
 	accessGroupTable  = "LiteLLM_AccessGroupTable"
 )
 

@@ -99,6 +99,7 @@ type keyFields struct {
 	CacheControls    Opt[[]string]            `json:"allowed_cache_controls"`
 	AutoRotate       Opt[bool]                `json:"auto_rotate"`
 	RotationInterval Opt[string]              `json:"rotation_interval"`
+	InviteEmail      Opt[bool]                `json:"send_invite_email"`
 	logs             logFields                // of the metadata
 	unknown
 }
@@ -279,6 +280,9 @@ func (f *keyFields) applyRotation(r *gateway.Rotation, now time.Time) error {
 // unused names the fields that were sent and that nothing acts on.
 func (f *keyFields) unused() []string {
 	names := append(f.keptFields.unused(), f.logs.unused()...)
+	if f.InviteEmail.Or(false) {
+		names = append(names, "send_invite_email") // no mail is sent
+	}
 	if f.AutoRotate.Or(false) {
 		names = append(names, "auto_rotate") // nobody could be given the new key
 	}

@@ -102,6 +102,13 @@ func shapes() map[string]shape {
 		"POST /user/new":            takes[userBody, newUser](),
 		"POST /user/update":         takes[userFields, userUpdated](),
 
+		"POST /user/password/change": takes[passwordBody, passwordChanged]().needs("new_password"),
+		"POST /invitation/new":       takes[invitationBody, invitationRow]().needs("user_id"),
+		"GET /invitation/info":       shows[invitationRow](must("invitation_id")),
+		"POST /invitation/update":    takes[invitationUpdate, invitationRow]().needs("invitation_id", "is_accepted"),
+		"POST /invitation/delete":    takes[invitationID, invitationRow]().needs("invitation_id"),
+
+		"GET /team/metadata_schema":                          shows[metadataSchema](),
 		"GET /team/available":                                shows[[]teamRow](),
 		"POST /team/block":                                   takes[teamIDBody, teamRow]().needs("team_id"),
 		"POST /team/bulk_member_add":                         takes[bulkMembersBody, membersAdded]().needs("team_id"),

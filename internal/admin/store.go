@@ -32,6 +32,13 @@ type Store interface {
 	DeleteUsers(ctx context.Context, ids []string) (deleted []string, err error)
 	ListUsers(context.Context, store.UserFilter, store.Page) (users []*gateway.User, total int, err error)
 
+	CreateInvitation(context.Context, *gateway.Invitation) error
+	Invitation(ctx context.Context, id string) (*gateway.Invitation, error)
+	UpdateInvitation(ctx context.Context, id string, change func(*gateway.Invitation) error) (*gateway.Invitation, error)
+	DeleteInvitations(ctx context.Context, ids []string) (deleted []string, err error)
+	PasswordHash(ctx context.Context, userID string) (string, error)
+	SetPassword(ctx context.Context, userID, was, hash string, now time.Time) error
+
 	CreateTeam(context.Context, *gateway.Team) error
 	Team(ctx context.Context, id string) (*gateway.Team, error)
 	UpdateTeam(ctx context.Context, id string, change func(*gateway.Team) error) (*gateway.Team, error)

@@ -91,7 +91,7 @@ type newUser struct {
 // checkPerson refuses what is no name, address or role of a user.
 func checkPerson(email, alias, sso, role Opt[string], password Opt[jsontext.Value]) error {
 	if password.Has() {
-		return invalid("password", "password cannot be set here: nobody logs in with one")
+		return invalid("password", "password cannot be set here: use /user/password/change once there is the user")
 	}
 	for _, t := range []struct{ name, value string }{{"user_email", email.Value}, {"user_alias", alias.Value}, {"sso_user_id", sso.Value}} {
 		if err := checkText(t.name, t.value); err != nil {
@@ -382,17 +382,17 @@ func (a *API) userWithKey(r *http.Request, p *gateway.Principal, b *userBody, u 
 type userFields struct {
 	limitFields
 	keptFields
-	UserID           Opt[string]         `json:"user_id"`
-	Email            Opt[string]         `json:"user_email"`
-	Alias            Opt[string]         `json:"user_alias"`
-	Role             Opt[string]         `json:"user_role"`
-	SSOUserID        Opt[string]         `json:"sso_user_id"`
-	Models           Opt[[]string]       `json:"models"`
-	Metadata         Opt[object]         `json:"metadata"`
-	CacheControls    Opt[[]string]       `json:"allowed_cache_controls"`
-	ObjectPermission Opt[object]         `json:"object_permission"`
-	Blocked          Opt[bool]           `json:"blocked"`
-	Password         Opt[jsontext.Value] `json:"password"`
+	UserID           Opt[string]   `json:"user_id"`
+	Email            Opt[string]   `json:"user_email"`
+	Alias            Opt[string]   `json:"user_alias"`
+	Role             Opt[string]   `json:"user_role"`
+	SSOUserID        Opt[string]   `json:"sso_user_id"`
+	Models           Opt[[]string] `json:"models"`
+	Metadata         Opt[object]   `json:"metadata"`
+	CacheControls    Opt[[]string] `json:"allowed_cache_controls"`
+	ObjectPermission Opt[object]   `json:"object_permission"`
+	Blocked          Opt[bool]     `json:"blocked"`
+	Password         Opt[string]   `json:"password"`
 	unknown
 }
 
@@ -405,7 +405,10 @@ func (f *userFields) check(now time.Time) error {
 	if err := checkText("user_id", f.UserID.Value); err != nil {
 		return err
 	}
-	if err := checkPerson(f.Email, f.Alias, f.SSOUserID, f.Role, f.Password); err != nil {
+	if err := f.checkPassword(); err != nil {
+		return err
+	}
+	if err := checkPerson(f.Email, f.Alias, f.SSOUserID, f.Role, Opt[jsontext.Value]{}); err != nil {
 		return err
 	}
 	if err := checkTexts("models", f.Models.Value); err != nil {
@@ -516,7 +519,10 @@ func (a *API) changeUser(r *http.Request, p *gateway.Principal, f *userFields) (
 	if err != nil {
 		return nil, userConflict(notFound(err, "user_id", "User not found, passed user_id=%s", id))
 	}
-	return u, a.changed(ctx, Change{Entity: UserEntity, ID: id, Spend: f.Spend.Sent})
+	if err := a.changed(ctx, Change{Entity: UserEntity, ID: id, Spend: f.Spend.Sent}); err != nil {
+		return nil, err
+	}
+	return u, a.setPasswordOf(r, p, f, id)
 }
 
 func (a *API) upsertUser(r *http.Request, p *gateway.Principal, id string, f *userFields, now time.Time) (*gateway.User, error) {
@@ -529,7 +535,10 @@ func (a *API) upsertUser(r *http.Request, p *gateway.Principal, id string, f *us
 	if err := a.store.CreateUser(store.Audited(r.Context(), e), u); err != nil {
 		return nil, userConflict(err)
 	}
-	return u, a.changed(r.Context(), Change{Entity: UserEntity, ID: id})
+	if err := a.changed(r.Context(), Change{Entity: UserEntity, ID: id}); err != nil {
+		return nil, err
+	}
+	return u, a.setPasswordOf(r, p, f, id)
 }
 
 // bulkUsersBody is the body of POST /user/bulk_update.

@@ -36,7 +36,13 @@ type TeamRules struct {
 	Models            []string
 	MemberPermissions []string
 	OrganizationID    string
+	// Metadata are the fields that forms ask for (team_metadata_schema). Nothing
+	// is refused by them.
+	Metadata []MetadataField
 }
+
+// MetadataField is a member of metadata that should be set.
+type MetadataField struct{ Key, Label string }
 
 // peopleKeys are those of litellm_settings about keys, users and teams that are
 // made by the management API.
@@ -82,6 +88,19 @@ func limitKeys(l *gateway.Limits) []key {
 		maybe("max_budget", money(), &l.Budget), bind("budget_duration", span(), &l.BudgetDuration),
 		maybe("tpm_limit", count[int64](), &l.TPM), maybe("rpm_limit", count[int64](), &l.RPM),
 		maybe("max_parallel_requests", count[int64](), &l.Parallel),
+	}
+}
+
+// teamMetadata reads team_metadata_schema.
+func (l *loader) teamMetadata(n *node) {
+	for _, item := range l.items(n) {
+		var f MetadataField
+		l.apply(item, []key{bind("key", text(), &f.Key), bind("label", text(), &f.Label)})
+		if f.Key == "" {
+			l.want(item, "a key")
+			continue
+		}
+		l.cfg.Teams.Metadata = append(l.cfg.Teams.Metadata, f)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 func TestWhatNewKeysUsersAndTeamsGet(t *testing.T) {
 	c, report := load(t, `
-general_settings: {disable_custom_api_keys: true}
+general_settings: {disable_custom_api_keys: true, team_metadata_schema: [{key: cost_center, label: Cost center}, {key: app}]}
 litellm_settings:
   key_generation_settings:
     team_key_generation: {allowed_team_member_roles: [admin], required_params: [tags]}
@@ -40,6 +40,7 @@ litellm_settings:
 	}
 	if diff := cmp.Diff(config.TeamRules{
 		Limits: gateway.Limits{Budget: money(9), RPM: &rpm}, Models: []string{"m"}, MemberPermissions: []string{"/key/generate"}, OrganizationID: "o",
+		Metadata: []config.MetadataField{{Key: "cost_center", Label: "Cost center"}, {Key: "app"}},
 	}, c.Teams); diff != "" {
 		t.Errorf("teams (-want +got):\n%s", diff)
 	}

@@ -160,6 +160,19 @@ type User struct {
 	UpdatedAt        time.Time
 }
 
+// Invitation asks a user to come in.
+type Invitation struct {
+	ID         string
+	UserID     string
+	Accepted   bool
+	AcceptedAt time.Time // zero: not yet
+	Expires    time.Time
+	CreatedAt  time.Time
+	CreatedBy  string
+	UpdatedAt  time.Time
+	UpdatedBy  string
+}
+
 // Member is a user in a team or in an organization.
 type Member struct {
 	UserID string

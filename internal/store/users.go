@@ -113,6 +113,9 @@ func (db *DB) DeleteUsers(ctx context.Context, ids []string) ([]string, error) {
 		if gone, err = users.remove(ctx, tx, f, "id", ids); err != nil {
 			return err
 		}
+		if err := db.dropSignIn(ctx, tx, f, gone); err != nil {
+			return err
+		}
 		left := func(m gateway.Member) bool { return slices.Contains(gone, m.UserID) }
 		for _, id := range possible(inTeams) {
 			t, err := teams.locked(ctx, db, tx, id)
