@@ -128,6 +128,7 @@ func (a *API) catalogRoutes() []route {
 	routes := []route{
 		{Route{Method: "POST", Pattern: "/organization/new", Summary: "Create an organization.", Access: Checked}, a.newOrganization},
 		{Route{Method: "PATCH", Pattern: "/organization/update", Summary: "Change the fields of an organization that are sent; null clears.", Access: Checked}, a.updateOrganization},
+		{Route{Method: "POST", Pattern: "/organization/update", Summary: "The same: LiteLLM's Terraform provider sends POST.", Access: Checked}, a.updateOrganization},
 		{Route{Method: "PATCH", Pattern: "/v2/organization/{organization_id}", Summary: "The same, refusing fields that it does not know.", Access: Checked}, a.patchOrganization},
 		{Route{Method: "DELETE", Pattern: "/organization/delete", Summary: "Delete organizations with their teams and keys.", Access: Checked}, a.deleteOrganizations},
 		{Route{Method: "GET", Pattern: "/organization/list", Summary: "List organizations with their members and teams.", Access: Checked}, a.listOrganizations},
@@ -135,6 +136,7 @@ func (a *API) catalogRoutes() []route {
 		{Route{Method: "POST", Pattern: "/organization/info", Summary: "Show several organizations.", Access: Checked}, a.organizationInfos},
 		{Route{Method: "POST", Pattern: "/organization/member_add", Summary: "Put people into an organization, making users of them.", Access: Checked}, a.addOrgMembers},
 		{Route{Method: "PATCH", Pattern: "/organization/member_update", Summary: "Change a member's role.", Access: Checked}, a.updateOrgMember},
+		{Route{Method: "POST", Pattern: "/organization/member_update", Summary: "The same: LiteLLM's Terraform provider sends POST.", Access: Checked}, a.updateOrgMember},
 		{Route{Method: "DELETE", Pattern: "/organization/member_delete", Summary: "Take a member out of an organization.", Access: Checked}, a.deleteOrgMember},
 		{Route{Method: "POST", Pattern: "/budget/new", Summary: "Create a budget that several objects can refer to."}, a.newBudget},
 		{Route{Method: "POST", Pattern: "/budget/update", Summary: "Change the fields of a budget that are sent; null clears."}, a.updateBudget},

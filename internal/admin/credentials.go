@@ -119,7 +119,8 @@ func (a *API) newCredential(w http.ResponseWriter, r *http.Request, p *gateway.P
 	e := a.entry(r, p, created, credentialTable, name)
 	e.After = snapshot(newCredentialRow(c))
 	if err := a.store.CreateCredential(store.Audited(ctx, e), c); err != nil {
-		dup := invalid("credential_name", "Credential %s already exists. Change it with PATCH /credentials/{name}.", name)
+		// LiteLLM's Terraform provider takes over what exists if it reads of the constraint.
+		dup := invalid("credential_name", "Credential %s already exists (Unique constraint failed on credential_name). Change it with PATCH /credentials/{name}.", name)
 		dup.Status = http.StatusConflict
 		return nil, taken(err, dup)
 	}

@@ -37,6 +37,11 @@ func (varTexts) Describe(s *openapi.Schemas) *openapi.Schema {
 	return s.Of(reflect.TypeFor[map[string]string]())
 }
 
+// Describe implements openapi.Describer: dollars alone, or an object.
+func (modelBudget) Describe(s *openapi.Schemas) *openapi.Schema {
+	return &openapi.Schema{AnyOf: []*openapi.Schema{s.Of(reflect.TypeFor[usd]()), s.Of(reflect.TypeFor[modelBudgetFields]())}}
+}
+
 // Describe implements openapi.Describer: an id alone, or an object.
 func (teamRef) Describe(s *openapi.Schemas) *openapi.Schema {
 	return &openapi.Schema{AnyOf: []*openapi.Schema{openapi.Text(), s.Of(reflect.TypeFor[teamRefObject]())}}

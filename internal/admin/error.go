@@ -30,7 +30,7 @@ type errorDetail struct {
 }
 
 // detailed are the routes whose failures LiteLLM shows so.
-var detailed = [...]string{"/team/", "/v2/team/", "/organization/", "/v2/organization/", "/budget/", "/customer/", "/end_user/", "/user/delete"}
+var detailed = [...]string{"/team/", "/v2/team/", "/organization/", "/v2/organization/", "/budget/", "/customer/", "/end_user/", "/user/delete", "/model/info", "/v1/model/info"}
 
 // status returns the HTTP status and the error type of e.
 func status(e *gateway.Error) (code int, typ string) {

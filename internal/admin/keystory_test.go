@@ -22,7 +22,7 @@ func TestTheLifeOfAKey(t *testing.T) {
 		made := h.post("/key/generate", `{
 			"key_alias":"all","user_id":"u1","team_id":"t1","models":["gpt-4o"],"max_budget":10,"soft_budget":8,"budget_duration":"30d",
 			"budget_limits":[{"budget_duration":"1d","max_budget":1},{"budget_duration":"7d","max_budget":5.5}],
-			"model_max_budget":{"gpt-4o":{"budget_limit":2,"time_period":"1d"},"o1":{"max_budget":"3","budget_duration":"7d","rpm_limit":4}},
+			"model_max_budget":{"gpt-4o":{"budget_limit":2,"time_period":"1d"},"o1":{"max_budget":"3","budget_duration":"7d","rpm_limit":4},"o2":5},
 			"model_rpm_limit":{"gpt-4o":60},"model_tpm_limit":{"gpt-4o":"9000"},"tag_rpm_limit":{"batch":5},
 			"rpm_limit":100,"tpm_limit":10000,"tpd_limit":1000000,"max_parallel_requests":4,
 			"temp_budget_increase":5,"temp_budget_expiry":"2026-02-01T00:00:00Z",
@@ -39,7 +39,7 @@ func TestTheLifeOfAKey(t *testing.T) {
 		hash := made.text("token_id")
 		everything := []string{
 			"budget_limits", `[{"budget_duration":"1d","max_budget":1.0,"reset_at":"2026-01-18T00:00:00Z"},{"budget_duration":"7d","max_budget":5.5,"reset_at":"2026-01-19T00:00:00Z"}]`,
-			"model_max_budget", `{"gpt-4o":{"budget_limit":2.0,"time_period":"1d"},"o1":{"budget_limit":3.0,"time_period":"7d"}}`,
+			"model_max_budget", `{"gpt-4o":{"budget_limit":2.0,"time_period":"1d"},"o1":{"budget_limit":3.0,"time_period":"7d"},"o2":{"budget_limit":5.0,"time_period":null}}`,
 			"model_rpm_limit", `{"gpt-4o":60,"o1":4}`, "model_tpm_limit", `{"gpt-4o":9000}`, "tpd_limit", "1000000",
 			"metadata.tag_rpm_limit", `{"batch":5}`, "metadata.temp_budget_increase", "5.0", "metadata.temp_budget_expiry", `"2026-02-01T00:00:00Z"`,
 			"metadata.guardrails", `["pii"]`, "metadata.owner", `"me"`, "metadata.tags", `["a"]`, "metadata.end_user_budget_id", `"b1"`,
@@ -56,7 +56,7 @@ func TestTheLifeOfAKey(t *testing.T) {
 		// What was read and is sent back changes nothing.
 		h.post("/key/update", `{"key":"`+hash+`","metadata":`+info.at("info.metadata")+`}`).ok().has(everything...)
 		h.post("/key/update", `{"key":"`+hash+`","model_rpm_limit":null,"budget_limits":[],"temp_budget_increase":null,"guardrails":null}`).ok().has(
-			"model_rpm_limit", "null", "model_max_budget", `{"gpt-4o":{"budget_limit":2.0,"time_period":"1d"},"o1":{"budget_limit":3.0,"time_period":"7d"}}`,
+			"model_rpm_limit", "null", "model_max_budget", `{"gpt-4o":{"budget_limit":2.0,"time_period":"1d"},"o1":{"budget_limit":3.0,"time_period":"7d"},"o2":{"budget_limit":5.0,"time_period":null}}`,
 			"budget_limits", "null", "metadata", `{"owner":"me","model_tpm_limit":{"gpt-4o":9000},"tag_rpm_limit":{"batch":5},"tags":["a"],"enforced_params":["user"],"end_user_budget_id":"b1"}`)
 		h.post("/key/update", `{"key":"`+hash+`","budget_id":"nope"}`).refused(400, "bad_request_error", "budget_id", "does not exist")
 		h.audited(hash, "updated by default_user_id", "updated by default_user_id", "created by default_user_id")
@@ -112,7 +112,7 @@ func TestWhatNoKeyCanBeIsRefusedAndNotStored(t *testing.T) {
 		{"a window that is none", `{"budget_limits":[{"budget_duration":"soon","max_budget":1}]}`, 400, "budget_limits.0.budget_duration", "'soon'"},
 		{"a window twice", `{"budget_limits":[{"budget_duration":"1d","max_budget":1},{"budget_duration":"1d","max_budget":2}]}`, 400, "budget_limits.1.budget_duration", "another budget"},
 		{"a model's budget that is no number", `{"model_max_budget":{"m":{"budget_limit":"much"}}}`, 422, "model_max_budget.m.budget_limit", `got "much"`},
-		{"a model's budget that is no object", `{"model_max_budget":{"m":1}}`, 422, "model_max_budget", "want an object"},
+		{"a model's budget that is neither dollars nor an object", `{"model_max_budget":{"m":[1]}}`, 422, "model_max_budget", "want an object"},
 		{"a model's window that is none", `{"model_max_budget":{"m":{"budget_limit":1,"time_period":"soon"}}}`, 400, "model_max_budget.m", "'soon'"},
 		{"a model's rate below zero", `{"model_rpm_limit":{"m":-1}}`, 422, "model_rpm_limit.m", "got -1"},
 		{"a rate in the metadata that is none", `{"metadata":{"model_tpm_limit":{"m":"x"}}}`, 422, "metadata.model_tpm_limit.m", `got "x"`},

@@ -78,11 +78,23 @@ type budgetWindow struct {
 type modelBudgets map[string]modelBudget
 
 func (modelBudgets) want() string {
-	return "an object by model of {budget_limit, time_period, tpm_limit, rpm_limit}"
+	return "an object by model of {budget_limit, time_period, tpm_limit, rpm_limit}, or of dollars"
 }
 
-// modelBudget has two names for some fields, as LiteLLM does.
-type modelBudget struct {
+// modelBudget is the ceiling of one model.
+type modelBudget struct{ modelBudgetFields }
+
+// UnmarshalJSONFrom reads it. A number alone is dollars for as long as the owner
+// lives: LiteLLM's Terraform provider knows no other form.
+func (m *modelBudget) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if kind := d.PeekKind(); kind == '0' || kind == '"' {
+		return json.UnmarshalDecode(d, &m.Limit)
+	}
+	return json.UnmarshalDecode(d, &m.modelBudgetFields)
+}
+
+// modelBudgetFields has two names for some fields, as LiteLLM does.
+type modelBudgetFields struct {
 	Limit    Opt[usd]    `json:"budget_limit"`
 	Max      Opt[usd]    `json:"max_budget"`
 	Period   Opt[string] `json:"time_period"`

@@ -3,11 +3,15 @@ package admin
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"penstock/internal/auth"
@@ -20,6 +24,7 @@ type Model struct {
 	Deployment *gateway.Deployment
 	Price      *price.Model // nil if the price table does not have it
 	Rate       *price.Rate  // with the deployment's own prices; nil if unpriced
+	Info       []byte       // model_info as it is configured, a JSON object; nil without
 }
 
 type modelList struct {
@@ -49,22 +54,23 @@ type modelParams struct {
 }
 
 type modelDetail struct {
-	ID           string          `json:"id"`
-	DBModel      bool            `json:"db_model"`
-	Key          *string         `json:"key"`
-	MaxTokens    *int64          `json:"max_tokens"`
-	MaxInput     *int64          `json:"max_input_tokens"`
-	MaxOutput    *int64          `json:"max_output_tokens"`
-	InputCost    jsontext.Value  `json:"input_cost_per_token"`
-	OutputCost   jsontext.Value  `json:"output_cost_per_token"`
-	Provider     string          `json:"litellm_provider"`
-	Mode         *string         `json:"mode"`
-	BaseModel    *string         `json:"base_model"`
-	AccessGroups []string        `json:"access_groups"`
-	TeamID       *string         `json:"team_id"`
-	TeamModel    *string         `json:"team_public_model_name"`
-	Blocked      bool            `json:"blocked"`
-	Supports     map[string]bool `json:",embed"` // supports_…
+	ID           string         `json:"id"`
+	DBModel      bool           `json:"db_model"`
+	Key          *string        `json:"key"`
+	MaxTokens    *int64         `json:"max_tokens"`
+	MaxInput     *int64         `json:"max_input_tokens"`
+	MaxOutput    *int64         `json:"max_output_tokens"`
+	InputCost    jsontext.Value `json:"input_cost_per_token"`
+	OutputCost   jsontext.Value `json:"output_cost_per_token"`
+	Provider     string         `json:"litellm_provider"`
+	Mode         *string        `json:"mode"`
+	BaseModel    *string        `json:"base_model"`
+	AccessGroups []string       `json:"access_groups"`
+	TeamID       *string        `json:"team_id"`
+	TeamModel    *string        `json:"team_public_model_name"`
+	Blocked      bool           `json:"blocked"`
+	// More is supports_… and what else somebody has put into model_info.
+	More map[string]jsontext.Value `json:",embed"`
 }
 
 // sees reports whether the caller may know of a deployment: one that it may
@@ -139,12 +145,38 @@ func modelOf(m *Model) modelRow {
 		if row.Info.Mode == nil {
 			row.Info.Mode = text(p.Mode)
 		}
-		row.Info.Supports = map[string]bool{}
+		row.Info.More = map[string]jsontext.Value{}
 		for ability, can := range p.Abilities() {
-			row.Info.Supports["supports_"+ability] = can
+			row.Info.More["supports_"+ability] = strconv.AppendBool(nil, can)
 		}
 	}
+	row.Info.add(m.Info)
 	return row
+}
+
+// add shows what was configured of a model and is nothing to the gateway, but
+// for secrets. It goes before what the price table says.
+func (d *modelDetail) add(info []byte) {
+	masked, err := maskSecrets(info)
+	var all map[string]jsontext.Value
+	if err != nil || json.Unmarshal(masked, &all) != nil {
+		return // there is none
+	}
+	for name, at := range map[string]**int64{"max_tokens": &d.MaxTokens, "max_input_tokens": &d.MaxInput, "max_output_tokens": &d.MaxOutput} {
+		var n int64
+		if v, ok := all[name]; ok && json.Unmarshal(v, &n) == nil && n > 0 {
+			*at = &n
+		}
+	}
+	for field := range reflect.TypeFor[modelDetail]().Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		delete(all, name)
+	}
+	if d.More == nil {
+		d.More = all
+		return
+	}
+	maps.Copy(d.More, all)
 }
 
 // perTokenOf is how many tokens the price of one is found by: enough to see

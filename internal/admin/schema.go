@@ -151,8 +151,10 @@ func shapes() map[string]shape {
 		"POST /organization/member_add":            takes[orgMembersBody, orgMembersAdded]().needs("organization_id", "member"),
 		"DELETE /organization/member_delete":       takes[orgMemberBody, orgMemberRow]().needs("organization_id"),
 		"PATCH /organization/member_update":        takes[orgMemberBody, orgMemberRow]().needs("organization_id"),
+		"POST /organization/member_update":         takes[orgMemberBody, orgMemberRow]().needs("organization_id"),
 		"POST /organization/new":                   takes[organizationFields, organizationRow]().needs("organization_alias"),
 		"PATCH /organization/update":               takes[organizationFields, organizationRow]().needs("organization_id"),
+		"POST /organization/update":                takes[organizationFields, organizationRow]().needs("organization_id"),
 		"PATCH /v2/organization/{organization_id}": takes[organizationFields, organizationRow](),
 
 		"POST /budget/delete":  takes[budgetIDBody, storedBudgetRow]().needs("id"),

@@ -205,7 +205,10 @@ func TestModelInfo(t *testing.T) {
 			},
 			Price: &price.Model{Key: "gpt-4o", Mode: "chat", MaxInput: 128000, MaxOutput: 16384}, Rate: rate,
 		},
-		{Deployment: &gateway.Deployment{ID: "d2", Group: "own", Provider: "openai", Upstream: "x", Mode: "embedding", AccessGroups: []string{"g"}}},
+		{
+			Deployment: &gateway.Deployment{ID: "d2", Group: "own", Provider: "openai", Upstream: "x", Mode: "embedding", AccessGroups: []string{"g"}},
+			Info:       []byte(`{"id":"else","tier":"paid","max_output_tokens":512,"max_input_tokens":"many","supports_vision":true,"team":{"n":7},"team_api_key":"hunter2","note":"sk-secret-of-somebody"}`),
+		},
 		{Deployment: &gateway.Deployment{ID: "d3", Group: "dear", Provider: "openai", Upstream: "y"}, Rate: dear},
 	}
 	for _, path := range []string{"/model/info", "/v1/model/info"} {
@@ -216,6 +219,8 @@ func TestModelInfo(t *testing.T) {
 			"data.0.model_info.key", `"gpt-4o"`, "data.0.model_info.max_tokens", "16384", "data.0.model_info.max_input_tokens", "128000",
 			"data.0.model_info.input_cost_per_token", "2.5e-06", "data.0.model_info.output_cost_per_token", "1e-05", "data.0.model_info.mode", `"chat"`,
 			"data.1.model_info.input_cost_per_token", "null", "data.1.model_info.mode", `"embedding"`, "data.1.model_info.max_tokens", "null",
+			"data.1.model_info.id", `"d2"`, "data.1.model_info.tier", `"paid"`, "data.1.model_info.max_output_tokens", "512", "data.1.model_info.max_input_tokens", "null",
+			"data.1.model_info.supports_vision", "true", "data.1.model_info.team", `{"n":7}`,
 			"data.1.model_info.access_groups", `["g"]`, "data.2.model_info.input_cost_per_token", "0.5", "data.2.model_info.output_cost_per_token", "7.5e-11",
 		)
 		if strings.Contains(a.Body, "hunter2") || strings.Contains(a.Body, "secret") {

@@ -422,7 +422,7 @@ func (a *App) allowed(p *gateway.Principal, model string) bool {
 
 // models is what /model/info shows.
 func (a *App) models() []admin.Model {
-	s := a.snapshot.Load()
+	s, infos := a.snapshot.Load(), a.loaded.Load().config.ModelInfo
 	var out []admin.Model
 	for _, d := range s.Table.Deployments() {
 		name := d.Upstream
@@ -430,7 +430,7 @@ func (a *App) models() []admin.Model {
 			name = d.BaseModel
 		}
 		m, _ := s.Prices.Book().Model(d.Provider, name)
-		out = append(out, admin.Model{Deployment: d, Price: m, Rate: s.Prices.Rate(d, d.Upstream)})
+		out = append(out, admin.Model{Deployment: d, Price: m, Rate: s.Prices.Rate(d, d.Upstream), Info: infos[d.ID]})
 	}
 	return out
 }
