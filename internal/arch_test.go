@@ -18,7 +18,7 @@ const module = "penstock/internal/"
 // house: when the house changes, change it in the same commit.
 var floors = [][]string{
 	{"gateway"},
-	{"wire", "canon", "secret"},
+	{"wire", "canon", "secret", "typo"},
 	{"wire/openai"},
 	{"wire/anthropic", "wire/gemini", "config"},
 	{"price", "token", "provider", "limit", "router", "auth", "spend", "export", "health", "explain", "mock", "openapi"},

@@ -78,19 +78,3 @@ func FuzzDecimal(f *testing.F) {
 		}
 	})
 }
-
-func TestNearest(t *testing.T) {
-	names := []string{"num_retries", "timeout", "fallbacks", "cache"}
-	for _, tt := range []struct{ in, want string }{
-		{"num_retrys", "num_retries"},
-		{"tiemout", "timeout"},
-		{"falbacks", "fallbacks"},
-		{"completely_else", ""},
-		{"x", ""},
-		{"cach", "cache"},
-	} {
-		if got := nearest(tt.in, names); got != tt.want {
-			t.Errorf("nearest(%q) = %q, want %q", tt.in, got, tt.want)
-		}
-	}
-}

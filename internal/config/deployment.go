@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"penstock/internal/gateway"
+	"penstock/internal/typo"
 )
 
 func (l *loader) credentials(n *node) {
@@ -177,7 +178,7 @@ func (l *loader) mergedParams(own *node) *node {
 
 func (l *loader) noCredential(at *node, name string) {
 	names := slices.Concat(slices.Collect(maps.Keys(l.creds)), slices.Collect(maps.Keys(l.stored)))
-	s := nearest(name, names)
+	s := typo.Nearest(name, names)
 	switch {
 	case s != "":
 		l.bad(at, "there is no credential %q in credential_list, did you mean %q?", name, s)
@@ -222,7 +223,7 @@ func (l *loader) finishDeployment(dr *draft, n, merged *node) {
 func (l *loader) resolveProvider(dr *draft, n, merged *node) bool {
 	names := slices.Concat(vendors, l.o.Known)
 	noProvider := func(at *node, name string) {
-		if s := nearest(name, names); s != "" {
+		if s := typo.Nearest(name, names); s != "" {
 			l.bad(at, "there is no provider %q, did you mean %q?", name, s)
 			return
 		}
@@ -233,7 +234,7 @@ func (l *loader) resolveProvider(dr *draft, n, merged *node) bool {
 	switch {
 	case dr.custom != "" && !l.o.vendor(dr.custom):
 		noProvider(merged.get("custom_llm_provider"), dr.custom)
-	case !ok && slash && nearest(prefix, names) != "":
+	case !ok && slash && typo.Nearest(prefix, names) != "":
 		noProvider(merged.get("model"), prefix)
 	case !ok:
 		l.bad(merged.get("model"), "cannot tell the provider of %q; write it before the name, for example openai/%s for a server that speaks OpenAI's format",

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"penstock/internal/typo"
 )
 
 // loader is one Load under way.
@@ -193,47 +195,9 @@ func (l *loader) unknown(f field, known []string) {
 	at := *f.value
 	at.line = f.line
 	at.path = strings.TrimSuffix(strings.TrimSuffix(at.path, f.name), ".")
-	if s := nearest(f.name, known); s != "" {
+	if s := typo.Nearest(f.name, known); s != "" {
 		l.warn(&at, "unknown key %q, did you mean %q?", f.name, s)
 		return
 	}
 	l.warn(&at, "unknown key %q has no effect", f.name)
-}
-
-// nearest returns the name closest to s, "" if none is close.
-func nearest(s string, names []string) string {
-	best, found := len(s)/3+1, ""
-	for _, name := range names {
-		if d := distance(s, name, best); d <= best && d > 0 && (found == "" || d < best) {
-			best, found = d, name
-		}
-	}
-	return found
-}
-
-// distance is the number of letters to add, drop, change or swap to turn a
-// into b, or anything above limit once it is above it.
-func distance(a, b string, limit int) int {
-	if len(a)-len(b) > limit || len(b)-len(a) > limit {
-		return limit + 1
-	}
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := range len(a) {
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			row[j+1] = min(last[j]+cost, last[j+1]+1, row[j]+1)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-		before, last, row = last, row, before
-	}
-	return last[len(b)]
 }

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"penstock/internal/typo"
 )
 
 // logParts is what has been said about logging, before the destinations are
@@ -89,7 +91,7 @@ func (l *loader) finishLogging(settings *node) {
 		default:
 			why := "there is no destination called " + c.name
 			known := slices.Concat(callbacks, []string{"prometheus", "langfuse", "langfuse_otel", "generic_api", "webhook"})
-			if s := nearest(c.name, known); s != "" {
+			if s := typo.Nearest(c.name, known); s != "" {
 				why += ", did you mean " + s + "?"
 			}
 			l.ignore(c.at, why)

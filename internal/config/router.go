@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"penstock/internal/gateway"
+	"penstock/internal/typo"
 )
 
 // routerKeys is router_settings.
@@ -321,7 +322,7 @@ func (l *loader) finishRouter() {
 			return
 		}
 		w := where + ": there is no model " + name + " in model_list"
-		if s := nearest(name, groups); s != "" {
+		if s := typo.Nearest(name, groups); s != "" {
 			w += ", did you mean " + s + "?"
 		}
 		l.report.Warnings = append(l.report.Warnings, w)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"penstock/internal/gateway"
+	"penstock/internal/typo"
 )
 
 // Route is what a client's model name stands for. It is looked up once per
@@ -359,7 +360,8 @@ func (t *Table) near(model string) string {
 	}
 	var best []guess
 	for _, n := range t.Names(nil) {
-		if d := distance(strings.ToLower(model), strings.ToLower(n)); d <= max(2, len(n)/4) {
+		most := max(2, len(n)/4)
+		if d := typo.Distance(strings.ToLower(model), strings.ToLower(n), most); d <= most {
 			best = append(best, guess{n, d})
 		}
 	}
@@ -372,24 +374,4 @@ func (t *Table) near(model string) string {
 		out.WriteString("'" + g.name + "'")
 	}
 	return out.String()
-}
-
-// distance is the edit distance of a and b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		prev := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			prev, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, prev+cost)
-		}
-	}
-	return row[len(b)]
 }

@@ -1,0 +1,2 @@
+// Package typo measures how far a mistyped name is from the one that was meant.
+package typo
