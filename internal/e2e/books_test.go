@@ -143,6 +143,9 @@ model_list:
 		t.Errorf("%d rows for 500 calls", rows)
 	}
 	t.Logf("%d answered, %d on the books, %d of them interrupted", len(answered), rows, interrupted)
+	if out := h.run("ledger", "verify", "--chain"); !strings.Contains(out, "the books are right") {
+		t.Errorf("the books: %s", out)
+	}
 
 	// A second start reads nothing a second time.
 	h.restart()
