@@ -1,12 +1,15 @@
 package api
 
 import (
+	"cmp"
 	"math"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strconv"
 
 	"penstock/internal/gateway"
+	"penstock/internal/openapi"
 	"penstock/internal/wire"
 	"penstock/internal/wire/anthropic"
 )
@@ -15,27 +18,40 @@ import (
 var statuses = map[gateway.Kind]struct {
 	status int
 	typ    string
+	says   string // what it means, for /docs
 }{
-	gateway.Internal:         {500, "internal_server_error"},
-	gateway.Invalid:          {400, "invalid_request_error"},
-	gateway.Unauthenticated:  {401, "auth_error"},
-	gateway.Forbidden:        {403, "permission_error"},
-	gateway.NotFound:         {404, "not_found_error"},
-	gateway.TooLarge:         {413, "invalid_request_error"},
-	gateway.Exceeded:         {429, "throttling_error"},
-	gateway.BudgetExceeded:   {422, "budget_exceeded"},
-	gateway.Blocked:          {400, "invalid_request_error"},
-	gateway.Unavailable:      {429, "rate_limit_error"},
-	gateway.UpstreamLimited:  {429, "throttling_error"},
-	gateway.UpstreamFailed:   {502, "internal_server_error"},
-	gateway.UpstreamTimeout:  {408, "timeout_error"},
-	gateway.UpstreamAuth:     {401, "authentication_error"},
-	gateway.UpstreamNotFound: {404, "not_found_error"},
-	gateway.UpstreamRefused:  {400, "invalid_request_error"},
-	gateway.ContextWindow:    {400, "invalid_request_error"},
-	gateway.ContentPolicy:    {400, "invalid_request_error"},
-	gateway.UpstreamCut:      {502, "internal_server_error"},
-	gateway.Canceled:         {499, "canceled"},
+	gateway.Internal:         {500, "internal_server_error", "A bug here, or a part of the gateway that is broken. The log says more, by the id in x-litellm-call-id."},
+	gateway.Invalid:          {400, "invalid_request_error", "The request cannot be served as written. param names the field."},
+	gateway.Unauthenticated:  {401, "auth_error", "There is no such key, or it is blocked or over."},
+	gateway.Forbidden:        {403, "permission_error", "The key may not do this: the message says whose rule it was."},
+	gateway.NotFound:         {404, "not_found_error", "There is no such model, key, team or the like, or it is not the caller's."},
+	gateway.TooLarge:         {413, "invalid_request_error", "The request is over a size limit of the gateway."},
+	gateway.Exceeded:         {429, "throttling_error", "A rate limit of the gateway is used up. retry-after says when to come again."},
+	gateway.BudgetExceeded:   {422, "budget_exceeded", "A budget is used up. It starts anew with its next window, or a manager raises it."},
+	gateway.Blocked:          {400, "invalid_request_error", "A content rule refused it."},
+	gateway.Unavailable:      {429, "rate_limit_error", "No deployment can serve the call now. retry-after says when to come again."},
+	gateway.UpstreamLimited:  {429, "throttling_error", "The provider's rate limit is used up."},
+	gateway.UpstreamFailed:   {502, "internal_server_error", "The provider failed, or the connection to it broke."},
+	gateway.UpstreamTimeout:  {408, "timeout_error", "The provider did not answer in time."},
+	gateway.UpstreamAuth:     {401, "authentication_error", "The provider refused the gateway's credentials: a manager has to look at the deployment."},
+	gateway.UpstreamNotFound: {404, "not_found_error", "The provider does not know the model."},
+	gateway.UpstreamRefused:  {400, "invalid_request_error", "The provider refused the request, and will again."},
+	gateway.ContextWindow:    {400, "invalid_request_error", "The prompt is longer than the model takes."},
+	gateway.ContentPolicy:    {400, "invalid_request_error", "The provider refused the content."},
+	gateway.UpstreamCut:      {502, "internal_server_error", "The provider's stream ended before its end."},
+	gateway.Canceled:         {499, "canceled", "The client went away."},
+}
+
+// Failures lists how calls can fail, by status, for the document of the API.
+func Failures() []openapi.Failure {
+	out := make([]openapi.Failure, 0, len(statuses))
+	for _, s := range statuses {
+		out = append(out, openapi.Failure{Status: s.status, Type: s.typ, Says: s.says})
+	}
+	slices.SortFunc(out, func(a, b openapi.Failure) int {
+		return cmp.Or(cmp.Compare(a.Status, b.Status), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Says, b.Says))
+	})
+	return out
 }
 
 // Status returns the HTTP status of an error. budget is the status of an

@@ -257,7 +257,7 @@ func (a *App) handler(authn *auth.Authenticator) http.Handler {
 	var management *admin.API
 	about := openapi.NewSite(a.o.Version, admin.Hints(), func() []openapi.Operation {
 		return append(doors.Operations(), management.Operations()...)
-	}, a.log)
+	}, api.Failures(), a.log)
 	doors = api.New(api.Options{
 		Document: about.Document(), Page: about.Page(),
 		Auth: authn, Relay: a.relay, Snapshot: func() *api.Snapshot { return a.snapshot.Load() }, Health: a.health, Ledger: ledgerDesk{a},

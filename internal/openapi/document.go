@@ -1,6 +1,7 @@
 package openapi
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -108,8 +109,16 @@ type (
 		Ref         string     `json:"$ref,omitzero"`
 		Description string     `json:"description,omitzero"`
 		Content     Map[media] `json:"content,omitzero"`
+		Failures    []Failure  `json:"x-failures,omitzero"`
 	}
 )
+
+// Failure is a way in which a call can fail.
+type Failure struct {
+	Status int    `json:"status"`
+	Type   string `json:"type"`
+	Says   string `json:"description"`
+}
 
 // Map is a JSON object that keeps its order.
 type Map[T any] []Member[T]
@@ -153,7 +162,7 @@ const jsonMedia = "application/json"
 type failure struct {
 	Error struct {
 		Message string  `json:"message" doc:"What is wrong, which of it, and what to do."`
-		Type    string  `json:"type"`
+		Type    string  `json:"type" doc:"What sort of failure it is: see x-failures of the response Error."`
 		Param   *string `json:"param" doc:"The field at fault, if one is."`
 		Code    string  `json:"code" doc:"The HTTP status as text, or a name."`
 	} `json:"error"`
@@ -202,8 +211,24 @@ func New(version string, ops []Operation, hints map[string]Hint) (*Document, err
 			d.Tags = append(d.Tags, t)
 		}
 	}
+	slices.SortStableFunc(d.Tags, func(a, b tag) int { return cmp.Compare(place(a.Name), place(b.Name)) })
 	d.Components.Schemas = s.all()
 	return d, errors.Join(append(errs, s.errs...)...)
+}
+
+// place is where a group stands among the others: most people come for the calls.
+func place(tag string) int {
+	switch tag {
+	case "Calls":
+		return -2
+	case "Explain":
+		return -1
+	case "Health":
+		return 1
+	case "About":
+		return 2
+	}
+	return 0
 }
 
 // entry describes one operation.

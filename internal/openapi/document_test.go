@@ -151,7 +151,7 @@ func TestTheValidatorFindsWhatIsWrong(t *testing.T) {
 }
 
 func TestThePageLoadsNothingFromElsewhere(t *testing.T) {
-	site := openapi.NewSite("1", nil, func() []openapi.Operation { return nil }, slog.New(slog.DiscardHandler))
+	site := openapi.NewSite("1", nil, func() []openapi.Operation { return nil }, []openapi.Failure{{Status: 429, Type: "throttling_error", Says: "Later."}}, slog.New(slog.DiscardHandler))
 	w := httptest.NewRecorder()
 	site.Page().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/docs", nil))
 	page := w.Body.String()
@@ -170,7 +170,7 @@ func TestThePageLoadsNothingFromElsewhere(t *testing.T) {
 }
 
 func TestADocumentThatTheClientHasIsNotSentAgain(t *testing.T) {
-	site := openapi.NewSite("1", nil, func() []openapi.Operation { return nil }, slog.New(slog.DiscardHandler))
+	site := openapi.NewSite("1", nil, func() []openapi.Operation { return nil }, []openapi.Failure{{Status: 429, Type: "throttling_error", Says: "Later."}}, slog.New(slog.DiscardHandler))
 	w := httptest.NewRecorder()
 	site.Document().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/openapi.json", nil))
 	r := httptest.NewRequest(http.MethodGet, "/openapi.json", nil)

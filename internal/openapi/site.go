@@ -34,13 +34,15 @@ type served struct {
 }
 
 // NewSite returns the site of the operations. They are asked for when somebody
-// first wants to see them: a start must not wait for it.
-func NewSite(version string, hints map[string]Hint, ops func() []Operation, log *slog.Logger) *Site {
+// first wants to see them: a start must not wait for it. failures say how they
+// can fail.
+func NewSite(version string, hints map[string]Hint, ops func() []Operation, failures []Failure, log *slog.Logger) *Site {
 	return &Site{made: sync.OnceValue(func() served {
 		d, err := New(version, ops(), hints)
 		if err != nil {
 			log.Error("a part of /openapi.json is missing", "err", err)
 		}
+		d.Components.Responses.at("Error").Failures = failures
 		body, err := json.Marshal(d)
 		if err != nil {
 			log.Error("/openapi.json cannot be written", "err", err)

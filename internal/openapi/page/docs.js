@@ -108,10 +108,34 @@
     return lines.join(" \\\n  ");
   };
 
+  // command is a line for a shell, with a button where the browser lets a page copy.
+  const command = (text) => {
+    const box = el("div", { class: "curl" }, el("pre", { tabindex: "0", "aria-label": "As curl" }, text));
+    if (!navigator.clipboard) return box;
+    const copy = el("button", { type: "button" }, "Copy");
+    copy.addEventListener("click", () => {
+      navigator.clipboard.writeText(text).then(() => { copy.textContent = "Copied"; }, () => { copy.textContent = "Not allowed"; })
+        .then(() => setTimeout(() => { copy.textContent = "Copy"; }, 2000));
+    });
+    box.append(copy);
+    return box;
+  };
+
+  // errors says how calls can fail.
+  const errors = () => {
+    const is = doc.components.responses.Error;
+    const section = el("section", { id: "errors" }, el("h2", {}, "Errors"), el("p", {}, is.description));
+    section.append(members(is.content["application/json"].schema, 0));
+    const table = el("table", { class: "errors" });
+    for (const f of is["x-failures"] || []) table.append(el("tr", {}, el("td", {}, el("code", {}, String(f.status))), el("td", {}, el("code", {}, f.type)), el("td", {}, f.description)));
+    section.append(el("h3", {}, "Statuses and types"), table);
+    return section;
+  };
+
   const inside = (box, method, path, op) => {
     if (op.description) box.append(el("p", {}, op.description));
     if (op.security && !op.security.length) box.append(el("p", { class: "dim" }, "No key is needed."));
-    box.append(el("pre", {}, curl(method, path, op)));
+    box.append(command(curl(method, path, op)));
     if (op.parameters) {
       const table = el("table");
       for (const p of op.parameters) table.append(el("tr", {}, el("td", {}, el("code", {}, p.name), p.required ? " *" : ""), el("td", {}, p.in + ": " + kind(p.schema)), el("td", {}, p.description || "")));
@@ -126,10 +150,39 @@
       for (const [type, content] of Object.entries(is.content || {})) {
         const shown = el("details", {}, el("summary", {}, status + " " + is.description + " ", el("span", { class: "dim" }, type + (content.schema ? " " + kind(content.schema) : ""))));
         shown.append(members(content.schema || {}, 0));
+        if (/^[45]/.test(status)) shown.append(el("p", {}, el("a", { href: "#errors" }, "What errors mean")));
         if (status === "200") shown.open = true;
         box.append(shown);
       }
     }
+  };
+
+  // show opens what the address names.
+  const show = () => {
+    const asked = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!asked) return;
+    if (asked.hidden || (asked.parentElement && asked.parentElement.hidden)) filter("");
+    if (asked.tagName === "DETAILS") asked.open = true;
+    asked.scrollIntoView();
+  };
+
+  // filter shows the operations that have all words of text.
+  const filter = (text) => {
+    const field = document.getElementById("filter");
+    if (field.value !== text) field.value = text;
+    const words = text.toLowerCase().split(/\s+/);
+    let shown = 0;
+    let all = 0;
+    for (const section of document.querySelectorAll("main > section")) {
+      let any = section.id === "errors" && !text;
+      for (const d of section.querySelectorAll("details.op")) {
+        all++;
+        d.hidden = !words.every((w) => d.dataset.text.includes(w));
+        if (!d.hidden) { any = true; shown++; }
+      }
+      section.hidden = !any;
+    }
+    document.getElementById("count").textContent = text ? (shown || "none") + " of " + all : all + " endpoints";
   };
 
   const draw = () => {
@@ -149,25 +202,31 @@
         const box = el("div", { class: "inside" });
         const d = el("details", { class: "op", id: op.operationId },
           el("summary", {}, el("span", { class: "method " + method }, method.toUpperCase()), el("code", {}, path), el("span", { class: "dim" }, op.summary || "")), box);
-        d.dataset.text = (method + " " + path + " " + op.summary).toLowerCase();
-        d.addEventListener("toggle", () => { if (d.open && !box.childElementCount) inside(box, method, path, op); });
+        d.dataset.text = (method + " " + path + " " + op.operationId + " " + op.summary).toLowerCase();
+        d.addEventListener("toggle", () => {
+          if (!d.open) return;
+          if (!box.childElementCount) inside(box, method, path, op);
+          history.replaceState(null, "", "#" + op.operationId); // an address to send to somebody
+        });
         (sections[(op.tags || [])[0]] || main).append(d);
       }
     }
-    const filter = document.getElementById("filter");
-    filter.addEventListener("input", () => {
-      const words = filter.value.toLowerCase().split(/\s+/);
-      for (const section of main.querySelectorAll("section")) {
-        let any = false;
-        for (const d of section.querySelectorAll("details.op")) {
-          d.hidden = !words.every((w) => d.dataset.text.includes(w));
-          any = any || !d.hidden;
-        }
-        section.hidden = !any;
-      }
+    nav.append(el("a", { href: "#errors" }, "Errors"));
+    main.append(errors());
+    const field = document.getElementById("filter");
+    field.addEventListener("input", () => filter(field.value));
+    document.getElementById("search").addEventListener("submit", (e) => {
+      e.preventDefault();
+      const first = main.querySelector("details.op:not([hidden]) > summary");
+      if (first) first.focus();
     });
-    const asked = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (asked) { if (asked.tagName === "DETAILS") asked.open = true; asked.scrollIntoView(); }
+    addEventListener("keydown", (e) => {
+      if (e.key === "/" && !e.ctrlKey && !e.metaKey && !e.altKey && document.activeElement !== field) { e.preventDefault(); field.focus(); }
+      if (e.key === "Escape" && document.activeElement === field) filter("");
+    });
+    addEventListener("hashchange", show);
+    filter("");
+    show();
   };
 
   fetch("openapi.json").then((r) => r.ok ? r.json() : Promise.reject(new Error(r.status + " " + r.statusText)))
