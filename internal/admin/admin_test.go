@@ -139,6 +139,23 @@ func (a *answer) has(pairs ...string) *answer {
 	return a
 }
 
+// is wants the answer to be this JSON.
+func (a *answer) is(want string) {
+	a.t.Helper()
+	if a.Body != want {
+		a.t.Errorf("%s: got %s, want %s", a.call, a.Body, want)
+	}
+}
+
+// lacks wants the answer not to tell a text.
+func (a *answer) lacks(text string) *answer {
+	a.t.Helper()
+	if strings.Contains(a.Body, text) {
+		a.t.Errorf("%s: the answer has %q: %s", a.call, text, a.Body)
+	}
+	return a
+}
+
 // refused wants an error in LiteLLM's shape.
 func (a *answer) refused(status int, typ, param, message string) {
 	a.t.Helper()

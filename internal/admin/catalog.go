@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -174,6 +175,9 @@ func (a *API) catalogRoutes() []route {
 		{Route{Method: "POST", Pattern: "/global/spend/reset", Summary: "Set what keys and teams have spent in their windows to nothing.", Access: Checked}, a.resetSpend},
 		{Route{Method: "GET", Pattern: "/global/activity", Summary: "Show calls and tokens by day.", Access: Checked}, a.globalActivity},
 		{Route{Method: "GET", Pattern: "/global/activity/model", Summary: "Show calls and tokens by model and day.", Access: Checked}, a.globalActivityByModel},
+		{Route{Method: "GET", Pattern: "/global/activity/cache_hits", Summary: "Show how many calls were answered from a cache, by kind of call.", Access: Checked}, a.globalCacheHits},
+		{Route{Method: "GET", Pattern: "/global/activity/exceptions", Summary: "Show by day how often a provider's rate limit was reached."}, a.globalExceptions},
+		{Route{Method: "GET", Pattern: "/global/activity/exceptions/deployment", Summary: "Show by deployment and day how often a provider's rate limit was reached."}, a.globalExceptionsByDeployment},
 		{Route{Method: "GET", Pattern: "/global/all_end_users", Summary: "List the customers that calls were for."}, a.globalEndUserNames},
 		{Route{Method: "GET", Pattern: "/spend/users", Summary: "List users, the dearest first.", Access: Checked}, a.spendUsers},
 		{Route{Method: "GET", Pattern: "/spend/tags", Summary: "Show spend by tag."}, a.spendTags},
@@ -192,13 +196,7 @@ func (a *API) catalogRoutes() []route {
 		{Route{Method: "PATCH", Pattern: "/credentials/{name}", Summary: "Change what is sent of a credential."}, a.updateCredential},
 		{Route{Method: "DELETE", Pattern: "/credentials/{name}", Summary: "Delete a credential that nothing uses."}, a.deleteCredential},
 	}...)
-	for _, noun := range [...]string{"user", "team", "organization", "tag", "customer", "end_user"} {
-		routes = append(routes,
-			route{Route{Method: "GET", Pattern: "/" + noun + "/daily/activity", Summary: "Show spend, tokens and calls by day, page by page.", Access: Checked}, a.activityOf(noun, false)},
-			route{Route{Method: "GET", Pattern: "/" + noun + "/daily/activity/aggregated", Summary: "Show spend, tokens and calls by day, all days at once.", Access: Checked}, a.activityOf(noun, true)},
-		)
-	}
-	routes = append(routes, route{Route{Method: "GET", Pattern: "/gateway/daily/activity", Summary: "Show everybody's spend, tokens and calls by day."}, a.activityOf("gateway", false)})
+	routes = append(routes, a.activityRoutes()...)
 	for _, noun := range [...]string{"/customer", "/end_user"} {
 		routes = append(routes,
 			route{Route{Method: "POST", Pattern: noun + "/new", Summary: "Create a customer of your own, with limits."}, a.newCustomer},
@@ -208,6 +206,30 @@ func (a *API) catalogRoutes() []route {
 			route{Route{Method: "GET", Pattern: noun + "/list", Summary: "List customers."}, a.listCustomers},
 			route{Route{Method: "POST", Pattern: noun + "/block", Summary: "Block customers, known or not."}, a.blockCustomers},
 			route{Route{Method: "POST", Pattern: noun + "/unblock", Summary: "Unblock customers."}, a.unblockCustomers},
+		)
+	}
+	return routes
+}
+
+// activityRoutes are the reports by day.
+func (a *API) activityRoutes() []route {
+	routes := []route{
+		{Route{Method: "GET", Pattern: "/user/daily/activity/aggregated/users", Summary: "List users, the dearest first.", Access: Checked}, a.activityUsers},
+		{Route{Method: "GET", Pattern: "/team/spend/by_user", Summary: "Show what users have spent in teams.", Access: Checked}, a.teamSpendByUser},
+	}
+	for _, noun := range slices.Sorted(maps.Keys(nouns)) {
+		base := "/" + noun + "/daily/activity"
+		access := Checked
+		if noun == "gateway" {
+			access = AdminOnly
+		}
+		routes = append(routes,
+			route{Route{Method: "GET", Pattern: base, Summary: "Show spend, tokens and calls by day, page by page.", Access: access}, a.activityOf(noun, false)},
+			route{Route{Method: "GET", Pattern: base + "/aggregated", Summary: "Show spend, tokens and calls by day, all days at once.", Access: access}, a.activityOf(noun, true)},
+			route{Route{Method: "GET", Pattern: base + "/aggregated/keys", Summary: "List keys by what they have spent, the dearest first.", Access: access}, a.activityKeys(noun)},
+			route{Route{Method: "GET", Pattern: base + "/aggregated/search", Summary: "Look for keys, and show what they have spent.", Access: access}, a.activitySearch(noun)},
+			route{Route{Method: "GET", Pattern: base + "/aggregated/model_top_keys", Summary: "List the keys that have spent most on a model.", Access: access}, a.activityModelKeys(noun)},
+			route{Route{Method: "GET", Pattern: base + "/export", Summary: "Download spend, tokens and calls by day as CSV or JSON.", Access: access}, a.activityExport(noun)},
 		)
 	}
 	return routes

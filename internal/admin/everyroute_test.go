@@ -30,7 +30,7 @@ func sendEverything(t *testing.T, db *store.DB) {
 	h.post("/project/new", `{"project_id":"x","team_id":"x"}`).ok()
 	h.key(`{"key":"sk-xxxxxxxxxxxxxxxx","key_alias":"x","user_id":"x","team_id":"x","project_id":"x"}`)
 	sendTo(t, h, func(rt admin.Route, try string, a *answer) {
-		if a.Status >= 500 || a.Status < 200 || !jsontext.Value(a.Body).IsValid() {
+		if a.Status >= 500 || a.Status < 200 || !jsontext.Value(a.Body).IsValid() && !strings.HasPrefix(a.Body, "date,") {
 			t.Errorf("%s %s with %.300s: %d %.300s", rt.Method, rt.Pattern, try, a.Status, a.Body)
 		}
 	})

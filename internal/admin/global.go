@@ -176,16 +176,19 @@ func (a *API) globalEndUsers(w http.ResponseWriter, r *http.Request, _ *gateway.
 	if err := read(w, r, &b); err != nil {
 		return nil, err
 	}
-	if b.Key.Or("") != "" {
-		return nil, invalid("api_key", "api_key: what customers have spent with one key is not summed up by day: see /spend/logs/v2?api_key=…&end_user=…")
+	f := store.FactFilter{Scope: store.EndUser}
+	f.Day0, f.Day1 = a.lastMonth()
+	if key := b.Key.Or(""); key != "" {
+		if err := checkText("api_key", key); err != nil {
+			return nil, err
+		}
+		f.Keys = []string{storedKey(key)}
 	}
-	f := store.DayFilter{Scope: store.EndUser}
-	f.From, f.To = a.lastMonth()
 	for _, t := range []struct {
 		name string
 		sent Opt[string]
 		to   *time.Time
-	}{{"startTime", b.Start, &f.From}, {"endTime", b.End, &f.To}} {
+	}{{"startTime", b.Start, &f.Day0}, {"endTime", b.End, &f.Day1}} {
 		if t.sent.Or("") == "" {
 			continue
 		}
@@ -195,13 +198,16 @@ func (a *API) globalEndUsers(w http.ResponseWriter, r *http.Request, _ *gateway.
 		}
 		*t.to = at
 	}
-	sums, err := a.added(r, store.ByID, f, 100)
+	if err := a.flush(r.Context()); err != nil {
+		return nil, err
+	}
+	facts, err := a.store.Facts(r.Context(), f, []store.Facet{store.OfEntity}, store.FactOrder{Dearest: true, Limit: 100})
 	if err != nil {
 		return nil, err
 	}
 	out := []endUserSpend{}
-	for _, s := range sums {
-		out = append(out, endUserSpend{s.Name, s.Requests, usd(s.Cost)})
+	for i := range facts {
+		out = append(out, endUserSpend{facts[i].Of(store.OfEntity), facts[i].Requests, usd(facts[i].Cost)})
 	}
 	return out, nil
 }
@@ -413,90 +419,6 @@ func (a *API) spendReport(r *http.Request, by, id string, s span) (any, error) {
 		row.Metadata = append(row.Metadata, spentOn{d.Model, d.Provider, usd(d.Cost), d.Prompt + d.Completion, d.Requests})
 	}
 	return out, nil
-}
-
-// activitySums is how many calls and tokens there were, by day and in all.
-type activitySums struct {
-	Model    *string    `json:"model,omitzero"`
-	Daily    []countDay `json:"daily_data"`
-	Requests int64      `json:"sum_api_requests"`
-	Tokens   int64      `json:"sum_total_tokens"`
-}
-
-type countDay struct {
-	Date     string `json:"date"` // "Jan 22"
-	Requests int64  `json:"api_requests"`
-	Tokens   int64  `json:"total_tokens"`
-}
-
-func (s *activitySums) add(d *store.DaySpend) {
-	date := d.Day
-	if t, err := time.Parse(time.DateOnly, d.Day); err == nil {
-		date = t.Format("Jan 02")
-	}
-	if n := len(s.Daily); n == 0 || s.Daily[n-1].Date != date {
-		s.Daily = append(s.Daily, countDay{Date: date})
-	}
-	last := &s.Daily[len(s.Daily)-1]
-	last.Requests += d.Requests
-	last.Tokens += d.Prompt + d.Completion
-	s.Requests += d.Requests
-	s.Tokens += d.Prompt + d.Completion
-}
-
-// activityRows reads the daily sums of everybody, or of the caller alone.
-func (a *API) activityRows(r *http.Request, p *gateway.Principal) ([]store.DaySpend, error) {
-	q := readQuery(r)
-	days := q.dates()
-	if q.err != nil {
-		return nil, q.err
-	}
-	if days.from.IsZero() || days.to.IsZero() {
-		return nil, invalid("start_date", "Please provide start_date and end_date")
-	}
-	var f store.DayFilter
-	f.From, f.To = a.inclusive(days)
-	if v := a.directory.View(p); !v.All {
-		if v.UserID == "" {
-			return nil, nil
-		}
-		f.Scope, f.ID = store.User, v.UserID
-	}
-	if err := a.flush(r.Context()); err != nil {
-		return nil, err
-	}
-	return a.store.SpendByDay(r.Context(), f)
-}
-
-func (a *API) globalActivity(_ http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
-	rows, err := a.activityRows(r, p)
-	if err != nil {
-		return nil, err
-	}
-	out := &activitySums{Daily: []countDay{}}
-	for i := range rows {
-		out.add(&rows[i])
-	}
-	return out, nil
-}
-
-func (a *API) globalActivityByModel(_ http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
-	rows, err := a.activityRows(r, p)
-	if err != nil {
-		return nil, err
-	}
-	byModel, out := map[string]*activitySums{}, []*activitySums{}
-	for i := range rows {
-		s := byModel[rows[i].Model]
-		if s == nil {
-			s = &activitySums{Model: &rows[i].Model, Daily: []countDay{}}
-			byModel[rows[i].Model] = s
-			out = append(out, s)
-		}
-		s.add(&rows[i])
-	}
-	slices.SortStableFunc(out, func(x, y *activitySums) int { return cmp.Compare(y.Requests, x.Requests) })
-	return out[:min(len(out), 10)], nil
 }
 
 type refreshed struct {

@@ -39,6 +39,9 @@ func spent(t *testing.T, h *house) (ann, bob string) {
 		r.ResponseID += string(rune('a' + i))
 		r.UserID, r.KeyHash, r.TeamID, r.OrgID, r.EndUser, r.Model, r.Tags, r.Failed = c.user, c.key, c.team, c.org, c.customer, c.model, c.tags, c.failed
 		r.Session = "s1"
+		if c.failed {
+			r.Kind = gateway.UpstreamLimited
+		}
 		r.Start = time.Date(2026, 1, c.day, 10, i, 0, 0, time.UTC)
 		r.End, r.FirstByte, r.Cost = r.Start.Add(time.Second), time.Time{}, gateway.NanoUSD(i+1)*1e6
 		rows = append(rows, r)
@@ -73,7 +76,7 @@ func TestReportsOfSpend(t *testing.T) {
 		h.get("/team/daily/activity?team_ids=t1,t2&api_key="+annKey+"&"+january).ok().has("metadata.total_spend", "0.003")
 		h.get("/tag/daily/activity?tags=red&"+january).ok().has("metadata.total_spend", "0.003", "results.1.breakdown.entities.red.metrics.spend", "0.001")
 		h.get("/customer/daily/activity?end_user_ids=c1&end_user_ids=c2&"+january).ok().has("metadata.total_spend", "0.006", "results.0.breakdown.entities.c2.metrics.spend", "0.003")
-		h.get("/end_user/daily/activity?api_key=x&"+january).refused(400, "bad_request_error", "api_key", "/spend/logs/v2")
+		h.get("/end_user/daily/activity?api_key=x&"+january).ok().has("results", "[]")
 		h.get("/organization/daily/activity?"+january).ok().has("metadata.total_spend", "0.006", "results.0.breakdown.entities.o1.metadata.alias", `"Works"`)
 		h.get("/gateway/daily/activity?"+january).ok().has("metadata.total_spend", "0.01")
 
@@ -93,6 +96,7 @@ func TestReportsOfSpend(t *testing.T) {
 		h.get("/global/spend/logs?api_key="+annKey).ok().has("1.spend", "0.002")
 		h.get("/global/spend/keys?limit=1").ok().has("0.total_spend", "0.003")
 		h.get("/global/spend/teams").ok().has("daily_spend.1", `{"date":"2026-01-16","Ops":0.005,"t2":0.004}`, "teams", `["Ops","t2"]`, "total_spend_per_team.0", `{"team_id":"Ops","total_spend":0.006}`)
+		h.post("/global/spend/end_users", `{"api_key":"`+bobKey+`"}`).ok().has("0", `{"end_user":"c2","total_count":1,"total_spend":0.003}`)
 		h.post("/global/spend/end_users", `{"startTime":"2026-01-16"}`).ok().has("0", `{"end_user":"c2","total_count":1,"total_spend":0.003}`)
 		h.get("/global/spend/models?limit=1").ok().has("0", `{"model":"gpt-4o","total_spend":0.008}`)
 		h.get("/global/spend/provider?"+january).ok().has("0.spend", "0.01")
@@ -101,7 +105,14 @@ func TestReportsOfSpend(t *testing.T) {
 		h.get("/global/all_end_users").ok().has("0.end_user", `"c1"`)
 		h.get("/global/spend/report?group_by=customer&"+january).ok().has("0.customers.0.customer", `"c1"`, "1.customers.1.total_spend", "0.003")
 		h.get("/global/activity?"+january).ok().has("sum_api_requests", "4", "daily_data.0.date", `"Jan 15"`, "daily_data.1.api_requests", "3")
-		h.get("/global/activity/model?"+january).ok().has("0.model", `"gpt-4o"`, "0.sum_api_requests", "3")
+		h.get("/global/activity/model?"+january).ok().has("0.model", `"gpt"`, "0.sum_api_requests", "4", "0.daily_data.0.total_tokens", "15")
+		h.get("/global/activity/cache_hits?"+january).ok().has("groups", `[{"call_type":"acompletion","api_requests":3,"cache_hits":0,"failed_requests":1,"cached_completion_tokens":0,"generated_completion_tokens":20}]`,
+			"totals.cache_hit_ratio", "0", "filter_options", `{"key_aliases":["Unnamed Key","anns"],"models":["gpt-4o","gpt-4o-mini"]}`)
+		h.get("/global/activity/cache_hits?key_aliases=anns&models=gpt-4o-mini&"+january).ok().has("totals.api_requests", "0", "totals.failed_requests", "1")
+		h.get("/global/activity/exceptions?model_group=gpt&" + january).ok().is(`{"daily_data":[{"date":"Jan 16","num_rate_limit_exceptions":1}],"sum_num_rate_limit_exceptions":1}`)
+		h.get("/global/activity/exceptions?model_group=other&"+january).ok().has("daily_data", "[]", "sum_num_rate_limit_exceptions", "0")
+		h.get("/global/activity/exceptions?"+january).refused(422, "validation_error", "model_group", "model_group is missing")
+		h.get("/global/activity/exceptions/deployment?model_group=gpt&" + january).ok().is(`[{"api_base":"d1","daily_data":[{"date":"Jan 16","num_rate_limit_exceptions":1}],"sum_num_rate_limit_exceptions":1}]`)
 		h.post("/global/spend/refresh", "").ok().has("status", `"success"`)
 
 		ann := h.as("ann", gateway.InternalUser)
@@ -110,7 +121,7 @@ func TestReportsOfSpend(t *testing.T) {
 		ann.get("/team/daily/activity?"+january).ok().has("metadata.total_spend", "0.006")
 		ann.get("/team/daily/activity?team_ids=t2&"+january).refused(403, "auth_error", "team_ids", "t2")
 		ann.get("/customer/daily/activity?"+january).refused(401, "auth_error", "None", "Only proxy admin")
-		ann.get("/tag/daily/activity?"+january).refused(403, "auth_error", "", "Only proxy admins")
+		ann.get("/tag/daily/activity?"+january).ok().has("results.0.breakdown.entities.red.metrics.spend", "0.002", "results.1.breakdown.entities.red.api_key_breakdown."+annKey+".metrics.spend", "0.001")
 		ann.get("/organization/daily/activity?organization_ids=o1&"+january).refused(403, "auth_error", "organization_ids", "o1")
 		ann.get("/spend/logs/v2?"+january).ok().has("total", "2", "data.0.user", `"ann"`)
 		ann.get("/spend/logs/v2?user_id=bob&"+january).refused(403, "auth_error", "user_id", "your own calls")
@@ -127,7 +138,9 @@ func TestReportsOfSpend(t *testing.T) {
 		ann.get("/global/activity?"+january).ok().has("sum_api_requests", "2")
 
 		bob := h.as("bob", gateway.InternalUser)
-		bob.get("/team/daily/activity?team_ids=t1&"+january).ok().has("metadata.total_spend", "0.003", "results.0.breakdown.entities", "{}")
+		bob.get("/team/daily/activity?team_ids=t1&"+january).ok().has("metadata.total_spend", "0.003", "results.0.breakdown.entities.t1.metrics.spend", "0.003")
+		bob.get("/team/daily/activity/aggregated/keys?team_ids=t1&"+january).ok().has("total_api_keys", "1", "api_keys.0.api_key", `"`+bobKey+`"`)
+		bob.get("/tag/daily/activity?"+january).ok().has("results", "[]")
 		bob.get("/spend/logs/v2?team_id=t1&"+january).ok().has("total", "1")
 		bob.get("/key/spend/report?api_key=" + annKey + "&" + january).ok()
 		boss := h.as("boss", gateway.InternalUser)
@@ -139,6 +152,62 @@ func TestReportsOfSpend(t *testing.T) {
 		h.get("/team/info?team_id=t1").ok().has("team_info.spend", "0.0")
 		h.get("/global/spend/models").ok().has("0.total_spend", "0.008")
 		h.audited("t1", "updated by default_user_id")
+	})
+}
+
+// Every report tells spend apart by everything there is, for every kind of owner.
+func TestActivityIsToldApart(t *testing.T) {
+	onEngines(t, func(t *testing.T, h *house) {
+		annKey, bobKey := spent(t, h)
+		for _, tt := range []struct{ noun, who, entity, entitySpend string }{
+			{"user", "user_id=ann", "ann", "0.002"}, {"team", "team_ids=t1", "t1", "0.005"}, {"organization", "organization_ids=o1", "o1", "0.005"},
+			{"tag", "tags=red", "red", "0.002"}, {"customer", "end_user_ids=c1", "c1", "0.002"}, {"end_user", "end_user_ids=c1", "c1", "0.002"}, {"user", "", "ann", "0.002"}, {"gateway", "", "", ""},
+		} {
+			base := "/" + tt.noun + "/daily/activity"
+			query := "?" + tt.who + "&" + january
+			day := "results.0."
+			for _, path := range []string{base, base + "/aggregated"} {
+				a := h.get(path + query).ok()
+				for _, by := range []string{"models.gpt-4o-mini", "model_groups.gpt", "providers.openai", "endpoints./v1/chat/completions"} {
+					a.has(day+"breakdown."+by+".api_key_breakdown."+annKey+".metrics.spend", "0.002", day+"breakdown."+by+".api_key_breakdown."+annKey+".metrics.failed_requests", "1")
+				}
+				a.has(day+"breakdown.api_keys."+annKey+".metrics.total_response_time_ms", "1000", day+"breakdown.api_keys."+annKey+".metrics.timed_requests", "1")
+				if tt.entity != "" {
+					a.has(day+"breakdown.entities."+tt.entity+".metrics.spend", tt.entitySpend, day+"breakdown.entities."+tt.entity+".api_key_breakdown."+annKey+".metrics.spend", "0.002")
+				}
+			}
+			h.get(base+"/aggregated/keys"+query+"&limit=1").ok().has("limit", "1", "offset", "0", "api_keys.0.metrics.spend", map[bool]string{true: "0.004", false: "0.003"}[tt.entity == "" || tt.who == ""])
+			h.get(base+"/aggregated/search"+query+"&search=ANN").ok().has("api_keys.0.api_key", `"`+annKey+`"`, "api_keys.0.metrics.spend", "0.003", "api_keys.0.metadata.key_alias", `"anns"`)
+			h.get(base+"/aggregated/search"+query+"&search=nobody").ok().has("api_keys", "[]")
+			h.get(base+"/aggregated/model_top_keys"+query+"&model_group=gpt").ok().has("model", `"gpt"`, "by_model_group", "true")
+			h.get(base+"/aggregated/model_top_keys"+query+"&model_group=gpt-4o-mini&by_model_group=false").ok().has("api_keys.0.api_key", `"`+annKey+`"`, "api_keys.0.metrics.spend", "0.002").lacks(bobKey)
+			h.get(base+"/aggregated/search"+query).refused(422, "validation_error", "search", "search is missing")
+			h.get(base+"/aggregated/model_top_keys"+query).refused(422, "validation_error", "model_group", "model_group is missing")
+			h.get(base+"/aggregated/keys?start_date=2026-01-01").refused(400, "bad_request_error", "start_date", "Please provide start_date and end_date")
+		}
+		h.get("/gateway/daily/activity/aggregated?api_key_limit=1&"+january).ok().has("metadata.total_spend", "0.01", "metadata.total_api_keys", "3", "metadata.api_key_limit", "1",
+			"results.0.breakdown.models.gpt-4o.metrics.spend", "0.007").lacks(annKey)
+		h.get("/user/daily/activity/aggregated?api_key=litellm_proxy_master_key&"+january).ok().has("metadata.total_spend", "0.004", "results.0.breakdown.api_keys.litellm_proxy_master_key.metrics.spend", "0.004")
+		h.get("/user/daily/activity/aggregated/users?limit=2&"+january).ok().has("total_users", "3", "users.0.user_id", `""`, "users.0.spend", "0.004", "users.1.user_id", `"ann"`)
+		h.get("/team/spend/by_user?team_ids=t1,t2&"+january).ok().has("start_date", `"2026-01-01"`, "results.0.team_id", `"t2"`, "results.2", `{"team_id":"t1","team_alias":"Ops","user_id":"bob","user_email":null,"user_alias":null,"spend":0.003,"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,"api_requests":1,"successful_requests":1,"failed_requests":0}`)
+		h.get("/team/spend/by_user?"+january).refused(400, "bad_request_error", "team_ids", "Please provide team_ids")
+		h.as("bob", gateway.InternalUser).get("/team/spend/by_user?team_ids=t1&"+january).ok().has("results.0.user_id", `"bob"`).lacks("ann")
+		h.as("bob", gateway.InternalUser).get("/team/spend/by_user?team_ids=t2&"+january).refused(403, "auth_error", "team_ids", "t2")
+
+		h.asAdmin()
+		csv := h.get("/team/daily/activity/export?export_type=daily_with_keys&" + january).ok()
+		want := "2026-01-15,t1,Ops," + annKey + ",anns,ann,ann@x.y,,0.001,0.0,"
+		if !strings.HasPrefix(csv.Body, "date,entity_id,") || !strings.Contains(csv.Body, "\r\n"+want) || strings.Count(csv.Body, "\r\n") != 5 {
+			t.Errorf("the export is\n%s\nwant a line for each key, team and day, such as %s", csv.Body, want)
+		}
+		h.get("/tag/daily/activity/export?export_type=daily_with_models&format=json&"+january).ok().has("0.date", `"2026-01-15"`, "0.entity_id", `"blue"`, "0.model", `"gpt-4o"`, "0.spend", "0.001", "1.entity_id", `"red"`)
+		h.get("/customer/daily/activity/export?export_type=daily_with_users&format=json&"+january).ok().has("2.user_id", `"bob"`, "2.entity_id", `"c2"`)
+		h.get("/gateway/daily/activity/export?format=json&start_date=2027-01-01&end_date=2027-01-02").ok().lacks("{")
+		h.get("/user/daily/activity/export?export_type=weekly&"+january).refused(422, "validation_error", "export_type", "daily_with_keys")
+		ann := h.as("ann", gateway.InternalUser)
+		if got := ann.get("/user/daily/activity/export?export_type=daily_with_keys&" + january).ok().lacks(bobKey).Body; !strings.Contains(got, annKey) {
+			t.Errorf("a user's own export is %s", got)
+		}
 	})
 }
 

@@ -136,6 +136,10 @@ func (a *API) serve(rt Route, do handler) func(http.ResponseWriter, *http.Reques
 			a.writeError(w, r, err)
 			return
 		}
+		if d, ok := v.(*download); ok {
+			a.send(w, r, d)
+			return
+		}
 		a.write(w, r, http.StatusOK, v)
 	}
 }

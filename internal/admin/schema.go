@@ -12,12 +12,19 @@ import (
 type shape struct {
 	in, out reflect.Type
 	needed  []string // members of the body
+	media   string   // of the answer, "" for JSON
 	params  []openapi.Param
 }
 
 // needs says which members the body must have.
 func (s shape) needs(names ...string) shape {
 	s.needed = names
+	return s
+}
+
+// as says what the answer is if not JSON.
+func (s shape) as(media string) shape {
+	s.media, s.out = media, nil
 	return s
 }
 
@@ -196,28 +203,30 @@ func shapes() map[string]shape {
 		"GET /user/spend/report":         shows[[]reportDay](texts("start_date", "end_date", "internal_user_id")),
 		"GET /team/spend/report":         shows[[]reportDay](texts("start_date", "end_date", "team_id")),
 		"GET /organization/spend/report": shows[[]reportDay](texts("start_date", "end_date", "organization_id")),
-		"GET /gateway/daily/activity":    shows[activity](paging("page_size", 1000), must("start_date", "end_date"), texts("model", "api_key")),
 
-		"POST /spend/calculate":           takes[calculateBody, calculated](),
-		"GET /spend/logs/session/ui":      shows[callPage](paging("page_size", 100), texts("session_id")),
-		"GET /spend/logs/ui":              shows[callPage](callParams()...),
-		"GET /spend/logs/v2":              shows[callPage](callParams()...),
-		"GET /spend/tags":                 shows[[]requestTag](texts("start_date", "end_date", "tags")),
-		"GET /spend/users":                shows[[]userRow](texts("user_id")),
-		"GET /global/activity":            shows[activitySums](texts("start_date", "end_date")),
-		"GET /global/activity/model":      shows[[]activitySums](texts("start_date", "end_date")),
-		"GET /global/all_end_users":       shows[[]endUserName](),
-		"GET /global/spend/keys":          shows[[]keySpend](number("limit", 1, maxListed)),
-		"GET /global/spend/logs":          shows[[]dateSpend](texts("api_key")),
-		"GET /global/spend/models":        shows[[]modelSpend](number("limit", 1, maxListed)),
-		"GET /global/spend/provider":      shows[[]providerSpend](texts("start_date", "end_date")),
-		"GET /global/spend/report":        shows[[]reportDay](oneOf("group_by", "team", "customer", "api_key"), texts("start_date", "end_date", "api_key", "internal_user_id", "team_id", "customer_id")),
-		"GET /global/spend/tags":          shows[tagsSpend](texts("start_date", "end_date", "tags")),
-		"GET /global/spend/teams":         shows[teamsSpend](),
-		"POST /global/spend/refresh":      shows[refreshed](),
-		"POST /global/spend/reset":        shows[refreshed](),
-		"POST /global/spend/end_users":    takes[endUsersBody, []endUserSpend](),
-		"GET /global/spend/all_tag_names": shows[tagNames](),
+		"POST /spend/calculate":                      takes[calculateBody, calculated](),
+		"GET /spend/logs/session/ui":                 shows[callPage](paging("page_size", 100), texts("session_id")),
+		"GET /spend/logs/ui":                         shows[callPage](callParams()...),
+		"GET /spend/logs/v2":                         shows[callPage](callParams()...),
+		"GET /spend/tags":                            shows[[]requestTag](texts("start_date", "end_date", "tags")),
+		"GET /spend/users":                           shows[[]userRow](texts("user_id")),
+		"GET /global/activity":                       shows[activitySums](texts("start_date", "end_date")),
+		"GET /global/activity/model":                 shows[[]activitySums](texts("start_date", "end_date")),
+		"GET /global/activity/cache_hits":            shows[cacheActivity](texts("start_date", "end_date", "key_aliases", "models")),
+		"GET /global/activity/exceptions":            shows[exceptionSums](must("model_group"), texts("start_date", "end_date")),
+		"GET /global/activity/exceptions/deployment": shows[[]exceptionSums](must("model_group"), texts("start_date", "end_date")),
+		"GET /global/all_end_users":                  shows[[]endUserName](),
+		"GET /global/spend/keys":                     shows[[]keySpend](number("limit", 1, maxListed)),
+		"GET /global/spend/logs":                     shows[[]dateSpend](texts("api_key")),
+		"GET /global/spend/models":                   shows[[]modelSpend](number("limit", 1, maxListed)),
+		"GET /global/spend/provider":                 shows[[]providerSpend](texts("start_date", "end_date")),
+		"GET /global/spend/report":                   shows[[]reportDay](oneOf("group_by", "team", "customer", "api_key"), texts("start_date", "end_date", "api_key", "internal_user_id", "team_id", "customer_id")),
+		"GET /global/spend/tags":                     shows[tagsSpend](texts("start_date", "end_date", "tags")),
+		"GET /global/spend/teams":                    shows[teamsSpend](),
+		"POST /global/spend/refresh":                 shows[refreshed](),
+		"POST /global/spend/reset":                   shows[refreshed](),
+		"POST /global/spend/end_users":               takes[endUsersBody, []endUserSpend](),
+		"GET /global/spend/all_tag_names":            shows[tagNames](),
 
 		"GET /spend/keys": shows[[]keyRow](),
 		"GET /spend/logs": shows[callsOrDays](texts("request_id", "user_id", "api_key", "start_date", "end_date"), flags("summarize")),
@@ -230,14 +239,25 @@ func shapes() map[string]shape {
 		"POST /jwt/key/mapping/new":    takes[mappingBody, mappingRow]().needs("jwt_claim_name", "jwt_claim_value", "key"),
 		"POST /jwt/key/mapping/update": takes[mappingBody, mappingRow]().needs("id"),
 	}
-	for noun, lists := range map[string][]string{
-		"user": {"user_id"}, "team": {"team_ids", "exclude_team_ids"}, "organization": {"organization_ids", "exclude_organization_ids"}, "tag": {"tags"},
-		"customer": {"end_user_ids", "exclude_end_user_ids"}, "end_user": {"end_user_ids", "exclude_end_user_ids"},
-	} {
-		of := append(must("start_date", "end_date"), texts(append(lists, "model", "api_key")...)...)
-		out["GET /"+noun+"/daily/activity"] = shows[activity](paging("page_size", 1000), of)
-		out["GET /"+noun+"/daily/activity/aggregated"] = shows[activity](of)
+	for noun, n := range nouns {
+		of := append(must("start_date", "end_date"), texts("model", "api_key")...)
+		for _, list := range []string{n.ids, n.exclude} {
+			if list != "" {
+				of = append(of, texts(list)...)
+			}
+		}
+		base, few, some := "GET /"+noun+"/daily/activity", number("api_key_limit", 1, maxListed), number("limit", 1, maxListed)
+		out[base] = shows[activity](paging("page_size", 1000), few, of)
+		out[base+"/aggregated"] = shows[activity](few, of)
+		out[base+"/aggregated/keys"] = shows[keyActivityPage](some, number("offset", 0, 100_000_000), of)
+		out[base+"/aggregated/search"] = shows[keysFound](must("search"), some, of)
+		out[base+"/aggregated/model_top_keys"] = shows[modelKeys](must("model_group"), flags("by_model_group"), some, of)
+		out[base+"/export"] = shows[[]exportRow](oneOf("export_type", "daily", "daily_with_keys", "daily_with_models", "daily_with_users"), oneOf("format", "csv", "json"), of).as("text/csv")
+		if noun == "user" {
+			out[base+"/aggregated/users"] = shows[userActivityPage](some, number("offset", 0, 100_000_000), of)
+		}
 	}
+	out["GET /team/spend/by_user"] = shows[teamUsers](must("team_ids", "start_date", "end_date"), texts("model", "api_key", "exclude_team_ids"))
 	for _, noun := range [...]string{"/customer", "/end_user"} {
 		out["GET "+noun+"/info"] = shows[customerRow](must("end_user_id"))
 		out["GET "+noun+"/list"] = shows[[]customerRow](paging("page_size", maxListed), texts("search", "budget_id"))
@@ -267,7 +287,7 @@ func (a *API) Operations() []openapi.Operation {
 		s := known[rt.Method+" "+rt.Pattern]
 		out = append(out, openapi.Operation{
 			Method: rt.Method, Path: rt.Pattern, Summary: rt.Summary, Description: rt.lets(), Tag: group(rt.Pattern),
-			In: s.in, Needs: s.needed, Out: s.out, Params: s.params,
+			In: s.in, Needs: s.needed, Out: s.out, Media: s.media, Params: s.params,
 		})
 	}
 	return out

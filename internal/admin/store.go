@@ -66,6 +66,8 @@ type Store interface {
 	Calls(context.Context, store.CallFilter) ([]spend.Row, error)
 	SpendByDay(context.Context, store.DayFilter) ([]store.DaySpend, error)
 	SpendBy(ctx context.Context, g store.Grouping, f store.DayFilter, limit int) ([]store.Sum, error)
+	Facts(context.Context, store.FactFilter, []store.Facet, store.FactOrder) ([]store.Fact, error)
+	CountFacts(ctx context.Context, f store.FactFilter, of store.Facet) (int, error)
 	Total(ctx context.Context, scope, id string) (gateway.Spend, error)
 }
 

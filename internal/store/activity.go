@@ -116,6 +116,7 @@ const (
 	OfProvider              // "" where no vendor was reached
 	OfRoute                 // path, such as /v1/chat/completions
 	OfDeployment
+	OfOperation
 	OfKind // number of a failure's gateway.Kind, "" for calls that did not fail
 	facets
 )
@@ -144,6 +145,8 @@ func (f Facet) column(scope string) string {
 		return "c.route"
 	case OfDeployment:
 		return "c.deployment_id"
+	case OfOperation:
+		return "c.operation"
 	case OfKind:
 		return "CASE WHEN c.failed THEN CAST(c.kind AS TEXT) ELSE '' END"
 	}
