@@ -81,6 +81,14 @@ func (anyTag) Describe(s *openapi.Schemas) *openapi.Schema {
 	return &openapi.Schema{AnyOf: []*openapi.Schema{s.Of(reflect.TypeFor[tagRow]()), s.Of(reflect.TypeFor[spentTagRow]())}}
 }
 
+// listedTeams is what /v2/team/list answers: teams, or those that were deleted.
+type listedTeams struct{}
+
+// Describe implements openapi.Describer.
+func (listedTeams) Describe(s *openapi.Schemas) *openapi.Schema {
+	return &openapi.Schema{AnyOf: []*openapi.Schema{s.Of(reflect.TypeFor[teamPage]()), s.Of(reflect.TypeFor[deletedTeamPage]())}}
+}
+
 // hints say about fields of bodies and about parameters what their types do not.
 var hints = map[string]openapi.Hint{
 	"allowed_model_region":  {Says: "Only deployments there.", Enum: []string{"eu", "us"}},

@@ -11,7 +11,7 @@ import (
 
 // keyList is one page of keys: hashes, or rows where asked for.
 type keyList struct {
-	Keys        any `json:"keys"` // []string, []keyRow or []keyRowWithUser
+	Keys        any `json:"keys"` // []string, []keyRow, []keyRowWithUser or []deletedKeyRow
 	TotalCount  int `json:"total_count"`
 	CurrentPage int `json:"current_page"`
 	TotalPages  int `json:"total_pages"`
@@ -47,21 +47,25 @@ func (a *API) listKeys(_ http.ResponseWriter, r *http.Request, p *gateway.Princi
 		Sort: q.oneOf("sort_by", "created_at", "spend", "max_budget", "created_at", "updated_at", "token", "key_alias"),
 		Desc: q.oneOf("sort_order", "desc", "asc", "desc") == "desc",
 	}
-	// Deleted keys are gone here, and no key is an agent's: there is never one to list.
-	gone := q.text("status") == "deleted" || q.text("agent_id") != ""
+	gone := q.text("status") == "deleted"
+	agent := q.text("agent_id")
 	f.AccessGroupID = q.text("access_group_id")
 	if q.err != nil {
 		return nil, q.err
 	}
-	if gone {
-		return &keyList{Keys: []string{}, CurrentPage: page}, nil
+	out := &keyList{Keys: []string{}, CurrentPage: page}
+	if agent != "" {
+		return out, nil // no key is an agent's
 	}
 	a.widen(&f, p, teamKeys, createdKeys)
+	if gone {
+		return a.listDeletedKeys(r, p, &f, order, out, full, expand != "")
+	}
 	keys, total, err := a.store.ListKeys(r.Context(), f, order)
 	if err != nil {
 		return nil, err
 	}
-	out := &keyList{TotalCount: total, CurrentPage: page, TotalPages: (total + size - 1) / size, Next: text(next)}
+	out.TotalCount, out.TotalPages, out.Next = total, (total+size-1)/size, text(next)
 	switch {
 	case expand != "":
 		out.Keys, err = a.keysWithUsers(r, p, keys)

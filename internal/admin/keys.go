@@ -150,7 +150,7 @@ func (a *API) deleteKeys(w http.ResponseWriter, r *http.Request, p *gateway.Prin
 		}
 		add(k, alias)
 	}
-	gone, err := a.store.DeleteKeys(store.Audited(ctx, entries...), hashes)
+	gone, err := a.store.DeleteKeys(a.deleting(store.Audited(ctx, entries...), r, p), hashes)
 	if err != nil {
 		return nil, err
 	}

@@ -490,7 +490,7 @@ func (a *API) deleteMember(w http.ResponseWriter, r *http.Request, p *gateway.Pr
 	}
 	e := a.teamEntry(r, p, changed, t.ID)
 	e.Before = snapshot(a.teamRow(t))
-	t, err = a.store.RemoveMember(store.Audited(ctx, append(entries, e)...), t.ID, user, func(t *gateway.Team) error {
+	t, err = a.store.RemoveMember(a.deleting(store.Audited(ctx, append(entries, e)...), r, p), t.ID, user, func(t *gateway.Team) error {
 		if err := a.directory.MayTeam(p, auth.Change, t.ID, t); err != nil {
 			return err
 		}

@@ -300,7 +300,7 @@ func (a *API) deleteOrganizations(w http.ResponseWriter, r *http.Request, p *gat
 			gone(es, cs)
 		}
 	}
-	if _, err := a.store.DeleteOrganizations(store.Audited(ctx, entries...), ids); err != nil {
+	if _, err := a.store.DeleteOrganizations(a.deleting(store.Audited(ctx, entries...), r, p), ids); err != nil {
 		return nil, err
 	}
 	return rows, a.changed(ctx, changes...)

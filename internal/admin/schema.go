@@ -124,7 +124,7 @@ func shapes() map[string]shape {
 		"GET /team/info":                                     shows[teamInfo](number("key_limit", 0, 1000), must("team_id")),
 		"POST /team/key/bulk_update":                         takes[teamKeysBody, bulkUpdated]().needs("team_id"),
 		"GET /team/list":                                     shows[[]listedTeam](texts("user_id", "organization_id")),
-		"GET /v2/team/list":                                  shows[teamPage](paging("page_size", 100), oneOf("sort_by", "team_id", "team_alias", "created_at", "updated_at", "spend", "max_budget"), oneOf("sort_order", "asc", "desc"), texts("organization_id", "team_alias", "search", "team_id", "user_id", "status")),
+		"GET /v2/team/list":                                  shows[listedTeams](paging("page_size", 100), oneOf("sort_by", "team_id", "team_alias", "created_at", "updated_at", "spend", "max_budget"), oneOf("sort_order", "asc", "desc"), texts("organization_id", "team_alias", "search", "team_id", "user_id", "status")),
 		"POST /team/member_add":                              takes[addMembersBody, teamWithChanges]().needs("team_id", "member"),
 		"POST /team/member_delete":                           takes[memberRef, teamRow]().needs("team_id"),
 		"POST /team/member_update":                           takes[updateMemberBody, memberUpdated]().needs("team_id"),

@@ -22,6 +22,7 @@ type Store interface {
 	ReplacedBy(ctx context.Context, hash string) (old []string, err error)
 	DeleteKeys(ctx context.Context, hashes []string) (deleted []string, err error)
 	ListKeys(context.Context, store.KeyFilter, store.Page) (keys []*gateway.Key, total int, err error)
+	ListDeletedKeys(context.Context, store.KeyFilter, store.Page) (keys []*gateway.DeletedKey, total int, err error)
 
 	CountKeys(ctx context.Context, of store.KeysOf, ids []string) (map[string]int, error)
 
@@ -46,6 +47,7 @@ type Store interface {
 	RemoveMember(ctx context.Context, teamID, userID string, change func(*gateway.Team) error) (*gateway.Team, error)
 	DeleteTeams(ctx context.Context, ids []string) (deleted []string, err error)
 	ListTeams(context.Context, store.TeamFilter, store.Page) (teams []*gateway.Team, total int, err error)
+	ListDeletedTeams(context.Context, store.TeamFilter, store.Page) (teams []*gateway.DeletedTeam, total int, err error)
 
 	CreateProject(context.Context, *gateway.Project) error
 	Project(ctx context.Context, id string) (*gateway.Project, error)

@@ -204,7 +204,11 @@ func (a *API) pageTeams(_ http.ResponseWriter, r *http.Request, p *gateway.Princ
 		return nil, q.err
 	}
 	out := &teamPage{Teams: []countedTeam{}, Page: page, PageSize: size}
-	if gone || !a.seenTeams(&f, p, user) {
+	sees := a.seenTeams(&f, p, user)
+	switch {
+	case gone && sees:
+		return a.pageDeletedTeams(r.Context(), &f, order, &deletedTeamPage{Teams: []deletedTeamRow{}, Page: page, PageSize: size})
+	case !sees:
 		return out, nil
 	}
 	teams, total, err := a.store.ListTeams(r.Context(), f, order)

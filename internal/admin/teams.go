@@ -608,7 +608,7 @@ func (a *API) deleteTeams(w http.ResponseWriter, r *http.Request, p *gateway.Pri
 		}
 		entries, changes = append(entries, teamEntries...), append(changes, teamChanges...)
 	}
-	gone, err := a.store.DeleteTeams(store.Audited(ctx, entries...), ids)
+	gone, err := a.store.DeleteTeams(a.deleting(store.Audited(ctx, entries...), r, p), ids)
 	if err != nil {
 		return nil, err
 	}

@@ -299,7 +299,6 @@ func TestList(t *testing.T) {
 		{"by alias", "?key_alias=blue", list(0), "1", "1", "1"},
 		{"by part of an alias", "?key_alias=ree&substring_matching=true", list(1), "1", "1", "1"},
 		{"a part is not an alias", "?key_alias=ree", list(), "0", "1", "0"},
-		{"deleted keys are gone", "?status=deleted", list(), "0", "1", "0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			(&door{t: t, mux: d.mux}).get("/key/list"+tt.query).ok().

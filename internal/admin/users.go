@@ -677,7 +677,7 @@ func (a *API) deleteUsers(w http.ResponseWriter, r *http.Request, p *gateway.Pri
 		}
 		entries, changes = append(entries, keyEntries...), append(changes, keyChanges...)
 	}
-	gone, err := a.store.DeleteUsers(store.Audited(ctx, entries...), ids)
+	gone, err := a.store.DeleteUsers(a.deleting(store.Audited(ctx, entries...), r, p), ids)
 	if err != nil {
 		return nil, err
 	}

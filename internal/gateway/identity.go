@@ -138,6 +138,28 @@ type DeprecatedKey struct {
 	CreatedAt time.Time
 }
 
+// Deletion is when something was deleted, and by whom.
+type Deletion struct {
+	At        time.Time
+	By        string // user id, "" if not known
+	ByKey     string // hash of the key it was done with, "" for the master key
+	ChangedBy string // whom the caller said it acts for, "" if it did not
+}
+
+// DeletedKey is a key as it was when it was deleted.
+type DeletedKey struct {
+	ID string // of this record: a key may be made and deleted again
+	Key
+	Deletion
+}
+
+// DeletedTeam is a team as it was when it was deleted.
+type DeletedTeam struct {
+	ID string // of this record
+	Team
+	Deletion
+}
+
 // User is an internal user.
 type User struct {
 	ID             string

@@ -33,6 +33,8 @@ type entity[T any] struct {
 	fill func(ctx context.Context, q querier, vs []*T) error
 	// tallied says that table tallies has the number of rows.
 	tallied bool
+	// archive is the table that keeps rows that are deleted; "" for none.
+	archive string
 	// unique are the indexes beside the id that a row may collide on.
 	unique []unique[T]
 	// sort are the orders that a list can have. "" is the default.
@@ -256,7 +258,7 @@ func (e *entity[T]) put(ctx context.Context, db *DB, tx *sql.Tx, f *feed, v *T) 
 func (e *entity[T]) delete(ctx context.Context, db *DB, ids []string) ([]string, error) {
 	var gone []string
 	err := db.change(ctx, func(tx *sql.Tx, f *feed) (err error) {
-		gone, err = e.remove(ctx, tx, f, e.idColumn(), ids)
+		gone, err = e.remove(ctx, db, tx, f, e.idColumn(), ids)
 		return err
 	})
 	if err != nil {
@@ -267,13 +269,13 @@ func (e *entity[T]) delete(ctx context.Context, db *DB, ids []string) ([]string,
 
 // remove deletes the rows where column has one of values, in tx, and returns
 // the ids that were there.
-func (e *entity[T]) remove(ctx context.Context, tx *sql.Tx, f *feed, column string, values []string) ([]string, error) {
+func (e *entity[T]) remove(ctx context.Context, db *DB, tx *sql.Tx, f *feed, column string, values []string) ([]string, error) {
 	values = possible(values)
 	var gone []string
 	for chunk := range slices.Chunk(values, 500) {
 		w := where{}
 		w.in(column, chunk)
-		ids, err := texts(ctx, tx, "DELETE FROM "+e.table+w.sql()+" RETURNING "+e.idColumn(), w.args...)
+		ids, err := e.take(ctx, db, tx, w)
 		if err != nil {
 			return nil, fmt.Errorf("delete %ss: %w", e.kind, err)
 		}

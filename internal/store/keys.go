@@ -20,7 +20,7 @@ var keys = &entity[gateway.Key]{
 	owned: func(v *gateway.Key) gateway.NanoUSD { return v.Spend.Total },
 	kind:  "key", table: "keys", idField: "hash",
 	id:     func(k *gateway.Key) string { return k.Hash },
-	fields: keyFields, tallied: true,
+	fields: keyFields, tallied: true, archive: "deleted_keys",
 	unique: []unique[gateway.Key]{{"alias", "alias", func(k *gateway.Key) string { return k.Alias }}},
 	sort: map[string]order[gateway.Key]{
 		"created_at": byTime("created_at", func(k *gateway.Key) time.Time { return k.CreatedAt }),
@@ -115,7 +115,7 @@ func (db *DB) UpdateKey(ctx context.Context, hash string, change func(*gateway.K
 	return keys.update(ctx, db, hash, change)
 }
 
-// DeleteKeys deletes keys and returns the hashes of those that were there, sorted.
+// DeleteKeys deletes keys, which stay in the archive (see ListDeletedKeys), and returns the hashes of those that were there, sorted.
 func (db *DB) DeleteKeys(ctx context.Context, hashes []string) ([]string, error) {
 	return keys.delete(ctx, db, hashes)
 }
@@ -182,6 +182,13 @@ func (o *KeyOwners) only(w *where) {
 // in all; of a search for parts it counts no more than 3,000. Orders:
 // created_at, updated_at, spend, max_budget, key_alias, token.
 func (db *DB) ListKeys(ctx context.Context, f KeyFilter, p Page) ([]*gateway.Key, int, error) {
+	w := f.where()
+	w.search(db.d, f)
+	return keys.list(ctx, db, w, p)
+}
+
+// where wants what f selects, but for what it searches for.
+func (f *KeyFilter) where() where {
 	var w where
 	w.is("hash", f.Hash)
 	w.is("alias", f.Alias)
@@ -194,7 +201,6 @@ func (db *DB) ListKeys(ctx context.Context, f KeyFilter, p Page) ([]*gateway.Key
 		w.parts = append(w.parts, "service_account_id <> ''")
 	}
 	w.contains(f.AliasContains, "alias")
-	w.search(db.d, f)
 	w.either(func(w *where) {
 		w.is("user_id", f.UserID)
 		if len(f.TeamIDs) > 0 {
@@ -214,7 +220,18 @@ func (db *DB) ListKeys(ctx context.Context, f KeyFilter, p Page) ([]*gateway.Key
 		w.contains(`"access_group_ids":`, "details")
 		w.contains(quoted(f.AccessGroupID), "details")
 	}
-	return keys.list(ctx, db, w, p)
+	return w
+}
+
+// found wants one of the places where f.Search may be found.
+func (f *KeyFilter) found(w *where) {
+	w.contains(f.Search, "alias", "user_id")
+	for _, name := range keyNames(f.Search) {
+		w.is("name", name)
+	}
+	if hashPart(f.Search) {
+		w.parts = append(w.parts, "hash LIKE "+w.arg(f.Search+"%"))
+	}
 }
 
 // KeysOf says whose keys are counted.
@@ -266,15 +283,7 @@ func quoted(s string) string {
 // would read the whole table for a part of a text.
 func (w *where) search(d dialect, f KeyFilter) {
 	if f.Search != "" {
-		w.either(func(w *where) {
-			w.contains(f.Search, "alias", "user_id")
-			for _, name := range keyNames(f.Search) {
-				w.is("name", name)
-			}
-			if hashPart(f.Search) {
-				w.parts = append(w.parts, "hash LIKE "+w.arg(f.Search+"%"))
-			}
-		})
+		w.either(f.found)
 	}
 	// Three characters make one trigram.
 	part, alone := f.Search, false

@@ -73,7 +73,7 @@ func (db *DB) DeleteOrganizations(ctx context.Context, ids []string) ([]string, 
 	var gone []string
 	err := db.change(ctx, func(tx *sql.Tx, f *feed) error {
 		// Rows are locked in one order everywhere: keys, users, teams, organizations.
-		if _, err := keys.remove(ctx, tx, f, "org_id", ids); err != nil {
+		if _, err := keys.remove(ctx, db, tx, f, "org_id", ids); err != nil {
 			return err
 		}
 		var people []string
@@ -106,7 +106,7 @@ func (db *DB) DeleteOrganizations(ctx context.Context, ids []string) ([]string, 
 				return err
 			}
 		}
-		gone, err = organizations.remove(ctx, tx, f, "id", ids)
+		gone, err = organizations.remove(ctx, db, tx, f, "id", ids)
 		return err
 	})
 	if err != nil {

@@ -98,6 +98,6 @@ func (db *DB) dropSignIn(ctx context.Context, tx *sql.Tx, f *feed, users []strin
 			return fmt.Errorf("delete the password of user %q: %w", shown(id), err)
 		}
 	}
-	_, err := invitations.remove(ctx, tx, f, "user_id", users)
+	_, err := invitations.remove(ctx, db, tx, f, "user_id", users)
 	return err
 }

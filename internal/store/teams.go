@@ -16,7 +16,7 @@ var teams = &entity[gateway.Team]{
 	kind:  "team", table: "teams", idField: "id",
 	id:     func(t *gateway.Team) string { return t.ID },
 	fields: teamFields,
-	fill:   fillMembers,
+	fill:   fillMembers, archive: "deleted_teams",
 	sort: map[string]order[gateway.Team]{
 		"created_at": byTime("created_at", func(t *gateway.Team) time.Time { return t.CreatedAt }),
 		"updated_at": byTime("updated_at", func(t *gateway.Team) time.Time { return t.UpdatedAt }),
@@ -106,7 +106,7 @@ func (db *DB) dropTeams(ctx context.Context, tx *sql.Tx, f *feed, ids []string) 
 	// Rows are locked in one order everywhere: keys, users, teams. So the
 	// members are read without a lock; one who joins in between keeps the
 	// name of a team that is gone, which gives nobody anything.
-	if _, err := keys.remove(ctx, tx, f, "team_id", ids); err != nil {
+	if _, err := keys.remove(ctx, db, tx, f, "team_id", ids); err != nil {
 		return nil, err
 	}
 	var people []string
@@ -128,11 +128,11 @@ func (db *DB) dropTeams(ctx context.Context, tx *sql.Tx, f *feed, ids []string) 
 	if err != nil {
 		return nil, err
 	}
-	gone, err := teams.remove(ctx, tx, f, "id", ids)
+	gone, err := teams.remove(ctx, db, tx, f, "id", ids)
 	if err != nil {
 		return nil, err
 	}
-	_, err = projects.remove(ctx, tx, f, "team_id", ids)
+	_, err = projects.remove(ctx, db, tx, f, "team_id", ids)
 	return gone, err
 }
 
@@ -166,6 +166,10 @@ func (o *TeamOwners) only(w *where) {
 // selects in all. Orders: created_at, updated_at, spend, max_budget, team_id,
 // team_alias. The teams of a user are those in User.Teams.
 func (db *DB) ListTeams(ctx context.Context, f TeamFilter, p Page) ([]*gateway.Team, int, error) {
+	return teams.list(ctx, db, f.where(), p)
+}
+
+func (f *TeamFilter) where() where {
 	var w where
 	if f.IDs != nil {
 		w.in("id", f.IDs)
@@ -177,7 +181,7 @@ func (db *DB) ListTeams(ctx context.Context, f TeamFilter, p Page) ([]*gateway.T
 	if f.Of != nil {
 		w.either(f.Of.only)
 	}
-	return teams.list(ctx, db, w, p)
+	return w
 }
 
 // AllTeams calls yield with every team, in no order. An error of yield ends it
@@ -229,7 +233,10 @@ func (db *DB) RemoveMember(ctx context.Context, teamID, userID string, change fu
 	var out *gateway.Team
 	err := db.change(ctx, func(tx *sql.Tx, f *feed) error {
 		// Rows are locked in one order everywhere: keys, users, teams.
-		gone, err := texts(ctx, tx, `DELETE FROM keys WHERE team_id = $1 AND user_id = $2 RETURNING hash`, teamID, userID)
+		var w where
+		w.is("team_id", teamID)
+		w.is("user_id", userID)
+		gone, err := keys.take(ctx, db, tx, w)
 		if err != nil {
 			return fmt.Errorf("delete the keys of a member: %w", err)
 		}

@@ -94,7 +94,7 @@ func (db *DB) DeleteUsers(ctx context.Context, ids []string) ([]string, error) {
 	var gone []string
 	err := db.change(ctx, func(tx *sql.Tx, f *feed) error {
 		// Rows are locked in one order everywhere: keys, users, teams, organizations.
-		if _, err := keys.remove(ctx, tx, f, "user_id", ids); err != nil {
+		if _, err := keys.remove(ctx, db, tx, f, "user_id", ids); err != nil {
 			return err
 		}
 		var inTeams, inOrgs []string
@@ -110,7 +110,7 @@ func (db *DB) DeleteUsers(ctx context.Context, ids []string) ([]string, error) {
 			inOrgs = append(inOrgs, u.Organizations...)
 		}
 		var err error
-		if gone, err = users.remove(ctx, tx, f, "id", ids); err != nil {
+		if gone, err = users.remove(ctx, db, tx, f, "id", ids); err != nil {
 			return err
 		}
 		if err := db.dropSignIn(ctx, tx, f, gone); err != nil {
