@@ -274,6 +274,9 @@ func (a *API) ownBounds(p *gateway.Principal, f *keyFields, was, k *gateway.Key)
 			return &gateway.Error{Kind: gateway.Forbidden, Param: x.name, Message: "Only proxy admins can set " + x.name + ". Your role=" + string(auth.RoleName(p))}
 		}
 	}
+	if err := a.keepsLimits(p, was, k); err != nil {
+		return err
+	}
 	if was.Blocked && !k.Blocked {
 		if err := a.mayUnblock(p, was); err != nil {
 			return err

@@ -1,0 +1,80 @@
+package admin
+
+import (
+	"reflect"
+	"time"
+
+	"penstock/internal/auth"
+	"penstock/internal/gateway"
+)
+
+// governs reports whether the caller decides about what limits a key: an admin
+// of everything, of its organization or of its team.
+func (a *API) governs(p *gateway.Principal, k *gateway.Key) bool {
+	switch {
+	case isAdmin(p):
+		return true
+	case k.OrganizationID != "" && a.directory.MayKey(p, auth.UpdateKey, &gateway.Key{OrganizationID: k.OrganizationID}) == nil:
+		return true
+	}
+	return k.TeamID != "" && a.directory.MayTeam(p, auth.Change, k.TeamID, a.directory.Team(k.TeamID)) == nil
+}
+
+// keepsLimits keeps the holder of a key from what others have decided about it.
+// A key that somebody else has made for them stays as it is, but for its name
+// and its secret; of a team's key, and of one's own that somebody has changed
+// since, the budgets do. was is the key before, empty for a new one.
+func (a *API) keepsLimits(p *gateway.Principal, was, k *gateway.Key) error {
+	me := p.UserID()
+	own := me != "" && was.UserID == me && was.CreatedBy == me
+	switch {
+	case was.Hash == "", a.governs(p, was), own && was.TeamID == "" && (was.UpdatedBy == me || was.UpdatedBy == ""):
+		return nil
+	case own || was.TeamID != "":
+		if reflect.DeepEqual(budgetsOf(was), budgetsOf(k)) {
+			return nil
+		}
+		return heldBack("the budgets of this key")
+	case reflect.DeepEqual(decided(was), decided(k)):
+		return nil
+	}
+	return heldBack("a key that somebody else has made for you")
+}
+
+func heldBack(what string) error {
+	return &gateway.Error{Kind: gateway.Forbidden, Param: "key", Message: "Only admins, of everything or of the key's team or organization, can change " + what + ". Ask one, or make a key of your own"}
+}
+
+// keyBudgets are what a key may spend.
+type keyBudgets struct {
+	own      *gateway.NanoUSD
+	duration string
+	more     []gateway.BudgetWindow
+	byModel  map[string]gateway.BudgetWindow
+	shared   string
+	raise    gateway.NanoUSD
+	until    time.Time
+	shadow   bool
+}
+
+func budgetsOf(k *gateway.Key) keyBudgets {
+	b := keyBudgets{k.Limits.Budget, k.Limits.BudgetDuration, k.Limits.Budgets, map[string]gateway.BudgetWindow{}, k.BudgetID, k.Limits.Raise, k.Limits.RaiseUntil, k.Limits.Shadow}
+	for name, m := range k.Limits.Models {
+		if m.Budget != nil {
+			b.byModel[name] = *m.Budget
+		}
+	}
+	if len(b.more) == 0 {
+		b.more = nil
+	}
+	return b
+}
+
+// decided is a key without what its holder may change: its name, and that it is
+// blocked, which has a rule of its own.
+func decided(k *gateway.Key) gateway.Key {
+	d := *k
+	d.Hash, d.Name, d.Alias, d.Blocked, d.Spend = "", "", "", false, gateway.Spend{}
+	d.Rotation, d.UpdatedAt, d.UpdatedBy, d.LastActive = gateway.Rotation{}, time.Time{}, "", time.Time{}
+	return d
+}

@@ -1,0 +1,49 @@
+package admin_test
+
+import (
+	"testing"
+
+	"penstock/internal/gateway"
+)
+
+// An admin gives Ann keys with limits. She may rename and replace them, and not
+// give herself more.
+func TestAHolderDoesNotLoosenWhatOthersDecided(t *testing.T) {
+	onEngines(t, func(t *testing.T, h *house) {
+		h.post("/user/new", `{"user_id":"ann","auto_create_key":false}`).ok()
+		h.post("/user/new", `{"user_id":"cap","auto_create_key":false}`).ok()
+		h.post("/budget/new", `{"budget_id":"b1","max_budget":100}`).ok()
+		h.post("/team/new", `{"team_id":"t1","members_with_roles":[{"role":"user","user_id":"ann"},{"role":"admin","user_id":"cap"}],"team_member_permissions":["/key/update","/key/regenerate","/key/generate"]}`).ok()
+		_, given := h.key(`{"user_id":"ann","max_budget":1,"rpm_limit":5,"models":["m1"],"duration":"30d","metadata":{"guardrails":["pii"]}}`)
+		_, teams := h.key(`{"team_id":"t1","max_budget":1,"budget_limits":[{"budget_duration":"1d","max_budget":1}],"rpm_limit":5}`)
+		h.as("ann", gateway.InternalUser)
+		_, own := h.key(`{"max_budget":1}`)
+
+		loosens := []string{
+			`"max_budget":null`, `"max_budget":2`, `"rpm_limit":null`, `"models":[]`, `"duration":"-1"`, `"metadata":{}`, `"budget_limits":[{"budget_duration":"1d","max_budget":50}]`,
+			`"budget_duration":"1s"`, `"enforce":false`, `"temp_budget_increase":50,"temp_budget_expiry":"2030-01-01T00:00:00Z"`, `"model_max_budget":{"m1":5}`, `"budget_id":"b1"`,
+			`"tags":["x"]`, `"aliases":{"a":"b"}`,
+		}
+		for _, field := range loosens {
+			h.post("/key/update", `{"key":"`+given+`",`+field+`}`).refused(403, "auth_error", "key", "somebody else has made for you")
+			h.post("/key/regenerate", `{"key":"`+given+`",`+field+`}`).refused(403, "auth_error", "key", "somebody else has made for you")
+		}
+		h.get("/key/info?key="+given).ok().has("info.max_budget", "1.0", "info.rpm_limit", "5", "info.models", `["m1"]`)
+		h.post("/key/update", `{"key":"`+given+`","key_alias":"mine","rpm_limit":5,"max_budget":1}`).ok().has("key_alias", `"mine"`)
+		given = h.post("/key/regenerate", `{"key":"`+given+`"}`).ok().text("token_id")
+		h.get("/key/info?key="+given).ok().has("info.max_budget", "1.0", "info.rpm_limit", "5", "info.key_alias", `"mine"`)
+
+		for _, field := range []string{`"max_budget":null`, `"max_budget":2`, `"budget_limits":[]`, `"budget_id":"b1"`, `"enforce":false`} {
+			h.post("/key/update", `{"key":"`+teams+`",`+field+`}`).refused(403, "auth_error", "key", "the budgets of this key")
+		}
+		h.post("/key/update", `{"key":"`+teams+`","metadata":{"x":1}}`).ok() // the team has said that members may
+
+		h.post("/key/update", `{"key":"`+own+`","max_budget":2}`).ok()
+		h.asAdmin().post("/key/update", `{"key":"`+own+`","max_budget":0.5}`).ok()
+		h.as("ann", gateway.InternalUser).post("/key/update", `{"key":"`+own+`","max_budget":2}`).refused(403, "auth_error", "key", "the budgets of this key")
+		h.post("/key/update", `{"key":"`+own+`","metadata":{"x":1}}`).ok()
+
+		h.as("cap", gateway.InternalUser).post("/key/update", `{"key":"`+teams+`","max_budget":null}`).ok().has("max_budget", "null")
+		h.asAdmin().post("/key/update", `{"key":"`+given+`","max_budget":null}`).ok().has("max_budget", "null")
+	})
+}
