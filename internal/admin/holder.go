@@ -2,6 +2,7 @@ package admin
 
 import (
 	"reflect"
+	"slices"
 	"time"
 
 	"penstock/internal/auth"
@@ -39,6 +40,24 @@ func (a *API) keepsLimits(p *gateway.Principal, was, k *gateway.Key) error {
 		return nil
 	}
 	return heldBack("a key that somebody else has made for you")
+}
+
+// mayGroup decides whether a team's key gets an access group that its team does
+// not have: the group's models reach beyond the team's.
+func (a *API) mayGroup(p *gateway.Principal, was, k *gateway.Key) error {
+	if k.TeamID == "" {
+		return nil // the user's own models hold whatever groups there are
+	}
+	had := was.AccessGroupIDs
+	if t := a.directory.Team(k.TeamID); t != nil {
+		had = slices.Concat(had, t.AccessGroupIDs)
+	}
+	for _, group := range k.AccessGroupIDs {
+		if !slices.Contains(had, group) {
+			return a.directory.MayKey(p, auth.GroupsOfKey, k)
+		}
+	}
+	return nil
 }
 
 func heldBack(what string) error {

@@ -47,3 +47,20 @@ func TestAHolderDoesNotLoosenWhatOthersDecided(t *testing.T) {
 		h.asAdmin().post("/key/update", `{"key":"`+given+`","max_budget":null}`).ok().has("max_budget", "null")
 	})
 }
+
+// An access group's models reach beyond those of the key's team.
+func TestMembersDoNotGiveTheirTeamsKeysAccessGroups(t *testing.T) {
+	onEngines(t, func(t *testing.T, h *house) {
+		h.post("/user/new", `{"user_id":"ann","auto_create_key":false}`).ok()
+		h.post("/team/new", `{"team_id":"t1","access_group_ids":["g-team"],"members_with_roles":[{"role":"user","user_id":"ann"}],"team_member_permissions":["/key/update","/key/generate"]}`).ok()
+		h.as("ann", gateway.InternalUser)
+		_, key := h.key(`{"team_id":"t1","access_group_ids":["g-team"]}`)
+		refused := func(path, body string) {
+			h.post(path, body).refused(401, "team_member_permission_error", "null", "Team member does not have permissions for endpoint: /key/access_group_assignment")
+		}
+		refused("/key/generate", `{"team_id":"t1","access_group_ids":["g-other"]}`)
+		refused("/key/update", `{"key":"`+key+`","access_group_ids":["g-team","g-other"]}`)
+		h.asAdmin().post("/team/permissions_update", `{"team_id":"t1","team_member_permissions":["/key/update","/key/access_group_assignment"]}`).ok()
+		h.as("ann", gateway.InternalUser).post("/key/update", `{"key":"`+key+`","access_group_ids":["g-other"]}`).ok().has("access_group_ids", `["g-other"]`)
+	})
+}
