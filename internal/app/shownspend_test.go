@@ -1,0 +1,93 @@
+package app_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/go-json-experiment/json"
+
+	"penstock/internal/store/storetest"
+)
+
+// What customers, organizations, tags, projects and members have spent in their
+// budget's window is shown after a restart as before, although no call of theirs
+// has come yet.
+func TestSpendIsShownAfterARestart(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		env  func(*testing.T) []string
+	}{
+		{"SQLite", func(*testing.T) []string { return nil }},
+		{"PostgreSQL", func(t *testing.T) []string { return []string{"DATABASE_URL", storetest.PostgresURL(t)} }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := start(t, `
+model_list:
+  - {model_name: m, litellm_params: {model: openai/mock, api_base: MOCK/v1, api_key: k, input_cost_per_token: 0.001, output_cost_per_token: 0.001}}
+`, tt.env(t)...)
+			post := func(path, body string) {
+				t.Helper()
+				if res, got := h.do("POST", path, master, body); res.StatusCode != 200 {
+					t.Fatalf("POST %s: %d %s", path, res.StatusCode, got)
+				}
+			}
+			const budget = `"max_budget":50,"budget_duration":"30d"`
+			post("/organization/new", `{"organization_id":"o","organization_alias":"o","models":["m"],`+budget+`}`)
+			post("/user/new", `{"user_id":"u","auto_create_key":false}`)
+			post("/team/new", `{"team_id":"t","organization_id":"o","models":["m"],"team_member_budget":50,"team_member_budget_duration":"30d","members_with_roles":[{"role":"user","user_id":"u"}]}`)
+			post("/project/new", `{"project_id":"p","team_id":"t","models":["m"],`+budget+`}`)
+			post("/customer/new", `{"user_id":"c",`+budget+`}`)
+			post("/tag/new", `{"name":"x",`+budget+`}`)
+			post("/budget/new", `{"budget_id":"b",`+budget+`}`)
+			post("/customer/new", `{"user_id":"c2","budget_id":"b"}`)
+			key := h.key(`"team_id":"t","project_id":"p","user_id":"u","tags":["x"],"models":["m"]`)
+			for _, customer := range []string{"c", "c2"} {
+				if res, body := h.ask(key, `"model":"m","max_tokens":20,"user":"`+customer+`"`); res.StatusCode != 200 {
+					t.Fatalf("%d %s", res.StatusCode, body)
+				}
+			}
+			shown := func() map[string]float64 {
+				t.Helper()
+				out := map[string]float64{}
+				for _, path := range []string{"/customer/info?end_user_id=c", "/customer/info?end_user_id=c2", "/organization/info?organization_id=o", "/project/info?project_id=p", "/team/t/members/me"} {
+					token := master
+					if path == "/team/t/members/me" {
+						token = key
+					}
+					_, body := h.do("GET", path, token, "")
+					var row struct {
+						Spend *float64 `json:"spend"`
+					}
+					if err := json.Unmarshal([]byte(body), &row); err != nil || row.Spend == nil {
+						t.Fatalf("%s: %v in %s", path, err, body)
+					}
+					out[path] = *row.Spend
+				}
+				_, body := h.do("POST", "/tag/info", master, `{"names":["x"]}`)
+				var tags map[string]struct {
+					Spend float64 `json:"spend"`
+				}
+				if err := json.Unmarshal([]byte(body), &tags); err != nil {
+					t.Fatalf("%v in %s", err, body)
+				}
+				out["tag"] = tags["x"].Spend
+				return out
+			}
+			before := shown()
+			for path, spent := range before {
+				if spent <= 0 {
+					t.Errorf("before the restart %s shows a spend of %v, want some", path, spent)
+				}
+			}
+			if err := h.stop(); err != nil {
+				t.Fatal(err)
+			}
+			h.serve(filepath.Dir(h.config))
+			for path, spent := range shown() {
+				if spent != before[path] {
+					t.Errorf("after the restart %s shows a spend of %v, want %v", path, spent, before[path])
+				}
+			}
+		})
+	}
+}
