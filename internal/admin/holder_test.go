@@ -56,7 +56,7 @@ func TestMembersDoNotGiveTheirTeamsKeysAccessGroups(t *testing.T) {
 		h.as("ann", gateway.InternalUser)
 		_, key := h.key(`{"team_id":"t1","access_group_ids":["g-team"]}`)
 		refused := func(path, body string) {
-			h.post(path, body).refused(401, "team_member_permission_error", "null", "Team member does not have permissions for endpoint: /key/access_group_assignment")
+			h.post(path, body).refused(401, "team_member_permission_error", "", "Team member does not have permissions for endpoint: /key/access_group_assignment")
 		}
 		refused("/key/generate", `{"team_id":"t1","access_group_ids":["g-other"]}`)
 		refused("/key/update", `{"key":"`+key+`","access_group_ids":["g-team","g-other"]}`)
