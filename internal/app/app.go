@@ -74,7 +74,6 @@ type App struct {
 	registry  *prometheus.Registry
 	exports   *exports
 	health    *healthDesk
-	tokens    *auth.Tokens // of identity providers, nil if they are not taken
 	book      *price.Book
 	transport *http.Transport
 	mock      *mockServer
@@ -86,11 +85,13 @@ type App struct {
 	reloadDue time.Time
 
 	// Replaced by a reload.
-	snapshot atomic.Pointer[api.Snapshot]
-	loaded   atomic.Pointer[loaded]
-	settings atomic.Pointer[admin.Settings]
-	reloadMu sync.Mutex     // one reload at a time
-	calendar limit.Calendar // guarded by reloadMu
+	snapshot  atomic.Pointer[api.Snapshot]
+	loaded    atomic.Pointer[loaded]
+	settings  atomic.Pointer[admin.Settings]
+	tokens    atomic.Pointer[auth.Tokens] // of identity providers, nil if they are not taken
+	tokensSet chan struct{}               // holds one: tokens were set
+	reloadMu  sync.Mutex                  // one reload at a time
+	calendar  limit.Calendar              // guarded by reloadMu
 
 	stopping atomic.Bool // no new calls
 
@@ -120,7 +121,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 	if o.Env == nil {
 		o.Env = os.LookupEnv
 	}
-	a := &App{o: o, log: o.Log, registry: prometheus.NewRegistry(), book: price.Published(), directory: auth.NewDirectory()}
+	a := &App{o: o, log: o.Log, tokensSet: make(chan struct{}, 1), registry: prometheus.NewRegistry(), book: price.Published(), directory: auth.NewDirectory()}
 	if err := a.build(ctx); err != nil {
 		return nil, errors.Join(err, a.Close(ctx))
 	}
@@ -229,8 +230,7 @@ func (a *App) build(ctx context.Context) error {
 		Metrics: relay.NewMetrics(a.registry), Log: a.log, Clock: router.RealClock(), Refused: relay.NewRefusals(),
 	}
 	a.health = newHealthDesk(a)
-	a.tokens = a.newTokens(s)
-	authn := &auth.Authenticator{Directory: a.directory, Master: master, Header: s.KeyHeader, Tokens: a.tokens, Now: time.Now}
+	authn := &auth.Authenticator{Directory: a.directory, Master: master, Header: s.KeyHeader, Tokens: a.tokens.Load, Now: time.Now}
 	handler := a.handler(authn)
 
 	a.server = &http.Server{

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"penstock/internal/app"
 	"penstock/internal/store/storetest"
 )
 
@@ -147,4 +149,68 @@ func TestTokensOfAnIdentityProvider(t *testing.T) {
 	if _, body := h.do("GET", "/v1/models", ann, ""); !strings.Contains(body, `"data":[`) {
 		t.Errorf("/v1/models: %s", body)
 	}
+}
+
+// Who may come in with a token, and what its claims mean, changes with a reload. What
+// the provider says of roles and teams is stored, on both engines.
+func TestTokensAfterAReload(t *testing.T) {
+	t.Run("sqlite", func(t *testing.T) { tokensAfterAReload(t, "") })
+	t.Run("postgres", func(t *testing.T) {
+		tokensAfterAReload(t, "\n  database_url: \""+storetest.PostgresURL(t)+"\"")
+	})
+}
+
+func tokensAfterAReload(t *testing.T, database string) {
+	id := newIssuer(t)
+	plain := model("mock") + "\ngeneral_settings:\n  store_model_in_db: true" + database
+	h := start(t, plain)
+	manage := func(path, body string) {
+		t.Helper()
+		if res, b := h.do("POST", path, master, body); res.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %d %s", path, res.StatusCode, b)
+		}
+	}
+	for _, team := range []string{"old", "eng"} {
+		manage("/team/new", `{"team_id":"`+team+`"}`)
+	}
+	manage("/user/new", `{"user_id":"ann","user_role":"internal_user","teams":["old"],"auto_create_key":false}`)
+	manage("/key/generate", `{"key":"sk-anns-in-old-000000","user_id":"ann","team_id":"old"}`)
+	manage("/key/generate", `{"key":"sk-anns-own-00000000","user_id":"ann"}`)
+	ann := id.token(jwt.MapClaims{"groups": []string{"eng"}, "roles": []string{"AI_READER"}})
+	if res, body := h.ask(ann, `"model":"m"`); res.StatusCode != http.StatusUnauthorized {
+		t.Fatalf("before tokens are taken: %d %s", res.StatusCode, body)
+	}
+	before, err := os.ReadFile(h.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.write(string(before) + id.settings() + `    sync_user_role_and_teams: true
+    roles_jwt_field: roles
+    jwt_litellm_role_map: [{jwt_role: "AI_READ*", litellm_role: internal_user_viewer}]
+`)
+	app.Eventually(t, "Ann's token is taken", func() bool {
+		res, _ := h.ask(ann, `"model":"m"`)
+		return res.StatusCode == http.StatusOK
+	})
+	_, body := h.do("GET", "/v2/user/info?user_id=ann", master, "")
+	if !strings.Contains(body, `"user_role":"internal_user_viewer"`) || !strings.Contains(body, `"teams":["eng"]`) {
+		t.Errorf("her role and teams are not stored: %s", body)
+	}
+	if _, body := h.do("GET", "/team/info?team_id=eng", master, ""); !strings.Contains(body, `"user_id":"ann"`) {
+		t.Errorf("she is no member: %s", body)
+	}
+	if res, body := h.ask("sk-anns-in-old-000000", `"model":"m"`); res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("her key of a team that she is not in: %d %s", res.StatusCode, body)
+	}
+	if res, body := h.ask("sk-anns-own-00000000", `"model":"m"`); res.StatusCode != http.StatusOK {
+		t.Errorf("her own key: %d %s", res.StatusCode, body)
+	}
+	if _, body := h.do("GET", "/audit?object_id=old", master, ""); !strings.Contains(body, `"left_team":"old"`) || !strings.Contains(body, `"changed_by":"ann"`) {
+		t.Errorf("the audit log does not say that she left: %s", body)
+	}
+	h.write(string(before))
+	app.Eventually(t, "tokens are no longer taken", func() bool {
+		res, _ := h.ask(ann, `"model":"m"`)
+		return res.StatusCode == http.StatusUnauthorized
+	})
 }

@@ -173,6 +173,7 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 	a.counters.SetCalendar(calendar)
 	a.settings.Store(&admin.Settings{Calendar: calendar, Budget: c.Server.Global.Budget, Rules: c.Keys, Users: c.Users, Teams: c.Teams})
 	a.snapshot.Store(s)
+	a.setTokens(&c.Server)
 	a.loaded.Store(l)
 	a.exports.swap(destinations)
 	a.tell(l)
@@ -242,9 +243,7 @@ func (a *App) start(ctx context.Context, wg *sync.WaitGroup, hup <-chan os.Signa
 	}
 	wg.Go(func() { a.health.loop().Run(ctx) })
 	wg.Go(func() { a.tellSoft(ctx) })
-	if a.tokens != nil {
-		wg.Go(func() { a.tokens.Run(ctx) })
-	}
+	wg.Go(func() { a.runTokens(ctx) })
 	wg.Go(func() { a.retain(ctx) })
 	wg.Go(func() { a.tidy(ctx) })
 	wg.Go(func() { a.exports.own.Run(ctx) })

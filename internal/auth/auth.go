@@ -18,8 +18,9 @@ type Authenticator struct {
 	Master Sum
 	// Header, if set, is the only place a key is taken from (litellm_key_header_name).
 	Header string
-	// Tokens are those of identity providers, nil if they are not taken.
-	Tokens *Tokens
+	// Tokens returns those of identity providers, nil if they are not taken. It is nil
+	// if they never are.
+	Tokens func() *Tokens
 	Now    func() time.Time
 }
 
@@ -85,13 +86,13 @@ func (a *Authenticator) Authenticate(r *http.Request) (gateway.Principal, error)
 	if subtle.ConstantTimeCompare(sum[:], a.Master[:]) == 1 {
 		return gateway.Principal{Role: gateway.ProxyAdmin, Master: true}, nil
 	}
-	if a.Tokens != nil && !strings.HasPrefix(key, "sk-") {
-		v, err := a.Tokens.of(r.Context(), key, &sum)
+	if tokens := a.tokens(); tokens != nil && !strings.HasPrefix(key, "sk-") {
+		v, err := tokens.of(r.Context(), key, &sum)
 		if err != nil {
 			return gateway.Principal{}, err
 		}
 		if v != nil {
-			return a.Tokens.principal(r, v)
+			return tokens.principal(r, v)
 		}
 	}
 	if !strings.HasPrefix(key, "sk-") {
@@ -104,6 +105,13 @@ func (a *Authenticator) Authenticate(r *http.Request) (gateway.Principal, error)
 		return gateway.Principal{}, e
 	}
 	return a.Directory.Principal(k), nil
+}
+
+func (a *Authenticator) tokens() *Tokens {
+	if a.Tokens == nil {
+		return nil
+	}
+	return a.Tokens()
 }
 
 // Display returns the form of a key that people may see: its last four

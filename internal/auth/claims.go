@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -17,6 +18,7 @@ type said struct {
 	issuer, key, user, email, organization, orgAlias, endUser string
 	teams, teamAliases, scopes, userRoles                     []string
 	role                                                      gateway.Role // what its role means here, "" if nothing
+	namesTeams                                                bool         // it has a claim about teams, which may say that there are none
 }
 
 // read returns what the claims say.
@@ -27,11 +29,12 @@ func read(v *claimsOf, c *config.Claims) said {
 	}
 	theirs := v.list(c.Roles)
 	for _, m := range c.RoleMap {
-		if slices.Contains(theirs, m.Theirs) {
+		if slices.ContainsFunc(theirs, func(role string) bool { return glob(m.Theirs, role) }) {
 			s.role = gateway.Role(m.Ours)
 			break
 		}
 	}
+	s.namesTeams = v.value(c.TeamIDs) != nil || v.value(c.TeamID) != nil || v.value(c.TeamAlias) != nil
 	if team := v.text(c.TeamID); team != "" {
 		s.teams = append([]string{team}, s.teams...)
 	}
@@ -64,7 +67,17 @@ func (t *Tokens) principal(r *http.Request, v *verified) (gateway.Principal, err
 		if c.NeedKey {
 			return none, badToken("stands for no virtual key (%s)", c.KeyClaim)
 		}
+		if c.MakeKey && v.key != "" {
+			return t.register(r, v)
+		}
 	}
+	return t.person(r, v)
+}
+
+// person is principal for a token that stands for no key.
+func (t *Tokens) person(r *http.Request, v *verified) (gateway.Principal, error) {
+	c, d := &v.by.Claims, t.o.Directory
+	var none gateway.Principal
 
 	p := gateway.Principal{Token: &gateway.Token{EndUserID: v.endUser, NeedTeam: c.NeedTeam}}
 	role := v.role
@@ -73,6 +86,13 @@ func (t *Tokens) principal(r *http.Request, v *verified) (gateway.Principal, err
 			return none, forbidden("Admin not allowed to access this route. Route=%s, Allowed Routes=%v", clip(r.URL.Path), c.AdminRoutes)
 		}
 		p.Role, p.User = gateway.ProxyAdmin, d.User(v.user)
+		if c.Sync {
+			user, err := t.user(r.Context(), v.user, v.email, role, c)
+			if err != nil {
+				return none, err
+			}
+			p.User = t.sync(r.Context(), v, user)
+		}
 		return p, nil
 	}
 
@@ -98,17 +118,19 @@ func (t *Tokens) principal(r *http.Request, v *verified) (gateway.Principal, err
 		return none, err
 	}
 	p.User = user
-	teams := v.teams
-	for _, alias := range v.teamAliases {
-		if team := d.TeamByAlias(alias); team != nil && !slices.Contains(teams, team.ID) {
-			teams = append(slices.Clip(teams), team.ID)
-		}
-	}
+	teams := t.named(v)
 	if len(teams) == 0 && len(v.teamAliases) > 0 && user == nil {
 		return none, unauthenticated("Authentication Error, Team doesn't exist in db. Team alias=" + clip(v.teamAliases[0]) + ". Create team via `/team/new` call.")
 	}
 	if err := t.teams(r, &p, teams, c); err != nil {
 		return none, err
+	}
+	if (c.Sync || c.Join) && user != nil {
+		user = t.sync(r.Context(), v, user)
+		p.User = user
+		if p.Team != nil {
+			p.Team = cmp.Or(d.Team(p.Team.ID), p.Team) // with the user in it
+		}
 	}
 	organization := v.organization
 	if o := d.OrganizationByAlias(v.orgAlias); organization == "" && o != nil {
@@ -205,16 +227,38 @@ func (t *Tokens) user(ctx context.Context, id, email string, role gateway.Role, 
 	return d.User(id), nil
 }
 
-// teams sets the team of p: the one that the client asks for by header, else the
-// first of its token's that there is. The others stand by, for their models.
+// named returns the ids of the teams that a token names, by their ids and by aliases.
+func (t *Tokens) named(v *verified) []string {
+	ids := v.teams
+	for _, alias := range v.teamAliases {
+		if team := t.o.Directory.TeamByAlias(alias); team != nil && !slices.Contains(ids, team.ID) {
+			ids = append(slices.Clip(ids), team.ID)
+		}
+	}
+	return ids
+}
+
+// teams sets the team of p: the one that the client asks for by header, by its id or
+// its alias, else the first of its token's that there is. The others stand by, for
+// their models.
 func (t *Tokens) teams(r *http.Request, p *gateway.Principal, ids []string, c *config.Claims) error {
+	d := t.o.Directory
+	named := len(ids) > 0
+	if !named && c.OwnTeams && p.User != nil {
+		ids = p.User.Teams
+	}
+	if named && c.OnlyTeam && !c.TeamUpsert && p.User != nil && len(p.User.Teams) == 1 && !slices.ContainsFunc(ids, func(id string) bool { return d.Team(id) != nil }) {
+		ids = p.User.Teams
+	}
 	if wanted := r.Header.Get("X-Litellm-Team-Id"); wanted != "" && len(ids) > 0 {
+		if team := d.TeamByAlias(wanted); team != nil && !slices.Contains(ids, wanted) {
+			wanted = team.ID
+		}
 		if !slices.Contains(ids, wanted) {
-			return forbidden("The token is not for team %s (x-litellm-team-id)", clip(wanted))
+			return forbidden("The token is not for team %s (x-litellm-team-id)", clip(r.Header.Get("X-Litellm-Team-Id")))
 		}
 		ids = []string{wanted}
 	}
-	d := t.o.Directory
 	var found []*gateway.Team
 	for _, id := range ids {
 		team := d.Team(id)
@@ -289,20 +333,33 @@ func (d *Directory) Usable(p *gateway.Principal, model string, g Groups) bool {
 }
 
 // claimsOf are the claims of a token.
-type claimsOf struct{ *wire.Object }
+type claimsOf struct {
+	*wire.Object
+	also *wire.Object // looked at for what is not in Object; nil for nothing
+}
 
 // value returns a claim as JSON, nil if there is none. A name with dots leads
-// into objects, unless a claim has just that name.
+// into objects, unless a claim has just that name; a dot behind a backslash is part
+// of a name.
 func (v *claimsOf) value(name string) []byte {
 	if name == "" {
 		return nil
 	}
-	o := v.Object
+	if found := claimIn(v.Object, name); found != nil || v.also == nil {
+		return found
+	}
+	return claimIn(v.also, name)
+}
+
+func claimIn(o *wire.Object, name string) []byte {
+	const dot = "\x00" // stands for one that is part of a name
+	name = strings.ReplaceAll(name, `\.`, dot)
 	for {
-		if o.Has(name) {
-			return o.Get(name)
+		if whole := strings.ReplaceAll(name, dot, "."); o.Has(whole) {
+			return o.Get(whole)
 		}
 		first, rest, nested := strings.Cut(name, ".")
+		first = strings.ReplaceAll(first, dot, ".")
 		if !nested || !o.Has(first) {
 			return nil
 		}

@@ -40,7 +40,7 @@ func FuzzClaims(f *testing.F) {
 		if o.Parse(raw) != nil {
 			return
 		}
-		v := &claimsOf{&o}
+		v := &claimsOf{Object: &o}
 		if got := v.value(name); got != nil && !strings.Contains(string(raw), string(got)) {
 			t.Errorf("%q of %q is %q", name, raw, got)
 		}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"penstock/internal/gateway"
 	"penstock/internal/wire"
 )
 
@@ -30,21 +29,9 @@ func (t *Tokens) introspect(ctx context.Context, token string, sum *Sum) (*verif
 		if len(token) > maxToken {
 			return nil, badToken("is over %d bytes long", maxToken)
 		}
-		select {
-		case t.asked <- struct{}{}:
-			defer func() { <-t.asked }()
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-		body, status, err := t.ask(ctx, token)
-		switch {
-		case err != nil || status >= 500:
-			return nil, &gateway.Error{
-				Kind: gateway.Unavailable, Status: http.StatusServiceUnavailable, Type: "auth_provider_unavailable",
-				Message: "The authorization server could not be asked about the token. Try again in a moment.", RetryAfter: time.Second, Err: err,
-			}
-		case status != http.StatusOK:
-			return nil, badToken("is not known to the authorization server")
+		body, err := t.question(ctx, func(ctx context.Context) (*http.Request, error) { return t.ask(ctx, token) })
+		if err != nil {
+			return nil, err
 		}
 		var o wire.Object
 		if err := o.Parse(body); err != nil {
@@ -63,16 +50,15 @@ func (t *Tokens) introspect(ctx context.Context, token string, sum *Sum) (*verif
 				v.expires = end
 			}
 		}
-		v.said = read(&claimsOf{&o}, &v.by.Claims)
+		v.said = read(&claimsOf{Object: &o}, &v.by.Claims)
 		return v, nil
 	})
 }
 
-// ask sends the token to the authorization server: by RFC 7662 if we have a name
-// there, and otherwise as the token's bearer, as user info endpoints want it.
-func (t *Tokens) ask(ctx context.Context, token string) (body []byte, status int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
-	defer cancel()
+// ask is the question about a token: by RFC 7662 if we have a name at the
+// authorization server, and otherwise with the token as the bearer, as user info
+// endpoints want it.
+func (t *Tokens) ask(ctx context.Context, token string) (*http.Request, error) {
 	c := &t.o.JWT.Opaque
 	method, form := http.MethodGet, ""
 	if c.ClientID != "" {
@@ -80,15 +66,19 @@ func (t *Tokens) ask(ctx context.Context, token string) (body []byte, status int
 	}
 	req, err := http.NewRequestWithContext(ctx, method, c.URL, strings.NewReader(form))
 	if err != nil {
-		return nil, 0, fmt.Errorf("ask about a token: %w", err)
+		return nil, fmt.Errorf("ask about a token: %w", err)
 	}
-	req.Header.Set("Accept", "application/json")
 	if c.ClientID != "" {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		req.SetBasicAuth(url.QueryEscape(c.ClientID), url.QueryEscape(c.ClientSecret.Reveal()))
 	} else {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
+	return req, nil
+}
+
+// answer sends a question.
+func (t *Tokens) answer(req *http.Request) (body []byte, status int, err error) {
 	res, err := t.o.Client.Do(req)
 	if err != nil {
 		return nil, 0, fmt.Errorf("ask about a token: %w", err)

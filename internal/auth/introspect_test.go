@@ -46,7 +46,7 @@ func TestOpaqueTokens(t *testing.T) {
 		o.Enabled, o.Claims = true, config.Claims{UserID: "sub", Roles: "role", TeamID: "team_id", UserUpsert: true, RoleMap: []config.RoleMapping{
 			{Theirs: "proxy_admin", Ours: "proxy_admin"}, {Theirs: "internal_user_viewer", Ours: "internal_user_viewer"},
 		}}
-		g.Authenticator = &auth.Authenticator{Directory: g.d, Now: time.Now, Tokens: auth.NewTokens(auth.TokenOptions{
+		g.Authenticator = &auth.Authenticator{Directory: g.d, Now: time.Now, Tokens: fixed(auth.TokenOptions{
 			JWT: config.JWT{Opaque: o}, Directory: g.d, Client: server.Client(), Now: func() time.Time { return clock },
 			NewUser: func(_ context.Context, u *gateway.User) error { g.d.PutUser(u); return nil },
 		})}

@@ -39,10 +39,19 @@ type keySet struct {
 	client *http.Client
 	now    func() time.Time
 
-	keys atomic.Pointer[[]publicKey] // nil until they were fetched
+	// stale is how old keys may be that are still believed.
+	stale time.Duration
+
+	keys atomic.Pointer[fetched] // nil until they were fetched
 
 	mu   sync.Mutex
 	next time.Time // guarded by mu: before it no unknown id has them fetched
+}
+
+// fetched are keys, and when they were fetched.
+type fetched struct {
+	keys []publicKey
+	at   time.Time
 }
 
 // publicKey is one key of a JSON Web Key Set.
@@ -53,13 +62,14 @@ type publicKey struct {
 }
 
 // find returns the keys that may have signed a token: the one with the id, or
-// all if the token names none. ok is false if the keys were never fetched.
+// all if the token names none. ok is false if the keys were never fetched, or so
+// long ago that the issuer may have taken them back.
 func (s *keySet) find(id string) (found []publicKey, ok bool) {
 	keys := s.keys.Load()
-	if keys == nil {
+	if keys == nil || s.stale > 0 && s.now().Sub(keys.at) > s.stale {
 		return nil, false
 	}
-	for _, k := range *keys {
+	for _, k := range keys.keys {
 		if id == "" || k.id == "" || k.id == id {
 			found = append(found, k)
 		}
@@ -123,7 +133,7 @@ func (s *keySet) fetch(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", address, err)
 	}
-	s.keys.Store(&keys)
+	s.keys.Store(&fetched{keys, s.now()})
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -37,9 +38,18 @@ type TokenOptions struct {
 	// team_id_upsert), and have the directory know it when they return.
 	NewUser func(context.Context, *gateway.User) error
 	NewTeam func(context.Context, *gateway.Team) error
-	Client  *http.Client
-	Now     func() time.Time // time.Now
-	Log     *slog.Logger     // none
+	// Sync stores the role of a user, unless it is "", and puts it into teams and takes
+	// it out of others; the directory knows it when it returns.
+	Sync func(ctx context.Context, userID string, role gateway.Role, join, leave []string) error
+	// NewKey stores a key and a claim that stands for it, and has the directory know
+	// both. If the claim stands for a key already, it does nothing.
+	NewKey func(context.Context, *gateway.Key, *gateway.JWTMapping) error
+	// Before, if set, are the tokens of an earlier configuration, whose fetched keys
+	// are of use.
+	Before *Tokens
+	Client *http.Client
+	Now    func() time.Time // time.Now
+	Log    *slog.Logger     // none
 }
 
 // Tokens knows who the bearer tokens of identity providers are from. A token is
@@ -71,7 +81,10 @@ type verified struct {
 	said
 	by      *issuer
 	expires time.Time // with leeway
-	until   time.Time // when it is looked at again: its key may be gone
+	// synced is when it was last tried to store what the token says, in Unix
+	// nanoseconds.
+	synced atomic.Int64
+	until  time.Time // when it is looked at again: its key may be gone
 }
 
 // NewTokens returns the tokens of the configured issuers. Run must run.
@@ -90,10 +103,10 @@ func NewTokens(o TokenOptions) *Tokens {
 		s := &t.o.JWT.Issuers[i]
 		by := issuer{Issuer: s}
 		for _, u := range s.KeysURLs {
-			by.keys = append(by.keys, &keySet{url: u, client: o.Client, now: o.Now})
+			by.keys = append(by.keys, t.keySet(u, ""))
 		}
 		if len(s.KeysURLs) == 0 {
-			by.keys = []*keySet{{issuer: s.Name, client: o.Client, now: o.Now}}
+			by.keys = []*keySet{t.keySet("", s.Name)}
 		}
 		t.issuers = append(t.issuers, by)
 	}
@@ -101,6 +114,22 @@ func NewTokens(o TokenOptions) *Tokens {
 		t.known[i].m = map[Sum]*verified{}
 	}
 	return t
+}
+
+// keySet returns the keys of an address, with those that were fetched before.
+func (t *Tokens) keySet(url, issuer string) *keySet {
+	s := &keySet{url: url, issuer: issuer, client: t.o.Client, now: t.o.Now, stale: t.o.JWT.KeysTTL + t.o.JWT.StaleTTL}
+	if t.o.Before == nil {
+		return s
+	}
+	for i := range t.o.Before.issuers {
+		for _, old := range t.o.Before.issuers[i].keys {
+			if old.url == url && old.issuer == issuer {
+				s.keys.Store(old.keys.Load())
+			}
+		}
+	}
+	return s
 }
 
 // Run fetches keys before anybody needs them, until ctx ends.
@@ -129,18 +158,33 @@ func looksLikeToken(s string) bool { return strings.HasPrefix(s, "ey") && string
 // of returns what is known of what came instead of a key, nil if it is no token
 // of a kind that is taken.
 func (t *Tokens) of(ctx context.Context, token string, sum *Sum) (*verified, error) {
+	j := &t.o.JWT
 	switch {
-	case t.o.JWT.Enabled && looksLikeToken(token):
+	case j.Enabled && looksLikeToken(token):
+		if t.overridden(token) {
+			return t.introspect(ctx, token, sum)
+		}
 		return t.verify(ctx, token, sum)
-	case t.o.JWT.Opaque.Enabled:
+	case j.Opaque.Enabled:
 		return t.introspect(ctx, token, sum)
+	case j.Enabled && j.UserInfo.Enabled:
+		return t.verify(ctx, token, sum)
 	}
 	return nil, nil
 }
 
 // verify returns what is known of a token, having verified it if need be.
 func (t *Tokens) verify(ctx context.Context, token string, sum *Sum) (*verified, error) {
-	return t.remember(sum, func(now time.Time) (*verified, error) { return t.check(ctx, token, now) })
+	return t.remember(sum, func(now time.Time) (*verified, error) {
+		if t.o.JWT.UserInfo.Enabled {
+			return t.userInfo(ctx, token, now)
+		}
+		v, o, err := t.check(ctx, token, now)
+		if err == nil {
+			v.said = read(&claimsOf{Object: o}, &v.by.Claims)
+		}
+		return v, err
+	})
 }
 
 // remember returns what is known of the token with the sum, or else what learn
@@ -171,35 +215,35 @@ func (t *Tokens) remember(sum *Sum, learn func(now time.Time) (*verified, error)
 	return v, nil
 }
 
-// check verifies a token: signature, algorithm, issuer, audience, times. The
-// error is a *gateway.Error that shows nothing of the token.
-func (t *Tokens) check(ctx context.Context, token string, now time.Time) (*verified, error) {
+// check verifies a token: signature, algorithm, issuer, audience, times. It returns
+// its claims. The error is a *gateway.Error that shows nothing of the token.
+func (t *Tokens) check(ctx context.Context, token string, now time.Time) (*verified, *wire.Object, error) {
 	if len(token) > maxToken {
-		return nil, badToken("is over %d bytes long", maxToken)
+		return nil, nil, badToken("is over %d bytes long", maxToken)
 	}
 	leeway := t.o.JWT.Leeway
 	parser := jwt.NewParser(jwt.WithValidMethods(algorithms), jwt.WithLeeway(leeway), jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithTimeFunc(func() time.Time { return now }))
 	var unchecked jwt.RegisteredClaims
 	head, _, err := parser.ParseUnverified(token, &unchecked)
 	if err != nil {
-		return nil, badToken("cannot be read")
+		return nil, nil, badToken("cannot be read")
 	}
 	if !slices.Contains(algorithms, head.Method.Alg()) {
-		return nil, badToken("is signed in a way that is not taken here")
+		return nil, nil, badToken("is signed in a way that is not taken here")
 	}
 	if head.Header["crit"] != nil {
-		return nil, badToken("asks for something that is not known here (crit)")
+		return nil, nil, badToken("asks for something that is not known here (crit)")
 	}
 	by := t.issuerOf(unchecked.Issuer)
 	if by == nil {
-		return nil, badToken("is of an issuer that is not trusted here")
+		return nil, nil, badToken("is of an issuer that is not trusted here")
 	}
 	id, _ := head.Header["kid"].(string)
 	var keys []publicKey
 	for _, s := range by.keys {
 		found, err := s.findOrFetch(ctx, id)
 		if err != nil && len(by.keys) == 1 {
-			return nil, &gateway.Error{
+			return nil, nil, &gateway.Error{
 				Kind: gateway.Unavailable, Status: http.StatusServiceUnavailable, Type: "auth_provider_unavailable",
 				Message: "The identity provider's keys could not be fetched, so the token cannot be verified. Try again in a moment.", RetryAfter: unknownEvery, Err: err,
 			}
@@ -209,7 +253,7 @@ func (t *Tokens) check(ctx context.Context, token string, now time.Time) (*verif
 	candidates := slices.DeleteFunc(keys, func(k publicKey) bool { return !k.fits(head.Method.Alg()) })
 	switch {
 	case len(candidates) == 0:
-		return nil, badToken("is signed with a key that its issuer does not have")
+		return nil, nil, badToken("is signed with a key that its issuer does not have")
 	case len(candidates) > 4: // without an id: not a reason to try a hundred
 		candidates = candidates[:4]
 	}
@@ -223,32 +267,37 @@ func (t *Tokens) check(ctx context.Context, token string, now time.Time) (*verif
 	}
 	switch {
 	case errors.Is(err, jwt.ErrTokenExpired):
-		return nil, badToken("expired at %s", claims.ExpiresAt.UTC().Format(time.RFC3339))
+		return nil, nil, badToken("expired at %s", claims.ExpiresAt.UTC().Format(time.RFC3339))
 	case errors.Is(err, jwt.ErrTokenNotValidYet):
-		return nil, badToken("is not valid yet")
+		return nil, nil, badToken("is not valid yet")
 	case errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
-		return nil, badToken("is from the future")
+		return nil, nil, badToken("is from the future")
 	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
-		return nil, badToken("does not say when it expires")
+		return nil, nil, badToken("does not say when it expires")
 	case err != nil:
-		return nil, badToken("has a signature that is not right")
+		return nil, nil, badToken("has a signature that is not right")
 	}
 	if len(by.Audience) > 0 && !slices.ContainsFunc(by.Audience, func(a string) bool { return slices.Contains(claims.Audience, a) }) {
-		return nil, badToken("is for another audience")
+		return nil, nil, badToken("is for another audience")
 	}
 	v := &verified{by: by, expires: claims.ExpiresAt.Add(leeway), until: now.Add(max(t.o.JWT.KeysTTL, unknownEvery))}
-	_, payload, _ := strings.Cut(token, ".")
-	payload, _, _ = strings.Cut(payload, ".")
-	raw, err := base64.RawURLEncoding.DecodeString(payload)
-	var o wire.Object
-	if err == nil {
-		err = o.Parse(raw)
-	}
+	o, err := payload(token)
 	if err != nil { // e.g. a claim that stands twice, of which we could believe another one than the parser has
-		return nil, badToken("has claims that cannot be read")
+		return nil, nil, badToken("has claims that cannot be read")
 	}
-	v.said = read(&claimsOf{&o}, &by.Claims)
-	return v, nil
+	return v, o, nil
+}
+
+// payload returns the claims of a token, which nothing is known of.
+func payload(token string) (*wire.Object, error) {
+	_, text, _ := strings.Cut(token, ".")
+	text, _, _ = strings.Cut(text, ".")
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return nil, err
+	}
+	o := new(wire.Object)
+	return o, o.Parse(raw)
 }
 
 // fits reports whether the key is for the algorithm.

@@ -126,6 +126,12 @@ type gate struct {
 	made  []string
 }
 
+// fixed are tokens whose settings do not change.
+func fixed(o auth.TokenOptions) func() *auth.Tokens {
+	t := auth.NewTokens(o)
+	return func() *auth.Tokens { return t }
+}
+
 func newGate(p *provider, set func(*config.JWT, *config.Claims)) *gate {
 	g := &gate{d: town()}
 	g.clock.Store(&now)
@@ -139,7 +145,7 @@ func newGate(p *provider, set func(*config.JWT, *config.Claims)) *gate {
 	if set != nil {
 		set(&j, &j.Issuers[0].Claims)
 	}
-	g.Authenticator = &auth.Authenticator{Directory: g.d, Now: time.Now, Tokens: auth.NewTokens(auth.TokenOptions{
+	g.Authenticator = &auth.Authenticator{Directory: g.d, Now: time.Now, Tokens: fixed(auth.TokenOptions{
 		JWT: j, Directory: g.d, Client: p.Client(), Now: func() time.Time { return *g.clock.Load() },
 		NewUser: func(_ context.Context, u *gateway.User) error {
 			g.made = append(g.made, "user "+u.ID)
@@ -447,7 +453,7 @@ func TestRunFetchesKeysBefore(t *testing.T) {
 	g := newGate(p, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { g.Tokens.Run(ctx); close(done) }()
+	go func() { g.Tokens().Run(ctx); close(done) }()
 	deadline := time.Now().Add(5 * time.Second)
 	for p.fetched.Load() == 0 && time.Now().Before(deadline) {
 		select {

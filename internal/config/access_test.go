@@ -95,6 +95,46 @@ general_settings:
 	}
 }
 
+func TestWhatElseTokensDo(t *testing.T) {
+	c, r := load(t, `
+general_settings:
+  enable_jwt_auth: true
+  litellm_jwtauth:
+    team_ids_jwt_field: groups
+    sync_user_role_and_teams: true
+    upsert_sso_user_to_team: true
+    team_claim_fallback: true
+    fallback_to_db_teams: true
+    virtual_key_claim_field: email
+    unregistered_jwt_client_behavior: auto_register
+    public_key_stale_ttl: 30
+    virtual_key_mapping_cache_ttl: 60
+    oidc_userinfo_enabled: true
+    oidc_userinfo_endpoint: https://a/me
+    oidc_userinfo_cache_ttl: 20
+    routing_overrides:
+    - {iss: a, client_id: [b, c], scope: d, aud: e, path: oauth2}
+`, env{"OAUTH_TOKEN_INFO_ENDPOINT": "https://a/info"})
+	j := c.Server.JWT
+	claims := j.UserInfo.Claims
+	if !claims.Sync || !claims.Join || !claims.OnlyTeam || !claims.OwnTeams || !claims.MakeKey || claims.NeedKey || claims.TeamIDs != "groups" {
+		t.Errorf("claims are %+v", claims)
+	}
+	if j.StaleTTL != 30*time.Second || !j.UserInfo.Enabled || j.UserInfo.URL != "https://a/me" || j.UserInfo.TTL != 20*time.Second || len(j.Issuers) != 0 {
+		t.Errorf("user info is %+v, keys are believed %v longer, there are %d issuers", j.UserInfo, j.StaleTTL, len(j.Issuers))
+	}
+	if diff := cmp.Diff([]config.Override{{Issuer: []string{"a"}, ClientID: []string{"b", "c"}, Scope: []string{"d"}, Audience: []string{"e"}}}, j.Overrides); diff != "" {
+		t.Errorf("overrides (-want +got):\n%s", diff)
+	}
+	if len(r.Ignored) != 1 || len(r.Warnings) != 0 { // the cache that is not needed
+		t.Errorf("ignored %v, warnings %v", r.Ignored, r.Warnings)
+	}
+	c, _ = load(t, "general_settings: {enable_jwt_auth: true}", env{"JWT_PUBLIC_KEY_URL": "https://a/keys", "JWT_AUDIENCE": "gw"})
+	if j := c.Server.JWT; j.StaleTTL != time.Hour || j.UserInfo.Enabled || j.UserInfo.TTL != 5*time.Minute {
+		t.Errorf("defaults are %+v", j)
+	}
+}
+
 func TestMistakesAboutWhoMayCall(t *testing.T) {
 	for name, yaml := range map[string]string{
 		"an address that is none": `{allowed_ips: [10.0.0.300]}`,
@@ -106,6 +146,11 @@ func TestMistakesAboutWhoMayCall(t *testing.T) {
 		"no issuer":               `{enable_jwt_auth: true, litellm_jwtauth: {issuers: [{audience: a, jwks_url: "https://a"}]}}`,
 		"keys in a file":          `{enable_jwt_auth: true, litellm_jwtauth: {issuers: [{issuer: a, audience: a, jwks_url: "file:///keys"}]}}`,
 		"a role there is not":     `{litellm_jwtauth: {role_mappings: [{role: a, internal_role: king}]}}`,
+		"user info of nobody":     `{enable_jwt_auth: true, litellm_jwtauth: {oidc_userinfo_enabled: true}}`,
+		"user info of a file":     `{enable_jwt_auth: true, litellm_jwtauth: {oidc_userinfo_enabled: true, oidc_userinfo_endpoint: "file:///etc"}}`,
+		"machines of nobody":      `{enable_jwt_auth: true, litellm_jwtauth: {issuers: [{issuer: "https://a", audience: a}], routing_overrides: [{iss: a, path: oauth2}]}}`,
+		"machines elsewhere":      `{litellm_jwtauth: {routing_overrides: [{iss: a, path: ldap}]}}`,
+		"all machines":            `{litellm_jwtauth: {routing_overrides: [{client_id: a, path: oauth2}]}}`,
 		"issuers are no list":     `{enable_jwt_auth: true, litellm_jwtauth: {issuers: {issuer: a}}}`,
 	} {
 		if _, _, err := config.Load(options("general_settings: "+yaml, nil)); err == nil {

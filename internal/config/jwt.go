@@ -15,9 +15,30 @@ type JWT struct {
 	// Issuers are who may have made a token, at least one if Enabled.
 	Issuers []Issuer
 	KeysTTL time.Duration // how long fetched keys are believed; 10 min unless set
-	Leeway  time.Duration // by how much clocks may differ; a minute unless set
-	Opaque  Opaque
+	// StaleTTL is how much longer they are while the issuer cannot be reached;
+	// an hour unless set.
+	StaleTTL time.Duration
+	Leeway   time.Duration // by how much clocks may differ; a minute unless set
+	Opaque   Opaque
+	UserInfo UserInfo
+	// Overrides are tokens that are asked about instead of being verified here, although
+	// they could be.
+	Overrides []Override
 }
+
+// UserInfo says where it is asked who a token is from (oidc_userinfo_enabled).
+type UserInfo struct {
+	Enabled bool
+	URL     string        // oidc_userinfo_endpoint
+	TTL     time.Duration // how long an answer is believed; 5 min unless set
+	// Claims are what the answer's members mean if no issuer is configured, whose keys
+	// could verify the token.
+	Claims Claims
+}
+
+// Override is a rule about tokens by what they say of themselves. Lists hold
+// patterns with * and ?, one of which must fit; an empty list fits everything.
+type Override struct{ Issuer, ClientID, Scope, Audience []string }
 
 // Opaque says where to ask about tokens that only their server can read.
 type Opaque struct {
@@ -70,8 +91,17 @@ type Claims struct {
 	NeedScope bool         // enforce_scope_based_access
 	Scopes    []Permission // what each scope allows
 	NeedTeam  bool         // enforce_team_based_model_access
-	KeyClaim  string       // stands for a virtual key (virtual_key_claim_field)
-	NeedKey   bool         // tokens that stand for none are refused (unregistered_jwt_client_behavior: reject)
+
+	// Sync stores the role and the teams that tokens say (sync_user_role_and_teams);
+	// Join only puts users into the teams (upsert_sso_user_to_team).
+	Sync, Join bool
+	// OnlyTeam takes the only team of a user whose token names none that there is
+	// (team_claim_fallback); OwnTeams those that it is in if the token names none at
+	// all (fallback_to_db_teams).
+	OnlyTeam, OwnTeams bool
+	KeyClaim           string // stands for a virtual key (virtual_key_claim_field)
+	NeedKey            bool   // tokens that stand for none are refused (unregistered_jwt_client_behavior: reject)
+	MakeKey            bool   // or get one (auto_register)
 }
 
 // RoleMapping says what a provider's role is here.
@@ -144,14 +174,18 @@ func jwtAuth(l *loader, n *node) {
 	j := &l.cfg.Server.JWT
 	top := append(l.issuerKeys(&l.jwt),
 		bind("public_key_ttl", seconds(), &j.KeysTTL),
+		bind("public_key_stale_ttl", seconds(), &j.StaleTTL),
 		bind("leeway", seconds(), &j.Leeway),
+		bind("oidc_userinfo_enabled", boolean(), &j.UserInfo.Enabled),
+		bind("oidc_userinfo_endpoint", text(), &j.UserInfo.URL),
+		bind("oidc_userinfo_cache_ttl", seconds(), &j.UserInfo.TTL),
+		custom("routing_overrides", "a list of {iss, client_id, scope, aud, path: oauth2}", overrides),
 		custom("issuers", "a list of {issuer, audience, jwks_url, …}", func(*loader, *node) {}),
 	)
 	top = append(top, later(python, "custom_validate")...)
-	top = append(top, later(notHere, "virtual_key_mapping_cache_ttl", "public_allowed_routes")...)
-	top = append(top, later(notYet, "team_claim_fallback", "upsert_sso_user_to_team", "sync_user_role_and_teams",
-		"oidc_userinfo_enabled", "oidc_userinfo_endpoint", "oidc_userinfo_cache_ttl", "routing_overrides", "customer_org_alias_jwt_field",
-		"customer_member_id_jwt_field", "customer_team_id_jwt_field")...)
+	top = append(top, later(notHere, "public_allowed_routes", "agent_id_jwt_field")...)
+	top = append(top, later("not needed: claims that stand for keys are in memory, and a change of them counts at once", "virtual_key_mapping_cache_ttl")...)
+	top = append(top, later(notYet, "customer_org_alias_jwt_field", "customer_member_id_jwt_field", "customer_team_id_jwt_field")...)
 	l.apply(n, top)
 	issuers := n.get("issuers")
 	if issuers == nil || issuers.shape == null {
@@ -204,7 +238,13 @@ func (l *loader) issuerKeys(i *Issuer) []key {
 		bind("enforce_team_based_model_access", boolean(), &c.NeedTeam),
 		bind("virtual_key_claim_field", text(), &c.KeyClaim),
 		bind("jwt_client_id_field", text(), &c.KeyClaim),
-		use("unregistered_jwt_client_behavior", choice("fallback_team_mapping", "reject"), func(_ *loader, s string) { c.NeedKey = s == "reject" }),
+		use("unregistered_jwt_client_behavior", choice("fallback_team_mapping", "reject", "auto_register"), func(_ *loader, s string) {
+			c.NeedKey, c.MakeKey = s == "reject", s == "auto_register"
+		}),
+		bind("sync_user_role_and_teams", boolean(), &c.Sync),
+		bind("upsert_sso_user_to_team", boolean(), &c.Join),
+		bind("team_claim_fallback", boolean(), &c.OnlyTeam),
+		bind("fallback_to_db_teams", boolean(), &c.OwnTeams),
 		custom("role_mappings", "a list of {role, internal_role}", func(l *loader, n *node) {
 			c.RoleMap = append(slices.Clip(c.RoleMap), l.roleMap(n, "role", "internal_role")...)
 		}),
@@ -212,6 +252,24 @@ func (l *loader) issuerKeys(i *Issuer) []key {
 			c.RoleMap = append(slices.Clip(c.RoleMap), l.roleMap(n, "jwt_role", "litellm_role")...)
 		}),
 		custom("scope_mappings", "a list of {scope, models, routes}", func(l *loader, n *node) { c.Scopes = l.permissions(n, "scope") }),
+	}
+}
+
+// overrides reads routing_overrides.
+func overrides(l *loader, n *node) {
+	j := &l.cfg.Server.JWT
+	for _, item := range l.items(n) {
+		var o Override
+		var to string
+		l.apply(item, []key{
+			bind("iss", words(), &o.Issuer), bind("client_id", words(), &o.ClientID), bind("scope", words(), &o.Scope), bind("aud", words(), &o.Audience),
+			bind("path", choice("oauth2"), &to),
+		})
+		if len(o.Issuer) == 0 || to == "" {
+			l.want(item, "iss, and path: oauth2")
+			continue
+		}
+		j.Overrides = append(j.Overrides, o)
 	}
 }
 
@@ -253,13 +311,25 @@ func (l *loader) permissions(n *node, name string) []Permission {
 // finishJWT puts together who may have made a token.
 func (l *loader) finishJWT(general *node) {
 	j := &l.cfg.Server.JWT
-	if u, err := url.Parse(j.Opaque.URL); j.Opaque.Enabled && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
-		l.bad(general.get("enable_oauth2_auth"), "set OAUTH_TOKEN_INFO_ENDPOINT to the address, with https://, where tokens are asked about")
+	asked := "enable_oauth2_auth"
+	if j.Enabled && len(j.Overrides) > 0 && !j.Opaque.Enabled {
+		asked = "litellm_jwtauth"
+	}
+	if (j.Opaque.Enabled || asked == "litellm_jwtauth") && !isAddress(j.Opaque.URL) {
+		l.bad(general.get(asked), "set OAUTH_TOKEN_INFO_ENDPOINT to the address, with https://, where tokens are asked about")
 	}
 	if !j.Enabled {
 		return
 	}
 	at := general.get("enable_jwt_auth")
+	l.jwt.Claims.RolePermissions = l.roles
+	j.UserInfo.Claims = l.jwt.Claims
+	if j.UserInfo.Enabled && !isAddress(j.UserInfo.URL) {
+		l.bad(general.get("litellm_jwtauth"), "oidc_userinfo_enabled needs oidc_userinfo_endpoint: the address, with https://, where it is asked who a token is from")
+	}
+	if len(j.Issuers) == 0 && j.UserInfo.Enabled && l.jwt.Name == "" && len(l.jwt.KeysURLs) == 0 {
+		return // whoever is asked verifies tokens, too
+	}
 	if len(j.Issuers) == 0 {
 		j.Issuers = []Issuer{l.jwt}
 	}
@@ -275,7 +345,7 @@ func (l *loader) finishJWT(general *node) {
 			l.bad(at, "set JWT_PUBLIC_KEY_URL, or issuers in litellm_jwtauth: nothing says whose tokens to take")
 		}
 		for _, address := range addresses {
-			if u, err := url.Parse(address); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+			if !isAddress(address) {
 				l.bad(at, "the keys of tokens are fetched from an address that begins with https://, not from %q", address)
 			}
 		}
@@ -283,4 +353,10 @@ func (l *loader) finishJWT(general *node) {
 			l.warn(at, "neither JWT_AUDIENCE nor JWT_ISSUER is set: every token of the identity provider is taken, also one that was made for another service")
 		}
 	}
+}
+
+// isAddress reports whether s is where something can be asked.
+func isAddress(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http")
 }
