@@ -28,6 +28,7 @@ const (
 	EndUserEntity      = "end_user"
 	TagEntity          = "tag"
 	AccessGroupEntity  = "access_group"
+	GroupBudgetEntity  = "access_group_budget" // its id is the group's name
 	ModelEntity        = "model"
 	CredentialEntity   = "credential"
 )

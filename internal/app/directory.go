@@ -34,6 +34,7 @@ func (a *App) loadDirectory(ctx context.Context) error {
 		s.AllTotals(ctx, store.EndUser, func(id string, sp *gateway.Spend) error { d.PutVisitor(id, sp); return nil }),
 		s.AllTags(ctx, into(d.PutTag)),
 		s.AllAccessGroups(ctx, into(d.PutAccessGroup)),
+		s.AllGroupBudgets(ctx, into(d.PutGroupBudget)),
 		s.AllKeys(ctx, into(d.PutKey)),
 		s.AllDeprecatedKeys(ctx, into(d.PutDeprecatedKey)),
 		s.AllJWTMappings(ctx, into(d.PutJWTMapping)),
@@ -106,6 +107,8 @@ func (a *App) refresh(ctx context.Context, kind, id string, spent, ours bool) er
 		err = reread(ctx, id, s.Budget, d.PutBudget, d.DeleteBudget)
 	case "access_group":
 		err = reread(ctx, id, s.AccessGroup, d.PutAccessGroup, d.DeleteAccessGroup)
+	case admin.GroupBudgetEntity:
+		err = reread(ctx, id, s.GroupBudget, d.PutGroupBudget, d.DeleteGroupBudget)
 	case "deprecated_key":
 		err = reread(ctx, id, s.DeprecatedKey, d.PutDeprecatedKey, d.DeleteDeprecatedKey)
 	case admin.JWTMappingEntity:
@@ -166,6 +169,7 @@ func scopeOf(kind, id string) (limit.Scope, bool) {
 	kinds := map[string]limit.ScopeKind{
 		admin.KeyEntity: limit.KeyScope, admin.UserEntity: limit.UserScope, admin.TeamEntity: limit.TeamScope,
 		"organization": limit.OrganizationScope, "project": limit.ProjectScope, "end_user": limit.EndUserScope, "tag": limit.TagScope,
+		admin.GroupBudgetEntity: limit.AccessGroupScope,
 	}
 	if k, ok := kinds[kind]; ok {
 		return limit.Scope{Kind: k, ID: id}, true
@@ -219,6 +223,10 @@ func (a *App) charged(kind, id string) (limit.Scope, *gateway.Limits, *gateway.S
 	case limit.TagScope:
 		if t := d.Tag(id); t != nil {
 			return scope, &t.Limits, &t.Spend
+		}
+	case limit.AccessGroupScope:
+		if b := d.GroupBudget(id); b != nil {
+			return scope, &b.Limits, &b.Spend
 		}
 	case limit.MemberScope:
 		if m := d.Member(scope.Of, scope.ID); m != nil {

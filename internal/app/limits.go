@@ -97,6 +97,10 @@ func (a *App) anchor(s limit.Scope) time.Time {
 		if t := d.Tag(s.ID); t != nil {
 			return t.CreatedAt
 		}
+	case limit.AccessGroupScope:
+		if b := d.GroupBudget(s.ID); b != nil {
+			return b.CreatedAt
+		}
 	}
 	return time.Time{}
 }

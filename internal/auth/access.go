@@ -210,6 +210,62 @@ func (d *Directory) Through(p *gateway.Principal, model string, g Groups) []stri
 	return nil
 }
 
+// charged returns the budgets of the access groups by which p may use what the
+// name stands for, by name: those that have it and that a list names, of the key,
+// the team, its member, the user of a personal key, the organization or the
+// project, or that key or team were given. Where a list has the model itself, or
+// everything, no group is asked.
+func (d *Directory) charged(p *gateway.Principal, n naming, g Groups) []*gateway.GroupBudget {
+	if p.Master || d.budgeted.Load() == 0 {
+		return nil
+	}
+	of := g.AccessGroups(n.group)
+	var out []*gateway.GroupBudget
+	add := func(group string) {
+		if slices.ContainsFunc(out, func(b *gateway.GroupBudget) bool { return b.Name == group }) {
+			return
+		}
+		if b := d.GroupBudget(group); b != nil {
+			out = append(out, b)
+		}
+	}
+	named := func(list []string) {
+		for _, entry := range list {
+			switch a := d.AccessGroup(entry); {
+			case slices.Contains(of, entry):
+				add(entry)
+			case a != nil && holdsModel(a, n, g):
+				add(a.Name)
+			}
+		}
+	}
+	if p.Token != nil {
+		named(p.Token.Models)
+	}
+	if k := p.Key; k != nil {
+		named(k.Models)
+		named(k.AccessGroupIDs)
+	}
+	switch {
+	case p.Team != nil:
+		named(p.Team.Models)
+		named(p.Team.AccessGroupIDs)
+		if p.Member != nil {
+			named(p.Member.Models)
+		}
+	case p.User != nil:
+		named(p.User.Models)
+	}
+	if p.Organization != nil {
+		named(p.Organization.Models)
+	}
+	if p.Project != nil {
+		named(p.Project.Models)
+	}
+	slices.SortFunc(out, func(a, b *gateway.GroupBudget) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
 // none are Groups without access groups.
 type none struct{ Groups }
 

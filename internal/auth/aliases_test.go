@@ -99,3 +99,69 @@ func TestFallbacksAreNoAliases(t *testing.T) {
 		t.Error("a key that may use cheap alone falls back on dear, which it has made an alias of cheap")
 	}
 }
+
+// TestCallsAreChargedToGroups: a call counts in the budget of every access group
+// that has its model and that a list names.
+func TestCallsAreChargedToGroups(t *testing.T) {
+	limit := gateway.NanoUSD(5)
+	d := auth.NewDirectory()
+	d.PutBudget(&gateway.Budget{ID: "b", Limits: gateway.Limits{Budget: &limit}})
+	d.PutGroupBudget(&gateway.GroupBudget{Name: "prod", BudgetID: "b"})
+	d.PutGroupBudget(&gateway.GroupBudget{Name: "stored", Limits: gateway.Limits{Budget: &limit}})
+	d.PutGroupBudget(&gateway.GroupBudget{Name: "free", Limits: gateway.Limits{Budget: new(gateway.NanoUSD)}})
+	d.PutAccessGroup(&gateway.AccessGroup{ID: "id-1", Name: "stored", Models: []string{"gpt-*"}})
+	d.PutAccessGroup(&gateway.AccessGroup{ID: "id-2", Name: "free", Models: []string{"gpt-4o"}})
+	d.PutAccessGroup(&gateway.AccessGroup{ID: "id-3", Name: "unbudgeted", Models: []string{"gpt-4o"}})
+	for _, tt := range []struct {
+		name  string
+		p     gateway.Principal
+		model string // "gpt-4o" unless set
+		want  string
+	}{
+		{name: "a group named by the key", p: gateway.Principal{Key: &gateway.Key{Models: []string{"prod"}}}, want: "prod"},
+		{name: "the model named by the key", p: gateway.Principal{Key: &gateway.Key{Models: []string{"gpt-4o"}}}},
+		{name: "everything", p: gateway.Principal{Key: &gateway.Key{}}},
+		{name: "a star", p: gateway.Principal{Key: &gateway.Key{Models: []string{"*"}}}},
+		{name: "a group that does not have it", p: gateway.Principal{Key: &gateway.Key{Models: []string{"prod", "gpt-3"}}}, model: "gpt-3"},
+		{name: "two groups", p: gateway.Principal{Key: &gateway.Key{Models: []string{"stored", "prod", "stored"}}}, want: "prod stored"},
+		{name: "a stored group of the key", p: gateway.Principal{Key: &gateway.Key{Models: []string{"x"}, AccessGroupIDs: []string{"id-1"}}}, want: "stored"},
+		{name: "a group without a budget", p: gateway.Principal{Key: &gateway.Key{AccessGroupIDs: []string{"id-3"}}}},
+		{name: "a group named by the team", p: gateway.Principal{Key: &gateway.Key{}, Team: &gateway.Team{Models: []string{"prod"}}}, want: "prod"},
+		{name: "a stored group of the team", p: gateway.Principal{Key: &gateway.Key{}, Team: &gateway.Team{AccessGroupIDs: []string{"id-1"}}}, want: "stored"},
+		{name: "a group named by a member's scope", p: gateway.Principal{Key: &gateway.Key{}, Team: &gateway.Team{}, Member: &gateway.Member{Models: []string{"prod"}}}, want: "prod"},
+		{name: "a group named by the organization", p: gateway.Principal{Key: &gateway.Key{}, Organization: &gateway.Organization{Models: []string{"prod"}}}, want: "prod"},
+		{name: "a group named by the project", p: gateway.Principal{Key: &gateway.Key{}, Project: &gateway.Project{Models: []string{"prod"}}}, want: "prod"},
+		{name: "a group named by a personal key's user", p: gateway.Principal{Key: &gateway.Key{}, User: &gateway.User{Models: []string{"prod"}}}, want: "prod"},
+		{name: "an alias of a model in the group", p: gateway.Principal{Key: &gateway.Key{Models: []string{"prod"}, Aliases: map[string]string{"mine": "gpt-4o"}}}, model: "mine", want: "prod"},
+		{name: "everybody's alias of one", p: gateway.Principal{Key: &gateway.Key{Models: []string{"prod"}}}, model: "everybodys", want: "prod"},
+		{name: "the master key", p: gateway.Principal{Master: true}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.model == "" {
+				tt.model = "gpt-4o"
+			}
+			q := &auth.Asked{Call: &gateway.Call{Model: tt.model, Principal: tt.p}}
+			if err := d.Check(q, &auth.Policy{}, groups{}); err != nil {
+				t.Fatal(err)
+			}
+			var names []string
+			for _, b := range q.Principal.Through {
+				names = append(names, b.Name)
+				if b.Limits.Budget == nil || *b.Limits.Budget != limit {
+					t.Errorf("the budget of %s is %v, want %d", b.Name, b.Limits.Budget, limit)
+				}
+			}
+			if got := strings.Join(names, " "); got != tt.want {
+				t.Errorf("charged to %q, want %q", got, tt.want)
+			}
+		})
+	}
+	if b := d.GroupBudget("free"); b == nil || b.Limits.Budget != nil {
+		t.Errorf("a budget of nothing is %+v, want no ceiling", b)
+	}
+	d.DeleteGroupBudget("prod")
+	q := &auth.Asked{Call: &gateway.Call{Model: "gpt-4o", Principal: gateway.Principal{Key: &gateway.Key{Models: []string{"prod"}}}}}
+	if err := d.Check(q, &auth.Policy{}, groups{}); err != nil || len(q.Principal.Through) > 0 {
+		t.Errorf("charged to %v after the budget was deleted, %v", q.Principal.Through, err)
+	}
+}

@@ -109,8 +109,8 @@ type Asked struct {
 
 // Check makes the checks that need the body, first to last. Each of key, team,
 // member, organization, user, end user, project and tags must allow the model,
-// and the models to fall back on that the client names. The error is a
-// *gateway.Error.
+// and the models to fall back on that the client names. It notes the budgets of
+// the access groups by which it was let in. The error is a *gateway.Error.
 func (d *Directory) Check(q *Asked, pol *Policy, g Groups) error {
 	p := &q.Principal
 	n := nameOf(p, q.Model)
@@ -120,6 +120,7 @@ func (d *Directory) Check(q *Asked, pol *Policy, g Groups) error {
 	if err := d.allowed(p, n, g); err != nil {
 		return err
 	}
+	p.Through = d.charged(p, n, g)
 	for _, model := range q.Fallbacks {
 		if err := d.AllowedGroup(p, model, g); err != nil {
 			return err

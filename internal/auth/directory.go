@@ -64,6 +64,7 @@ type Directory struct {
 	tags          *table[gateway.Tag]
 	budgets       *table[gateway.Budget]
 	groups        *table[gateway.AccessGroup]
+	groupBudgets  *table[gateway.GroupBudget]
 	// visitors is what end users have spent who are not stored, and guests are
 	// end users with a default budget.
 	visitors *table[gateway.Spend]
@@ -75,6 +76,7 @@ type Directory struct {
 	// again when it is next asked for.
 	generation atomic.Uint64
 	guestBook  atomic.Uint64 // counts changes of what guests are made from
+	budgeted   atomic.Int64  // access groups that have a budget
 
 	mu         sync.RWMutex
 	deprecated map[Sum]replaced  // guarded by mu, as are the others
@@ -132,7 +134,13 @@ func newDirectory(words *dictionary) *Directory {
 	d.tags = newTable(g, words, func(_ string, t *gateway.Tag) { d.lend(&t.Limits, t.BudgetID) })
 	d.visitors = newTable(g, words, func(string, *gateway.Spend) {})
 	d.guests = newTable(&d.guestBook, words, func(string, *gateway.EndUser) {})
-	d.groups = newTable(g, words, func(_ string, a *gateway.AccessGroup) { d.lend(&a.Limits, a.BudgetID) })
+	d.groups = newTable(g, words, func(string, *gateway.AccessGroup) {})
+	d.groupBudgets = newTable(g, words, func(_ string, b *gateway.GroupBudget) {
+		d.lend(&b.Limits, b.BudgetID)
+		if b.Limits.Budget != nil && *b.Limits.Budget == 0 {
+			b.Limits.Budget = nil // no ceiling, as for LiteLLM
+		}
+	})
 	return d
 }
 
@@ -158,6 +166,8 @@ func (d *Directory) Replace(n *Directory) {
 	d.guestBook.Add(1)
 	d.tags.take(n.tags)
 	d.groups.take(n.groups)
+	d.groupBudgets.take(n.groupBudgets)
+	d.budgeted.Store(n.budgeted.Load())
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.deprecated, d.claims, d.claimOf = n.deprecated, n.claims, n.claimOf
@@ -465,10 +475,29 @@ func (d *Directory) Budget(id string) *gateway.Budget { return named(d.budgets, 
 // PutAccessGroup adds the group or replaces what was known of it.
 func (d *Directory) PutAccessGroup(g *gateway.AccessGroup) {
 	d.DeleteAccessGroup(g.ID)
-	d.groups.put(g.ID, g)
+	bare := *g
+	bare.Keys, bare.Teams = nil, nil // they say themselves that they have it
+	d.groups.put(g.ID, &bare)
 	d.mu.Lock()
 	d.groupNames[g.Name] = g.ID
 	d.mu.Unlock()
+}
+
+// PutGroupBudget adds the budget of an access group or replaces what was known of it.
+func (d *Directory) PutGroupBudget(b *gateway.GroupBudget) {
+	d.groupBudgets.put(b.Name, b)
+	d.budgeted.Store(int64(d.groupBudgets.len()))
+}
+
+// DeleteGroupBudget forgets the budget of the access group.
+func (d *Directory) DeleteGroupBudget(group string) {
+	d.groupBudgets.drop(group)
+	d.budgeted.Store(int64(d.groupBudgets.len()))
+}
+
+// GroupBudget returns the budget of the access group, nil if it has none.
+func (d *Directory) GroupBudget(group string) *gateway.GroupBudget {
+	return named(d.groupBudgets, group)
 }
 
 // DeleteAccessGroup forgets the group.

@@ -78,6 +78,7 @@ func TestEveryFieldComesBack(t *testing.T) {
 	d.PutKey(key)
 	user, team, org, project := full[gateway.User](), full[gateway.Team](), full[gateway.Organization](), full[gateway.Project]()
 	customer, tag, budget, group := full[gateway.EndUser](), full[gateway.Tag](), full[gateway.Budget](), full[gateway.AccessGroup]()
+	group.Keys, group.Teams = nil, nil // who has it says so
 	d.PutUser(user)
 	d.PutTeam(team)
 	d.PutOrganization(org)

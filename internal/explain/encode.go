@@ -37,7 +37,7 @@ var words = [...]string{
 	"", "api_key", "user", "team", "team_member", "organization", "end_user", "project", "tag", "session", "deployment", "provider", "global",
 	"requests", "tokens", "input_tokens", "output_tokens", "max_parallel_requests", "budget",
 	"simple-shuffle", "least-busy", "usage-based-routing", "usage-based-routing-v2", "latency-based-routing", "cost-based-routing", "id",
-	"organization_member",
+	"organization_member", "access_group",
 }
 
 // roomForLost is kept free for the item that says how much was left out.

@@ -302,22 +302,33 @@ type Budget struct {
 	UpdatedBy     string
 }
 
-// AccessGroup is a named set of models that keys and teams are given together,
-// with limits of its own.
+// AccessGroup is a named set of models that keys and teams are given together.
 type AccessGroup struct {
 	ID          string
 	Name        string
 	Description string
 	Models      []string // names, which may hold *
-	Teams       []string // teams that have the group
-	Keys        []string // hashes of keys that have the group
-	BudgetID    string
-	Limits      Limits
-	Spend       Spend
-	CreatedAt   time.Time
-	CreatedBy   string
-	UpdatedAt   time.Time
-	UpdatedBy   string
+	// Teams and Keys (by hash) are those that have the group, which say so
+	// themselves (AccessGroupIDs); empty where nobody has asked for them.
+	Teams     []string
+	Keys      []string
+	CreatedAt time.Time
+	CreatedBy string
+	UpdatedAt time.Time
+	UpdatedBy string
+}
+
+// GroupBudget is what may be spent through an access group, stored or of
+// deployments, by everybody together who may use its models by its name.
+type GroupBudget struct {
+	Name      string // of the group
+	BudgetID  string // shared budget whose ceilings hold where it has none
+	Limits    Limits
+	Spend     Spend
+	CreatedAt time.Time
+	CreatedBy string
+	UpdatedAt time.Time
+	UpdatedBy string
 }
 
 // Team is a group of users and keys that shares limits.
@@ -430,6 +441,9 @@ type Principal struct {
 	// once its body is.
 	EndUser *EndUser
 	Tags    []*Tag
+	// Through are the budgets of the access groups by which it may use the model,
+	// by name; they are known once it was let in.
+	Through []*GroupBudget
 	// Token is what the caller's bearer token says, nil if it used a key.
 	Token *Token
 }

@@ -127,6 +127,9 @@ func (l *Limiter) takes(dst []Take, p *gateway.Principal, g *Global, model strin
 	if o := p.Organization; o != nil {
 		add(Scope{Kind: OrganizationScope, ID: o.ID}, "", "", &o.Limits, &o.Spend, o.CreatedAt, false)
 	}
+	for _, b := range p.Through {
+		add(Scope{Kind: AccessGroupScope, ID: b.Name}, "", "", &b.Limits, &b.Spend, b.CreatedAt, false)
+	}
 	if g != nil {
 		add(Scope{Kind: GlobalScope}, "", "", &g.Limits, &g.Spend, time.Time{}, false)
 	}

@@ -22,6 +22,7 @@ const (
 	TagScope
 	TeamScope
 	OrganizationScope
+	AccessGroupScope
 	DeploymentScope
 	ProviderScope
 	GlobalScope
@@ -67,6 +68,7 @@ var Scopes = [scopeKinds]struct {
 		"LiteLLM Team: {id}, exceeded budget for model={model}",
 	},
 	OrganizationScope: {"organization", "model_per_organization", "organization", budgetOf("Organization={id} "), windowOf("Organization={id}"), ""},
+	AccessGroupScope:  {"access_group", "model_per_access_group", "access_group", budgetOf("Model access group={id} "), windowOf("Model access group={id}"), ""},
 	DeploymentScope:   {"deployment", "model_per_deployment", "deployment", crossed, crossed, ""},
 	ProviderScope:     {"provider", "model_per_provider", "provider", crossed, crossed, ""},
 	GlobalScope:       {"global", "model_per_global", "global", budgetOf(""), windowOf("Proxy"), ""},

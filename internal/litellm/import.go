@@ -81,7 +81,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		im.importBudgets, im.importGroups, im.readPlaces, im.readTwins, im.importOrganizations, im.importTeams, im.importUsers, im.importProjects, im.importKeys,
+		im.importBudgets, im.readPlaces, im.readTwins, im.importOrganizations, im.importTeams, im.importUsers, im.importProjects, im.importKeys, im.importGroups, im.importGroupBudgets,
 		im.importReplacedKeys, im.importMappings, im.importEndUsers, im.importTags, im.importCredentials, im.importModels, im.importCalls, im.importSpend,
 		im.importModelSpend, im.importDays, im.importAudit, im.tellParts, im.tellSettings, im.tellRest,
 	} {

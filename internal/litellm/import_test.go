@@ -181,7 +181,7 @@ func TestPeopleArriveAsTheyWere(t *testing.T) {
 		team, err := db.Team(t.Context(), "team-1")
 		must(t, err)
 		same(t, "the team", team, &gateway.Team{
-			ID: "team-1", Alias: "Search", OrganizationID: "org-1", Models: []string{"gpt-4o", "fast"}, ModelAliases: map[string]string{"fast": "gpt-4o-mini"},
+			ID: "team-1", Alias: "Search", OrganizationID: "org-1", Models: []string{"gpt-4o", "fast"}, ModelAliases: map[string]string{"fast": "gpt-4o-mini"}, AccessGroupIDs: []string{"g-1"},
 			Members: []gateway.Member{
 				{UserID: "ann", Role: "admin", Spend: gateway.Spend{Total: 1_234_568}},
 				{UserID: "bob", Role: "user", BudgetID: "b-month", Spend: gateway.Spend{Window: 15e8, WindowStart: day(2026, 11, 1), Total: 4e9}},
@@ -220,6 +220,11 @@ func TestPeopleArriveAsTheyWere(t *testing.T) {
 		group, err := db.AccessGroup(t.Context(), "g-1")
 		must(t, err)
 		same(t, "the models of an access group", group.Models, []string{"gpt-4o-mini"})
+		same(t, "the teams of an access group", group.Teams, []string{"team-1"})
+		groupBudget, err := db.GroupBudget(t.Context(), "premium")
+		must(t, err)
+		same(t, "the budget of an access group", groupBudget.BudgetID, "b-month")
+		same(t, "what was spent of it", groupBudget.Spend.Total, 75e7)
 		all, err := db.Total(t.Context(), store.Global, "")
 		must(t, err)
 		same(t, "everybody's total", all.Total, 77_125_000_000)

@@ -497,3 +497,19 @@ func (im *importer) importGroups(ctx context.Context) error {
 		return row.ID, g, nil
 	})
 }
+
+type groupBudgetRow struct {
+	authorship
+	Name     string `json:"access_group_name"`
+	BudgetID string `json:"budget_id"`
+}
+
+const groupBudgetsTable = "LiteLLM_ModelAccessGroupBudgetTable"
+
+func (im *importer) importGroupBudgets(ctx context.Context) error {
+	return load(ctx, im, groupBudgetsTable, "access_group_name", "", func(row *groupBudgetRow, m *remarks) (string, any, []byte) {
+		b := &gateway.GroupBudget{Name: row.Name, BudgetID: row.BudgetID}
+		row.set(m, &b.CreatedAt, &b.CreatedBy, &b.UpdatedAt, &b.UpdatedBy)
+		return row.Name, b, nil
+	})
+}

@@ -150,7 +150,6 @@ var notHere = []struct{ prefix, why string }{
 	{"LiteLLM_VerifiedSubject", "users are found by sso_user_id"},
 	{"LiteLLM_CronJob", "it holds nothing that lasts"},
 	{"LiteLLM_ProxyWorkerHeartbeat", "it holds nothing that lasts"},
-	{"LiteLLM_ModelAccessGroupBudgetTable", "budgets of the access groups of model_info are not brought: there are none here"},
 	{"LiteLLM_MCP", "there are no MCP servers here"},
 	{"LiteLLM_Guardrail", "there are no guardrails here"},
 	{"LiteLLM_Prompt", "there are no stored prompts here"},

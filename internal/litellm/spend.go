@@ -27,6 +27,7 @@ type spentRow struct {
 	OrgID     string  `json:"organization_id"`
 	ProjectID string  `json:"project_id"`
 	TagName   string  `json:"tag_name"`
+	Group     string  `json:"access_group_name"`
 }
 
 // spentTable is a table whose rows have spent something.
@@ -45,6 +46,7 @@ var spentTables = []spentTable{
 	{projectsTable, "project_id", store.Project, func(r *spentRow) string { return r.ProjectID }},
 	{endUsersTable, "user_id", store.EndUser, func(r *spentRow) string { return r.UserID }},
 	{tagsTable, "tag_name", store.Tag, func(r *spentRow) string { return r.TagName }},
+	{groupBudgetsTable, "access_group_name", store.AccessGroup, func(r *spentRow) string { return r.Group }},
 }
 
 // totals is the name under which the report has what was spent.

@@ -20,6 +20,9 @@ func (l *line) open() {
 		EndUser: c.EndUser, Tags: c.Tags, Operation: c.Op, Route: c.Route, Group: c.Model, Session: c.Session, ClientIP: c.ClientIP,
 		Stream: c.Stream, Start: c.Start,
 	}
+	for _, b := range p.Through {
+		l.row.Through = append(l.row.Through, b.Name)
+	}
 	l.windows()
 	if p.Key != nil {
 		l.row.ProjectID = p.Key.ProjectID

@@ -202,6 +202,7 @@ func fields[V visitor](v V, r *Row) {
 	v.str(&r.ProjectID)
 	v.str(&r.Rate)
 	v.blob(&r.Why)
+	v.strs(&r.Through)
 }
 
 type writer struct{ b []byte }

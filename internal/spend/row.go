@@ -22,6 +22,8 @@ type Row struct {
 	ProjectID string
 	EndUser   string
 	Tags      []string
+	// Through are the access groups whose budgets the call counts in, by name.
+	Through   []string
 	Operation gateway.Operation
 	Route     string
 	Group     string // model name the client asked for

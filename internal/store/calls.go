@@ -105,13 +105,14 @@ func scanCall(rows row) (spend.Row, error) {
 		response, ip, endUser, session, tags, failure            sql.Null[string]
 		cacheRead, reasoning, retries, fallbacks, write, write1h sql.Null[int64]
 		audioIn, imageIn, audioOut, imageOut, searches           sql.Null[int64]
+		groups                                                   string
 	)
 	u := &r.Usage
 	err := rows.Scan(
 		&start, &id, &ctx, &r.Cost, &u.Prompt, &u.Completion, &took, &first, &r.Why, &response, &ip, &cacheRead, &endUser, &session, &tags,
 		&reasoning, &failure, &retries, &fallbacks, &write, &write1h, &audioIn, &imageIn, &audioOut, &imageOut, &searches,
 		&r.KeyHash, &r.UserID, &r.TeamID, &r.OrgID, &r.ProjectID, &r.Operation, &r.Route, &r.Group, &r.Model, &r.Provider, &r.Deployment,
-		&u.Tier, &r.Finish, &r.Kind, &r.Failed, &r.Interrupted, &r.Stream, &u.Estimated, &r.Priced, &r.Price, &r.Rate)
+		&u.Tier, &r.Finish, &r.Kind, &r.Failed, &r.Interrupted, &r.Stream, &u.Estimated, &r.Priced, &r.Price, &r.Rate, &groups)
 	if err != nil {
 		return spend.Row{}, err
 	}
@@ -126,6 +127,9 @@ func scanCall(rows row) (spend.Row, error) {
 	r.Retries, r.Fallbacks = int(retries.V), int(fallbacks.V)
 	u.CacheRead, u.Reasoning, u.CacheWrite, u.CacheWrite1h = cacheRead.V, reasoning.V, write.V, write1h.V
 	u.AudioIn, u.ImageIn, u.AudioOut, u.ImageOut, u.WebSearches = audioIn.V, imageIn.V, audioOut.V, imageOut.V, searches.V
+	if err := decode("access_groups", groups, &r.Through); err != nil {
+		return spend.Row{}, err
+	}
 	return r, decode("tags", tags.V, &r.Tags)
 }
 

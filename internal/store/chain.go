@@ -51,6 +51,9 @@ func HashCall(r *spend.Row) ChainHash {
 	e.numbers(micros(r.Start), micros(r.FirstByte), micros(r.End), int64(r.Kind), int64(r.Retries), int64(r.Fallbacks), int64(r.Cost),
 		u.Prompt, u.CacheRead, u.CacheWrite, u.CacheWrite1h, u.AudioIn, u.ImageIn, u.Completion, u.Reasoning, u.AudioOut, u.ImageOut, u.WebSearches)
 	e.flags(r.Failed, r.Interrupted, r.Stream, r.Priced, u.Estimated)
+	if len(r.Through) > 0 { // calls without have the hash they had before there were any
+		e.texts(r.Through...)
+	}
 	return sha256.Sum256(e)
 }
 
@@ -79,7 +82,7 @@ func (c *call) kept() spend.Row {
 	r.KeyHash, r.UserID, r.TeamID, r.OrgID, r.ProjectID = k.key, k.user, k.team, k.org, k.project
 	r.Operation, r.Route, r.Group, r.Model, r.Provider, r.Deployment = k.operation, k.route, k.group, k.model, k.provider, k.deployment
 	r.Usage.Tier, r.Finish, r.Price, r.Rate = k.tier, k.finish, k.price, k.rate
-	r.EndUser = fitID(r.EndUser)
+	r.EndUser, r.Through = fitID(r.EndUser), k.through
 	r.ResponseID, r.Session, r.ClientIP, r.Error = fitText(r.ResponseID, maxText), fitText(r.Session, maxText), fitText(r.ClientIP, maxText), fitText(r.Error, maxText)
 	if len(r.Tags) > 0 {
 		tags := make([]string, len(r.Tags))

@@ -12,7 +12,7 @@ import (
 // deleted. Who reads it looks at the row: a row that is not found was deleted.
 type Change struct {
 	Seq  int64  // 1, 2, 3, …, without gaps
-	Kind string // "key", "user", "team", "organization", "project", "end_user", "tag", "budget", "access_group", "model", "credential", "deprecated_key", "jwt_mapping" or "setting"
+	Kind string // "key", "user", "team", "organization", "project", "end_user", "tag", "budget", "access_group", "access_group_budget", "model", "credential", "deprecated_key", "jwt_mapping" or "setting"
 	ID   string // of the row; the name of a setting
 	At   time.Time
 }

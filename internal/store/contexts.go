@@ -24,11 +24,13 @@ type callContext struct {
 	kind                                             gateway.Kind
 	failed, interrupted, streamed, estimated, priced bool
 	price, rate                                      string
+	groups                                           string // access groups it counts in, as encodeList writes them
 }
 
 var contextColumns = []string{
 	"key_hash", "user_id", "team_id", "org_id", "project_id", "operation", "route", "model_group", "model", "provider", "deployment_id",
 	"tier", "finish", "kind", "failed", "interrupted", "streamed", "estimated", "priced", "price", "rate",
+	"access_groups",
 }
 
 func contextOf(r *spend.Row) callContext {
@@ -36,8 +38,32 @@ func contextOf(r *spend.Row) callContext {
 		key: r.KeyHash, user: r.UserID, team: r.TeamID, org: r.OrgID, project: r.ProjectID, operation: r.Operation, route: r.Route,
 		group: r.Group, model: r.Model, provider: r.Provider, deployment: r.Deployment, tier: r.Usage.Tier, finish: r.Finish,
 		kind: r.Kind, failed: r.Failed, interrupted: r.Interrupted, streamed: r.Stream, estimated: r.Usage.Estimated,
-		priced: r.Priced, price: r.Price, rate: r.Rate,
+		priced: r.Priced, price: r.Price, rate: r.Rate, groups: groupList(r.Through),
 	}
+}
+
+// groupList is the stored form of names of access groups, "" for none.
+func groupList(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	text, err := encodeList("access_groups", fittedIDs(names))
+	if err != nil {
+		return "" // only broken UTF-8 cannot be written, and that was mended
+	}
+	return text
+}
+
+// fittedIDs are ids in a form that the database can keep.
+func fittedIDs(ids []string) []string {
+	if len(ids) == 0 {
+		return nil
+	}
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = fitID(id)
+	}
+	return out
 }
 
 // fitted returns c with every text in a form that the database can keep.
@@ -67,6 +93,7 @@ func (c *callContext) id() int64 {
 	for _, f := range [...]bool{c.failed, c.interrupted, c.streamed, c.estimated, c.priced} {
 		b = strconv.AppendBool(b, f)
 	}
+	b = append(b, c.groups...) // nothing for most, as before there were any
 	sum := sha256.Sum256(b)
 	// The small numbers are those of contexts that a migration made.
 	return int64(binary.BigEndian.Uint64(sum[:])>>1 | 1<<62)
@@ -76,6 +103,7 @@ func (c *callContext) args(id int64) []any {
 	return []any{
 		id, c.key, c.user, c.team, c.org, c.project, string(c.operation), c.route, c.group, c.model, c.provider, c.deployment,
 		c.tier, c.finish, int64(c.kind), c.failed, c.interrupted, c.streamed, c.estimated, c.priced, c.price, c.rate,
+		c.groups,
 	}
 }
 
@@ -83,7 +111,8 @@ func (c *callContext) args(id int64) []any {
 type knownContext struct {
 	callContext // fitted
 	id          int64
-	terms       string // of its rate, "" if it has none
+	terms       string   // of its rate, "" if it has none
+	through     []string // access groups it counts in
 }
 
 // maxContexts bounds the contexts kept in memory, at about 600 bytes each.
@@ -103,7 +132,7 @@ func (c *contexts) of(r *spend.Row) (*knownContext, bool) {
 	if k := c.known[key]; k != nil {
 		return k, true
 	}
-	k := &knownContext{callContext: key.fitted(), terms: fit(r.RateTerms)}
+	k := &knownContext{callContext: key.fitted(), terms: fit(r.RateTerms), through: fittedIDs(r.Through)}
 	k.id = k.callContext.id()
 	return k, false
 }

@@ -43,7 +43,7 @@ const (
 
 // Incoming is a row of another gateway, on its way in.
 type Incoming struct {
-	Row any // *gateway.Key, User, Team, Organization, Project, EndUser, Tag, Budget, AccessGroup, StoredModel, Credential, DeprecatedKey or JWTMapping
+	Row any // *gateway.Key, User, Team, Organization, Project, EndUser, Tag, Budget, AccessGroup, GroupBudget, StoredModel, Credential, DeprecatedKey or JWTMapping
 	// Digest is of what the row was made from. While it stays as it was the last
 	// time, the row is left alone, whatever became of it here.
 	Digest string
@@ -63,11 +63,21 @@ type arrived[T any] struct {
 	v *T
 	// keep carries over what an import does not bring.
 	keep func(to, from *T)
+	// after writes what of the row stands elsewhere; nil if nothing does.
+	after func(ctx context.Context, db *DB, tx *sql.Tx, f *feed, v *T) error
 }
 
 func (a arrived[T]) name() (kind, id string) { return a.e.kind, a.e.id(a.v) }
 
 func (a arrived[T]) put(ctx context.Context, db *DB, tx *sql.Tx, f *feed) (Outcome, error) {
+	outcome, err := a.write(ctx, db, tx, f)
+	if err == nil && a.after != nil {
+		err = a.after(ctx, db, tx, f, a.v)
+	}
+	return outcome, err
+}
+
+func (a arrived[T]) write(ctx context.Context, db *DB, tx *sql.Tx, f *feed) (Outcome, error) {
 	old, err := a.e.locked(ctx, db, tx, a.e.id(a.v))
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -90,31 +100,35 @@ func (a arrived[T]) put(ctx context.Context, db *DB, tx *sql.Tx, f *feed) (Outco
 func arriving(row any) (arrival, error) {
 	switch v := row.(type) {
 	case *gateway.Key:
-		return arrived[gateway.Key]{keys, v, func(to, from *gateway.Key) { to.Spend, to.LastActive = from.Spend, from.LastActive }}, nil
+		return arrived[gateway.Key]{keys, v, func(to, from *gateway.Key) { to.Spend, to.LastActive = from.Spend, from.LastActive }, nil}, nil
 	case *gateway.User:
-		return arrived[gateway.User]{users, v, func(to, from *gateway.User) { to.Spend = from.Spend }}, nil
+		return arrived[gateway.User]{users, v, func(to, from *gateway.User) { to.Spend = from.Spend }, nil}, nil
 	case *gateway.Team:
-		return arrived[gateway.Team]{teams, v, func(to, from *gateway.Team) { to.Spend = from.Spend }}, nil
+		return arrived[gateway.Team]{teams, v, func(to, from *gateway.Team) { to.Spend = from.Spend }, nil}, nil
 	case *gateway.Organization:
-		return arrived[gateway.Organization]{organizations, v, nil}, nil
+		return arrived[gateway.Organization]{organizations, v, nil, nil}, nil
 	case *gateway.Project:
-		return arrived[gateway.Project]{projects, v, nil}, nil
+		return arrived[gateway.Project]{projects, v, nil, nil}, nil
 	case *gateway.EndUser:
-		return arrived[gateway.EndUser]{endUsers, v, nil}, nil
+		return arrived[gateway.EndUser]{endUsers, v, nil, nil}, nil
 	case *gateway.Tag:
-		return arrived[gateway.Tag]{tags, v, nil}, nil
+		return arrived[gateway.Tag]{tags, v, nil, nil}, nil
 	case *gateway.Budget:
-		return arrived[gateway.Budget]{budgets, v, nil}, nil
+		return arrived[gateway.Budget]{budgets, v, nil, nil}, nil
 	case *gateway.AccessGroup:
-		return arrived[gateway.AccessGroup]{accessGroups, v, nil}, nil
+		return arrived[gateway.AccessGroup]{accessGroups, v, nil, func(ctx context.Context, db *DB, tx *sql.Tx, f *feed, g *gateway.AccessGroup) error {
+			return db.assign(ctx, tx, f, g, &gateway.AccessGroup{})
+		}}, nil
+	case *gateway.GroupBudget:
+		return arrived[gateway.GroupBudget]{groupBudgets, v, nil, nil}, nil
 	case *gateway.StoredModel:
-		return arrived[gateway.StoredModel]{models, v, nil}, nil
+		return arrived[gateway.StoredModel]{models, v, nil, nil}, nil
 	case *gateway.Credential:
-		return arrived[gateway.Credential]{credentials, v, nil}, nil
+		return arrived[gateway.Credential]{credentials, v, nil, nil}, nil
 	case *gateway.DeprecatedKey:
-		return arrived[gateway.DeprecatedKey]{deprecated, v, nil}, nil
+		return arrived[gateway.DeprecatedKey]{deprecated, v, nil, nil}, nil
 	case *gateway.JWTMapping:
-		return arrived[gateway.JWTMapping]{jwtMappings, v, nil}, nil
+		return arrived[gateway.JWTMapping]{jwtMappings, v, nil, nil}, nil
 	}
 	return nil, fmt.Errorf("import: rows of type %T cannot be", row)
 }

@@ -11,8 +11,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"penstock/internal/gateway"
 )
 
@@ -215,10 +213,12 @@ func (f *KeyFilter) where() where {
 		w.parts = append(w.parts, "alias <> ''")
 	}
 	if f.AccessGroupID != "" {
-		// The few keys that have groups have them in their details.
-		w.parts = append(w.parts, "details <> ''")
-		w.contains(`"access_group_ids":`, "details")
-		w.contains(quoted(f.AccessGroupID), "details")
+		var of where
+		of.args = w.args
+		of.is("group_id", f.AccessGroupID)
+		of.is("kind", keys.kind)
+		w.args, w.bad = of.args, cmp.Or(w.bad, of.bad)
+		w.parts = append(w.parts, "hash IN (SELECT owner FROM access_group_owners"+of.sql()+")")
 	}
 	return w
 }
@@ -268,15 +268,6 @@ func (db *DB) CountKeys(ctx context.Context, of KeysOf, ids []string) (map[strin
 // memory. An error of yield ends it and is returned.
 func (db *DB) AllKeys(ctx context.Context, yield func(*gateway.Key) error) error {
 	return keys.each(ctx, db.r, keys.selectSQL(), nil, yield)
-}
-
-// quoted is a text as it stands in a packed column.
-func quoted(s string) string {
-	b, err := jsontext.AppendQuote(nil, s)
-	if err != nil {
-		return s // broken UTF-8, which is in no row
-	}
-	return string(b)
 }
 
 // search wants what f searches for, and says how an index finds it. LIKE alone

@@ -231,11 +231,16 @@ func Charge(r *spend.Row, yield func(Owner)) {
 	if r.OrgID != "" && r.UserID != "" {
 		yield(Owner{OrgMember, fitID(gateway.MemberID(r.OrgID, r.UserID))})
 	}
-	seen := map[string]bool{}
-	for _, tag := range r.Tags {
-		if tag = fitID(tag); tag != "" && !seen[tag] {
-			seen[tag] = true
-			yield(Owner{Tag, tag})
+	for _, list := range [...]struct {
+		scope string
+		ids   []string
+	}{{AccessGroup, r.Through}, {Tag, r.Tags}} {
+		seen := map[string]bool{}
+		for _, id := range list.ids {
+			if id = fitID(id); id != "" && !seen[id] {
+				seen[id] = true
+				yield(Owner{list.scope, id})
+			}
 		}
 	}
 }

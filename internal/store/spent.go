@@ -73,7 +73,7 @@ func (db *DB) Spent(ctx context.Context, accounts []limit.Account) ([]int64, err
 // summed reports whether the books keep what a scope has ever spent.
 func summed(scope string) bool {
 	switch scope {
-	case Global, Key, User, Team, Organization, Member, OrgMember, Project, EndUser, Tag:
+	case Global, Key, User, Team, Organization, Member, OrgMember, Project, AccessGroup, EndUser, Tag:
 		return true
 	}
 	return false

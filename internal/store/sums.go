@@ -173,6 +173,11 @@ func (s *sums) spread() {
 		s.charge(Team, k.c.team, k, k.team, p)
 		s.charge(Organization, k.c.org, k, 0, p)
 		s.charge(Project, k.c.project, k, 0, p)
+		for i, group := range k.c.through {
+			if !slices.Contains(k.c.through[:i], group) {
+				s.charge(AccessGroup, group, k, 0, p)
+			}
+		}
 		if k.c.team != "" && k.c.user != "" {
 			s.charge(Member, fitID(gateway.MemberID(k.c.team, k.c.user)), k, 0, p)
 		}

@@ -65,7 +65,7 @@ INSERT INTO "LiteLLM_DailyAgentSpend" (agent_id, date, api_key, spend, api_reque
 INSERT INTO "LiteLLM_DailyGlobalSpend" (date, model, spend, api_requests) VALUES ('2026-10-05', 'gpt-4o', 1.5, 30);
 INSERT INTO "LiteLLM_DeletedVerificationToken" (id, token, spend) VALUES ('gone-1', repeat('9', 64), 3);
 INSERT INTO "LiteLLM_DeletedTeamTable" (id, team_id, spend) VALUES ('gone-2', 'team-gone', 3);
-INSERT INTO "LiteLLM_ModelAccessGroupBudgetTable" (access_group_name, spend, budget_id) VALUES ('beta', 1, 'b-month');
+INSERT INTO "LiteLLM_ModelAccessGroupBudgetTable" (access_group_name, spend, budget_id) VALUES ('premium', 0.75, 'b-month');
 INSERT INTO "LiteLLM_ErrorLogs" (request_id, "startTime", "endTime") VALUES ('failed-1', '2026-11-21', '2026-11-21');
 INSERT INTO "LiteLLM_InvitationLink" (id, user_id, expires_at, created_at, created_by, updated_at, updated_by) VALUES ('i-1', 'bob', '2026-12-01', '2026-11-01', 'ann', '2026-11-01', 'ann');
 INSERT INTO "LiteLLM_UserNotifications" (request_id, user_id, models, justification, status) VALUES ('n-1', 'bob', '{gpt-4o}', 'please', 'pending');

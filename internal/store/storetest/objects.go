@@ -119,6 +119,17 @@ var (
 		},
 		(*store.DB).AllAccessGroups, func(v *gateway.AccessGroup, n int) { v.Name = fmt.Sprint("group ", n) },
 	}
+	groupBudgetObject = object[gateway.GroupBudget]{
+		"access_group_budget", func(v *gateway.GroupBudget) *string { return &v.Name },
+		(*store.DB).CreateGroupBudget, (*store.DB).GroupBudget, (*store.DB).UpdateGroupBudget, (*store.DB).DeleteGroupBudgets,
+		func(db *store.DB, ctx context.Context, p store.Page) ([]*gateway.GroupBudget, int, error) {
+			return db.ListGroupBudgets(ctx, store.GroupBudgetFilter{}, p)
+		},
+		func(db *store.DB, ctx context.Context, s string) ([]*gateway.GroupBudget, int, error) {
+			return db.ListGroupBudgets(ctx, store.GroupBudgetFilter{Search: s}, store.Page{})
+		},
+		(*store.DB).AllGroupBudgets, nil,
+	}
 	modelObject = object[gateway.StoredModel]{
 		"model", func(v *gateway.StoredModel) *string { return &v.ID },
 		(*store.DB).CreateStoredModel, (*store.DB).StoredModel, (*store.DB).UpdateStoredModel, (*store.DB).DeleteStoredModels,
@@ -152,7 +163,8 @@ var (
 )
 
 // full returns a row in which every field is set, so that one that the store
-// forgets is missed. Spend of members is booked, not written.
+// forgets is missed. Spend of members is booked, not written, and who has a
+// group is said by those who do.
 func full[T any](o object[T], n int) *T {
 	v := new(T)
 	setAll(reflect.ValueOf(v).Elem(), n)
@@ -161,6 +173,8 @@ func full[T any](o object[T], n int) *T {
 		v.Members[0].Spend = gateway.Spend{}
 	case *gateway.Organization:
 		v.Members[0].Spend = gateway.Spend{}
+	case *gateway.AccessGroup:
+		v.Keys, v.Teams = nil, nil
 	}
 	*o.id(v) = hash(n)
 	if o.apart != nil {
