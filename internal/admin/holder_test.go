@@ -64,3 +64,33 @@ func TestMembersDoNotGiveTheirTeamsKeysAccessGroups(t *testing.T) {
 		h.as("ann", gateway.InternalUser).post("/key/update", `{"key":"`+key+`","access_group_ids":["g-other"]}`).ok().has("access_group_ids", `["g-other"]`)
 	})
 }
+
+// Cap administers a team of an organization, and has no more to give than the
+// team has.
+func TestATeamsAdminDoesNotRaiseIt(t *testing.T) {
+	onEngines(t, func(t *testing.T, h *house) {
+		h.post("/user/new", `{"user_id":"cap","auto_create_key":false}`).ok()
+		h.post("/team/new", `{"team_id":"t1","models":["m1"],"max_budget":5,"rpm_limit":50,"members_with_roles":[{"role":"admin","user_id":"cap"}]}`).ok()
+		h.as("cap", gateway.InternalUser)
+		for name, value := range map[string]string{
+			"max_budget": "null", "rpm_limit": "51", "models": "[]", "enforce": "false", "access_group_ids": `["g1"]`, "spend": "0",
+		} {
+			h.post("/team/update", `{"team_id":"t1","`+name+`":`+value+`}`).refused(403, "auth_error", name, "can raise or move this: "+name)
+		}
+		h.post("/team/update", `{"team_id":"t1","team_alias":"ours","max_budget":4,"models":["m1"]}`).ok().has("data.max_budget", "4.0", "data.models", `["m1"]`, "data.access_group_ids", "[]")
+	})
+}
+
+// What an organization has holds for its teams from the start, with models or
+// without.
+func TestATeamMayNotBeMadeWithMoreThanItsOrganizationHas(t *testing.T) {
+	onEngines(t, func(t *testing.T, h *house) {
+		h.post("/organization/new", `{"organization_id":"o1","organization_alias":"O","models":["m1"],"max_budget":10,"rpm_limit":100}`).ok()
+		for _, models := range []string{``, `,"models":["m1"]`} {
+			h.post("/team/new", `{"team_id":"t1","organization_id":"o1","max_budget":100`+models+`}`).refused(400, "bad_request_error", "max_budget", "exceeds organization's max_budget (10.0)")
+			h.post("/team/new", `{"team_id":"t1","organization_id":"o1","rpm_limit":1000`+models+`}`).refused(400, "bad_request_error", "rpm_limit", "exceeds organization's rpm_limit (100)")
+		}
+		h.post("/team/new", `{"team_id":"t1","organization_id":"o1","models":["m2"]}`).refused(400, "bad_request_error", "models", "Model 'm2' not allowed")
+		h.post("/team/new", `{"team_id":"t1","organization_id":"o1","max_budget":10}`).ok()
+	})
+}

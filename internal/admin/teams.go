@@ -286,10 +286,7 @@ func (a *API) withinOrganization(ctx context.Context, t *gateway.Team) error {
 		o = lent // with the limits of its budget
 	}
 	if len(o.Models) > 0 {
-		if len(t.Models) == 0 {
-			return nil // it has all of the organization's
-		}
-		for _, model := range t.Models {
+		for _, model := range t.Models { // without any it has all of the organization's
 			if !listed(o.Models, model) {
 				return invalid("models", "Model '%s' not allowed for organization %s. Organization's models=%v", model, o.ID, o.Models)
 			}
@@ -487,6 +484,7 @@ func (a *API) mayTurnInto(ctx context.Context, p *gateway.Principal, f *limitFie
 		{"enforce", t.Limits.Shadow && !was.Limits.Shadow},
 		{"temp_budget_increase", t.Limits.Raise > was.Limits.Raise || t.Limits.RaiseUntil.After(was.Limits.RaiseUntil)},
 		{"models", len(was.Models) > 0 && (len(t.Models) == 0 || slices.ContainsFunc(t.Models, func(m string) bool { return m != noModels && !listed(was.Models, m) }))},
+		{"access_group_ids", slices.ContainsFunc(t.AccessGroupIDs, func(group string) bool { return !slices.Contains(was.AccessGroupIDs, group) })},
 		{"metadata.allow_litellm_changed_by_header", allowsChangedBy(t.Metadata) && !allowsChangedBy(was.Metadata)},
 	} {
 		if x.does {
