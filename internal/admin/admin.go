@@ -76,6 +76,9 @@ type Options struct {
 	// CheckLog refuses a logging destination of a key or a team that cannot be. Its
 	// error is for whoever sets it.
 	CheckLog func(name string, vars map[string]string) error
+	// LogsOf returns the logging that holds for a caller's calls, nil if it is that of
+	// everybody.
+	LogsOf func(*gateway.Principal) (*gateway.Logging, gateway.LogOwner)
 	// TestLog sends a record to a logging destination of a key or a team.
 	TestLog func(context.Context, gateway.LogOwner, *gateway.LogTarget) error
 	Now     func() time.Time // time.Now
@@ -122,6 +125,9 @@ func (o Options) withDefaults() Options {
 			_, err := export.ParseVars(name, vars)
 			return err
 		}
+	}
+	if o.LogsOf == nil {
+		o.LogsOf = func(p *gateway.Principal) (*gateway.Logging, gateway.LogOwner) { return p.Logging() }
 	}
 	if o.TestLog == nil {
 		o.TestLog = func(context.Context, gateway.LogOwner, *gateway.LogTarget) error { return nil }

@@ -244,7 +244,7 @@ func (a *API) keyHealth(w http.ResponseWriter, r *http.Request, p *gateway.Princ
 		return nil, err
 	}
 	out := &keyHealth{Key: "healthy"} // or it would not have come in
-	l, owner := p.Logging()
+	l, owner := a.o.LogsOf(p)
 	if l == nil {
 		return out, nil
 	}

@@ -269,7 +269,7 @@ func (a *App) handler(authn *auth.Authenticator) http.Handler {
 	management = admin.New(admin.Options{
 		Store: a.store, Directory: a.directory, Changed: a.changed, Flush: a.booker.Flush, LiveSpend: a.liveSpend, Settings: a.settings.Load, Models: a.models, Secrets: a.box,
 		Allowed: a.allowed, Try: a.try, StoreModels: func() bool { return a.loaded.Load().config.Server.StoreModelInDB },
-		CheckLog: checkLog, TestLog: a.testLog, Now: time.Now, Log: a.log,
+		CheckLog: checkLog, LogsOf: a.logsOf, TestLog: a.testLog, Now: time.Now, Log: a.log,
 	})
 	for _, r := range management.Routes() {
 		mux.Handle(r.Method+" "+r.Pattern, doors.Managed(r.Handler))

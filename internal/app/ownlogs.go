@@ -11,7 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
+
 	"penstock/internal/api"
+	"penstock/internal/config"
 	"penstock/internal/export"
 	"penstock/internal/export/all"
 	"penstock/internal/gateway"
@@ -25,13 +28,52 @@ type outlets struct {
 	configured *export.Exporter
 	own        *export.Own
 	redact     bool // nobody gets prompts and answers
+	// teams is what the configuration says of teams that have no logging of their own.
+	teams map[string]*gateway.Logging
+}
+
+// of returns the logging that holds for the principal's calls, nil for that of
+// everybody.
+func (o outlets) of(p *gateway.Principal) (*gateway.Logging, gateway.LogOwner) {
+	l, owner := p.Logging()
+	if l == nil && len(o.teams) > 0 {
+		if id := p.TeamID(); o.teams[id] != nil {
+			return o.teams[id], gateway.LogOwner{Kind: "team", ID: id}
+		}
+	}
+	return l, owner
+}
+
+// teamOutlets are the destinations that the configuration has for teams. What
+// cannot be one is said, and left out.
+func (a *App) teamOutlets(l *config.Logging) map[string]*gateway.Logging {
+	out := map[string]*gateway.Logging{}
+	for _, id := range slices.Sorted(maps.Keys(l.Teams)) {
+		logs := &gateway.Logging{}
+		for _, d := range l.Teams[id] {
+			if err := checkLog(d.Name, d.Settings); err != nil {
+				a.log.Warn("a logging destination of litellm_settings.default_team_settings is left out", "team", id, "destination", d.Name, "err", err)
+				continue
+			}
+			vars, err := json.Marshal(map[string]string(d.Settings), json.Deterministic(true))
+			if err != nil {
+				continue // it came as valid text
+			}
+			// They are as secret as the file is, and in no database: nothing is sealed.
+			logs.To = append(logs.To, gateway.LogTarget{Name: d.Name, OnSuccess: d.OnSuccess, OnFailure: d.OnFailure, Trusted: true, Vars: vars})
+		}
+		if len(logs.To) > 0 {
+			out[id] = logs
+		}
+	}
+	return out
 }
 
 var _ relay.Exporter = outlets{}
 
 // Wants implements relay.Exporter.
 func (o outlets) Wants(p *gateway.Principal) bool {
-	l, _ := p.Logging()
+	l, _ := o.of(p)
 	if l == nil {
 		return o.configured.Wants()
 	}
@@ -40,7 +82,7 @@ func (o outlets) Wants(p *gateway.Principal) bool {
 
 // WantsContent implements relay.Exporter.
 func (o outlets) WantsContent(p *gateway.Principal) bool {
-	l, _ := p.Logging()
+	l, _ := o.of(p)
 	if l == nil {
 		return o.configured.WantsContent()
 	}
@@ -49,7 +91,7 @@ func (o outlets) WantsContent(p *gateway.Principal) bool {
 
 // Emit implements relay.Exporter.
 func (o outlets) Emit(rec *gateway.Record) {
-	l, owner := rec.Call.Principal.Logging()
+	l, owner := o.of(&rec.Call.Principal)
 	switch {
 	case l == nil:
 		o.configured.Emit(rec)
@@ -103,6 +145,14 @@ func ownTarget(name string, vars map[string]string, trusted bool, client *http.C
 func checkLog(name string, vars map[string]string) error {
 	_, _, err := ownTarget(name, vars, true, http.DefaultClient)
 	return err
+}
+
+// logsOf implements admin.Options.LogsOf.
+func (a *App) logsOf(p *gateway.Principal) (*gateway.Logging, gateway.LogOwner) {
+	if o, ok := a.snapshot.Load().Exporter.(outlets); ok {
+		return o.of(p)
+	}
+	return p.Logging()
 }
 
 // testLog implements admin.Options.TestLog.

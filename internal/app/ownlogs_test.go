@@ -72,7 +72,10 @@ model_list:
 - {model_name: m, litellm_params: {model: mock/m, api_base: MOCK}}
 litellm_settings:
   callbacks: [langfuse]
-`, "LANGFUSE_PUBLIC_KEY", "common", "LANGFUSE_SECRET_KEY", "s", "LANGFUSE_HOST", lf.url)
+  default_team_settings:
+  - {team_id: green, success_callback: [langfuse], langfuse_public_key: os.environ/GREEN, langfuse_secret: s, langfuse_host: "`+lf.url+`"}
+  - {team_id: red, success_callback: [langfuse], langfuse_public_key: not-this, langfuse_secret: s, langfuse_host: "`+lf.url+`"}
+`, "GREEN", "green", "LANGFUSE_PUBLIC_KEY", "common", "LANGFUSE_SECRET_KEY", "s", "LANGFUSE_HOST", lf.url)
 	manage := func(method, path, body string) string {
 		t.Helper()
 		res, b := h.do(method, path, master, body)
@@ -85,6 +88,8 @@ litellm_settings:
 		return fmt.Sprintf(`{"callback_name":"langfuse","callback_type":"success","callback_vars":{"langfuse_public_key":%q,"langfuse_secret_key":"s","langfuse_host":%q}}`, project, lf.url)
 	}
 	manage("POST", "/team/new", `{"team_id":"red"}`)
+	manage("POST", "/team/new", `{"team_id":"green"}`)
+	manage("POST", "/key/generate", `{"key":"sk-of-green-00000000","team_id":"green"}`)
 	manage("POST", "/key/generate", `{"key":"sk-of-nobody-00000000"}`)
 	manage("POST", "/key/generate", `{"key":"sk-of-red-0000000000","team_id":"red"}`)
 	manage("POST", "/key/generate", `{"key":"sk-own-000000000000","team_id":"red","metadata":{"logging":[`+vars("key")+`]}}`)
@@ -130,6 +135,16 @@ litellm_settings:
 	if b := manage("GET", "/spend/logs?summarize=false", ""); strings.Count(b, `"request_id"`) != 7 {
 		t.Errorf("not every call is booked: %s", b)
 	}
+	// What the configuration says of a team holds until the team says something itself.
+	call("sk-of-green-00000000", 200)
+	app.Eventually(t, "a span in the green project", func() bool { return lf.of("green") == 1 })
+	if _, b := h.do("POST", "/key/health", "sk-of-green-00000000", `{}`); !strings.Contains(b, `"callbacks":["langfuse"],"status":"healthy"`) {
+		t.Errorf("/key/health says %s", b)
+	}
+	if n := lf.of("not-this"); n != 0 {
+		t.Errorf("%d spans came into a project that the team has replaced", n)
+	}
+	counts(2, 2, 2)
 	// Failed calls of a team with a project of its own are nobody else's business.
 	manage("POST", "/team/red/callback", vars("red"))
 	call("sk-of-red-0000000000", 400)

@@ -160,7 +160,7 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 	s := &api.Snapshot{
 		Snapshot: &relay.Snapshot{
 			Table: table, Prices: prices, Global: global, Transport: a.transport,
-			DropParams: c.Server.DropParams, ServeUnjournaled: c.Server.ServeUnjournaled, Unpriced: unpriced(&c.Server), CountTokens: countTokens[c.Server.CountTokens], Exporter: outlets{destinations, a.exports.own, c.Logging.RedactMessages},
+			DropParams: c.Server.DropParams, ServeUnjournaled: c.Server.ServeUnjournaled, Unpriced: unpriced(&c.Server), CountTokens: countTokens[c.Server.CountTokens], Exporter: outlets{destinations, a.exports.own, c.Logging.RedactMessages, a.teamOutlets(&c.Logging)},
 			MaxStream: c.Router.MaxStream, Hedging: hedging(&c.Router),
 		},
 		MaxBody: c.Server.MaxRequestBytes, BudgetExceededStatus: c.Server.BudgetExceededStatus, MetricsAuth: c.Server.RequireMetricsAuth,

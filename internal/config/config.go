@@ -304,6 +304,9 @@ type KeyParams struct {
 // Logging is where finished calls are reported.
 type Logging struct {
 	Destinations []Destination
+	// Teams are the destinations of teams that have none of their own in the
+	// database, by team id (default_team_settings). Type is empty.
+	Teams map[string][]Destination
 	// Prometheus says that the prometheus callback is configured.
 	Prometheus bool
 	// RedactMessages keeps prompts and answers out of every destination.

@@ -111,6 +111,7 @@ func (l *loader) litellmKeys() []key {
 		custom("cache_params", "a mapping", sharedRedis),
 	}
 	ks = append(ks, l.peopleKeys()...)
+	ks = append(ks, custom("default_team_settings", "a list of {team_id, success_callback, failure_callback, …}", teamLogging))
 	ks = append(ks, later(python, "custom_provider_map", "post_call_rules", "pre_call_rules")...)
 	ks = append(ks, later(unchecked, "guardrails", "key_alias_pattern",
 		"max_end_user_budget", "validate_end_user_id_in_db", "user_url_validation")...)
@@ -119,7 +120,7 @@ func (l *loader) litellmKeys() []key {
 	return append(ks, later(notYet, "modify_params", "num_retries_per_request", "service_callback", "service_callbacks",
 		"audit_log_callbacks", "store_audit_logs", "cache", "redact_messages_in_exceptions",
 		"log_raw_request_response", "standard_logging_payload_excluded_fields", "global_disable_no_log_param",
-		"langfuse_enable_update_trace_keys", "default_team_settings",
+		"langfuse_enable_update_trace_keys",
 		"budget_exceeded_throttle_percentage",
 		"budget_rollover", "model_group_settings",
 		"public_model_groups", "priority_reservation", "priority_reservation_settings",

@@ -238,3 +238,40 @@ func (l *loader) langfuse(d *Destination, own, at *node) bool {
 	}
 	return true
 }
+
+// teamLogging reads default_team_settings: what is not about when to log is a
+// variable of the callbacks.
+func teamLogging(l *loader, n *node) {
+	for _, item := range l.items(n) {
+		if item.shape != mapping {
+			l.want(item, "a mapping with a team_id")
+			continue
+		}
+		var team string
+		var success, failure []string
+		vars := Settings{}
+		keys := []key{
+			bind("team_id", text(), &team), bind("success_callback", words(), &success), bind("failure_callback", words(), &failure),
+		}
+		for _, f := range item.fields {
+			switch f.name {
+			case "team_id", "success_callback", "failure_callback":
+			default:
+				keys = append(keys, use(f.name, text(), func(_ *loader, s string) { vars[f.name] = s }))
+			}
+		}
+		l.apply(item, keys)
+		if team == "" {
+			l.want(item, "a team_id")
+			continue
+		}
+		if l.cfg.Logging.Teams == nil {
+			l.cfg.Logging.Teams = map[string][]Destination{}
+		}
+		for _, name := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(success, failure)))) {
+			l.cfg.Logging.Teams[team] = append(l.cfg.Logging.Teams[team], Destination{
+				Name: name, OnSuccess: slices.Contains(success, name), OnFailure: slices.Contains(failure, name), Settings: maps.Clone(vars),
+			})
+		}
+	}
+}

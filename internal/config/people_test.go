@@ -49,3 +49,24 @@ litellm_settings:
 		t.Errorf("keys (-want +got):\n%s", diff)
 	}
 }
+
+func TestTeamsLogWhereTheConfigurationSays(t *testing.T) {
+	c, report := load(t, `
+litellm_settings:
+  default_team_settings:
+  - {team_id: t1, success_callback: [langfuse], failure_callback: langfuse, langfuse_public_key: os.environ/PK, langfuse_secret: s}
+  - {team_id: t2, failure_callback: [webhook], endpoint: "https://x"}
+`, env{"PK": "pk"})
+	if len(report.Warnings)+len(report.Ignored) > 0 {
+		t.Errorf("warnings are %v, ignored %v", report.Warnings, report.Ignored)
+	}
+	if diff := cmp.Diff(map[string][]config.Destination{
+		"t1": {{Name: "langfuse", OnSuccess: true, OnFailure: true, Settings: config.Settings{"langfuse_public_key": "pk", "langfuse_secret": "s"}}},
+		"t2": {{Name: "webhook", OnFailure: true, Settings: config.Settings{"endpoint": "https://x"}}},
+	}, c.Logging.Teams); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if _, _, err := config.Load(options("litellm_settings: {default_team_settings: [{success_callback: [langfuse]}]}", nil)); err == nil {
+		t.Error("settings of no team are taken")
+	}
+}

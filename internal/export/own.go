@@ -190,7 +190,9 @@ func (o *Own) drop(d *own) {
 	o.closing.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), ownClosing)
 		defer cancel()
-		o.end(ctx, d)
+		if err := o.end(ctx, d); err != nil {
+			o.o.Log.Warn("records of a key's or a team's own logging were lost", "err", err)
+		}
 	})
 }
 

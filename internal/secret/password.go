@@ -64,6 +64,6 @@ func CheckPassword(password, hash string) (bool, error) {
 	if err != nil || len(want) < 16 || len(want) > 64 {
 		return false, bad
 	}
-	got := argon2.IDKey([]byte(password), salt, passes, memory, lanes, uint32(len(want))) //nolint:gosec // G115: at most 64
+	got := argon2.IDKey([]byte(password), salt, passes, memory, lanes, uint32(len(want)))
 	return subtle.ConstantTimeCompare(got, want) == 1, nil
 }
