@@ -144,9 +144,10 @@ func TestKeysArriveAsTheyWere(t *testing.T) {
 				RPM: new(int64(60)), Budget: new(gateway.NanoUSD(10e9)), BudgetDuration: "30d", Raise: 10e9, RaiseUntil: day(2026, 12, 24),
 				Models: map[string]gateway.ModelLimits{"gpt-4o": {Budget: &gateway.BudgetWindow{Amount: 2e9, Duration: "1d"}}},
 			},
-			Spend:    gateway.Spend{Window: 3e8, WindowStart: day(2026, 11, 1), Total: 5e9},
-			Metadata: []byte(`{"logging":[{"callback_name": "langfuse"}]}`), ObjectPermission: []byte(`{"mcp_servers":["github"]}`),
-			CreatedAt: time.Date(2026, 2, 3, 4, 5, 6, 789e6, time.UTC), LastActive: time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC),
+			Spend:            gateway.Spend{Window: 3e8, WindowStart: day(2026, 11, 1), Total: 5e9},
+			Logging:          &gateway.Logging{To: []gateway.LogTarget{{Name: "langfuse", OnSuccess: true, OnFailure: true, Trusted: true, Vars: []byte(`{}`)}}},
+			ObjectPermission: []byte(`{"mcp_servers":["github"]}`),
+			CreatedAt:        time.Date(2026, 2, 3, 4, 5, 6, 789e6, time.UTC), LastActive: time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC),
 		})
 		twin, err := db.Key(t.Context(), hash("b"))
 		must(t, err)

@@ -13,6 +13,7 @@ import (
 
 	"penstock/internal/gateway"
 	"penstock/internal/limit"
+	"penstock/internal/secret"
 )
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
@@ -98,6 +99,7 @@ func (im *importer) key(row *keyRow, m *remarks) (string, any, []byte) {
 		k.BudgetFallbacks = row.BudgetFallbacks
 	}
 	l, rest := lift(row.Metadata, liftedNames[:11], m)
+	logging, plain, rest := im.logging(rest, secret.Logging("key", row.Token), m)
 	k.Metadata, k.Tags, k.EnforcedParams, k.EndUserBudgetID, k.ServiceAccountID = rest, some(l.Tags), some(l.EnforcedParams), l.EndUserBudget, l.ServiceAccount
 	l.apply(&k.Limits, m)
 	if first, ok := im.aliases[row.Alias]; ok && first != row.Token {
@@ -118,7 +120,12 @@ func (im *importer) key(row *keyRow, m *remarks) (string, any, []byte) {
 	}
 	row.set(m, &k.CreatedAt, &k.CreatedBy, &k.UpdatedAt, &k.UpdatedBy)
 	im.budgeted(limit.KeyScope, row.Token, &k.Limits, row.BudgetID, k.CreatedAt)
-	return row.Token, k, nil
+	if logging == nil {
+		return row.Token, k, nil
+	}
+	digest := withoutSeals{*k, plain}.digest()
+	k.Logging = logging
+	return row.Token, k, digest
 }
 
 type replacedRow struct {

@@ -41,7 +41,7 @@ var keptNames = []string{
 	"guardrails", "policies", "prompts", "mcp_rpm_limit", "disable_global_guardrails", "throttle_on_budget_exceeded", "allowed_passthrough_routes",
 	"denied_passthrough_routes", "allowed_vector_store_indexes", "enforced_batch_output_expires_after", "enforced_file_expires_after",
 	"secret_manager_settings", "rpm_limit_type", "tpm_limit_type", "default_estimated_output_tokens", "default_estimated_output_tokens_per_model",
-	"enable_prompt_caching", "logging",
+	"enable_prompt_caching",
 }
 
 // member is a member of a JSON object.

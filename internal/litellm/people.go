@@ -14,6 +14,7 @@ import (
 
 	"penstock/internal/gateway"
 	"penstock/internal/limit"
+	"penstock/internal/secret"
 )
 
 // authorship are the columns that most tables end with.
@@ -255,6 +256,7 @@ func (im *importer) importTeams(ctx context.Context) error {
 			t.ModelAliases = row.ModelAliases
 		}
 		l, rest := lift(row.Metadata, slices.DeleteFunc(slices.Clone(liftedNames), func(n string) bool { return n == "end_user_budget_id" || n == "service_account_id" }), m)
+		logging, plain, rest := im.logging(rest, secret.Logging("team", row.ID), m)
 		t.Metadata, t.Tags, t.EnforcedParams, t.MemberBudgetID = rest, some(l.Tags), some(l.EnforcedParams), l.MemberBudget
 		l.apply(&t.Limits, m)
 		if len(row.Policies) > 0 {
@@ -264,7 +266,12 @@ func (im *importer) importTeams(ctx context.Context) error {
 		row.set(m, &t.CreatedAt, &t.CreatedBy, &t.UpdatedAt, &t.UpdatedBy)
 		im.born[row.ID] = t.CreatedAt
 		im.budgeted(limit.TeamScope, row.ID, &t.Limits, "", t.CreatedAt)
-		return row.ID, t, nil
+		if logging == nil {
+			return row.ID, t, nil
+		}
+		digest := withoutSeals{*t, plain}.digest()
+		t.Logging = logging
+		return row.ID, t, digest
 	})
 	for _, team := range sortedKeys(im.places) {
 		// What is left belongs to no team.
