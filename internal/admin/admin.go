@@ -93,6 +93,10 @@ type Settings struct {
 	Budget *gateway.NanoUSD
 	// Rules are the defaults and the upper bounds of new keys.
 	Rules config.KeyRules
+	// NoRotation says that no key is replaced by itself; Grace is how long a key
+	// that is replaced goes on working if the request does not say, 0 for not.
+	NoRotation bool
+	Grace      time.Duration
 	// Users and Teams are the defaults of new ones.
 	Users config.UserRules
 	Teams config.TeamRules

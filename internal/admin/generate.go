@@ -89,7 +89,7 @@ func (a *API) generate(w http.ResponseWriter, r *http.Request, p *gateway.Princi
 	if err := a.createKey(r, p, k); err != nil {
 		return nil, err
 	}
-	setUnused(w.Header(), b.unused()...)
+	setUnused(w.Header(), a.unusedOf(&b.keyFields)...)
 	return a.generated(k, secret, b.Duration.Or("")), nil
 }
 

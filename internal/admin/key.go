@@ -283,11 +283,17 @@ func (f *keyFields) unused() []string {
 	if f.InviteEmail.Or(false) {
 		names = append(names, "send_invite_email") // no mail is sent
 	}
-	if f.AutoRotate.Or(false) {
-		names = append(names, "auto_rotate") // nobody could be given the new key
-	}
 	if f.ObjectPermission.Has() && asks(jsontext.Value(f.ObjectPermission.Value)) {
 		names = append(names, "object_permission")
+	}
+	return names
+}
+
+// unusedOf is unused with what the configuration switches off.
+func (a *API) unusedOf(f *keyFields) []string {
+	names := f.unused()
+	if f.AutoRotate.Or(false) && a.o.Settings().NoRotation {
+		names = append(names, "auto_rotate")
 	}
 	return names
 }

@@ -43,6 +43,9 @@ func (a *API) regenerateKey(w http.ResponseWriter, r *http.Request, p *gateway.P
 		return nil, err
 	}
 	until := now
+	if !b.Grace.Has() {
+		until = now.Add(a.o.Settings().Grace)
+	}
 	if grace := b.Grace.Or(""); grace != "" && grace != "0s" {
 		var err error
 		if until, err = lifetime(grace, now); err != nil {
@@ -63,7 +66,7 @@ func (a *API) regenerateKey(w http.ResponseWriter, r *http.Request, p *gateway.P
 	if err != nil {
 		return nil, err
 	}
-	setUnused(w.Header(), b.unused()...)
+	setUnused(w.Header(), a.unusedOf(&b.keyFields)...)
 	return a.generated(k, secret, b.Duration.Or("")), nil
 }
 

@@ -50,6 +50,7 @@ func (a *API) Routes() []Route {
 		{Route{Method: "POST", Pattern: "/team/key/bulk_update", Summary: "Change several keys of a team alike.", Access: Checked}, a.bulkUpdateTeamKeys},
 		{Route{Method: "POST", Pattern: "/key/regenerate", Summary: "Replace a key by a new one; the old one may work for a while longer.", Access: Checked}, a.regenerateKey},
 		{Route{Method: "POST", Pattern: "/key/{key}/regenerate", Summary: "Replace a key by a new one; the old one may work for a while longer.", Access: Checked}, a.regenerateKey},
+		{Route{Method: "POST", Pattern: "/key/successor", Summary: "Fetch the key that has replaced one whose rotation was due.", Access: Checked}, a.keySuccessor},
 		{Route{Method: "POST", Pattern: "/key/{key}/reset_spend", Summary: "Set what a key has spent to less.", Access: Checked}, a.resetKeySpend},
 		{Route{Method: "POST", Pattern: "/key/delete", Summary: "Delete keys by key, hash or alias.", Access: Checked}, a.deleteKeys},
 		{Route{Method: "GET", Pattern: "/key/list", Summary: "List keys, page by page.", Access: Checked}, a.listKeys},

@@ -94,6 +94,7 @@ func shapes() map[string]shape {
 		"GET /key/list":                      shows[keyList](paging("size", 100), oneOf("expand", "user"), oneOf("sort_by", "spend", "max_budget", "created_at", "updated_at", "token", "key_alias"), oneOf("sort_order", "asc", "desc"), texts("user_id", "team_id", "organization_id", "project_id", "key_hash", "search", "key_alias", "after", "status", "agent_id", "access_group_id"), flags("return_full_object", "substring_matching", "include_team_keys", "include_created_by_keys")),
 		"POST /key/regenerate":               takes[regenerateBody, generated](),
 		"POST /key/service-account/generate": takes[generateBody, generated](),
+		"POST /key/successor":                takes[keyBody, successor](),
 		"POST /key/unblock":                  takes[keyBody, keyRow]().needs("key"),
 		"POST /key/update":                   takes[updateBody, updated](),
 		"POST /key/{key}/regenerate":         takes[regenerateBody, generated](),

@@ -33,7 +33,7 @@ func (a *API) updateKey(w http.ResponseWriter, r *http.Request, p *gateway.Princ
 	if err != nil {
 		return nil, err
 	}
-	setUnused(w.Header(), b.unused()...)
+	setUnused(w.Header(), a.unusedOf(&b.keyFields)...)
 	return &updated{Key: called, keyRow: a.keyRow(k)}, nil
 }
 

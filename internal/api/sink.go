@@ -121,6 +121,9 @@ func (s *sink) Begin(head *relay.Head) {
 	if head.Capped > 0 {
 		d.number("X-Penstock-Max-Tokens", head.Capped)
 	}
+	if t := s.q.principal.ReplacedUntil; !t.IsZero() {
+		d.text("X-Penstock-Key-Replaced", "valid until "+t.UTC().Format(time.RFC3339))
+	}
 	if k := s.q.principal.Key; k != nil {
 		if k.Limits.Budget != nil {
 			d.money("X-Litellm-Key-Max-Budget", *k.Limits.Budget)

@@ -61,25 +61,26 @@ type App struct {
 	log *slog.Logger
 
 	// Made once.
-	store     *store.DB
-	journal   *spend.Journal
-	booker    *spend.Booker
-	box       *secret.Box // opens the secrets in the database
-	directory *auth.Directory
-	counters  counters
-	sharing   sharing
-	soft      chan limit.Reached
-	limiter   *limit.Limiter
-	relay     *relay.Relay
-	registry  *prometheus.Registry
-	exports   *exports
-	health    *healthDesk
-	book      *price.Book
-	transport *http.Transport
-	mock      *mockServer
-	server    *http.Server
-	listener  net.Listener
-	seq       int64 // of the last change seen in the store; only the poller touches it
+	store      *store.DB
+	journal    *spend.Journal
+	booker     *spend.Booker
+	box        *secret.Box // opens the secrets in the database
+	directory  *auth.Directory
+	counters   counters
+	sharing    sharing
+	soft       chan limit.Reached
+	limiter    *limit.Limiter
+	relay      *relay.Relay
+	registry   *prometheus.Registry
+	exports    *exports
+	health     *healthDesk
+	management *admin.API
+	book       *price.Book
+	transport  *http.Transport
+	mock       *mockServer
+	server     *http.Server
+	listener   net.Listener
+	seq        int64 // of the last change seen in the store; only the poller touches it
 	// reloadDue is when a change asks for a reload, zero if none does; only the
 	// poller touches it.
 	reloadDue time.Time
@@ -254,9 +255,8 @@ func (a *App) closeListener(context.Context) error {
 func (a *App) handler(authn *auth.Authenticator) http.Handler {
 	mux := http.NewServeMux()
 	var doors *api.API
-	var management *admin.API
 	about := openapi.NewSite(a.o.Version, admin.Hints(), func() []openapi.Operation {
-		return append(doors.Operations(), management.Operations()...)
+		return append(doors.Operations(), a.management.Operations()...)
 	}, api.Failures(), a.log)
 	doors = api.New(api.Options{
 		Document: about.Document(), Page: about.Page(),
@@ -266,12 +266,12 @@ func (a *App) handler(authn *auth.Authenticator) http.Handler {
 	for _, r := range doors.Routes() {
 		mux.Handle(r.Method+" "+r.Pattern, r.Handler)
 	}
-	management = admin.New(admin.Options{
+	a.management = admin.New(admin.Options{
 		Store: a.store, Directory: a.directory, Changed: a.changed, Flush: a.booker.Flush, LiveSpend: a.liveSpend, Settings: a.settings.Load, Models: a.models, Secrets: a.box,
 		Allowed: a.allowed, Try: a.try, StoreModels: func() bool { return a.loaded.Load().config.Server.StoreModelInDB },
 		CheckLog: checkLog, LogsOf: a.logsOf, TestLog: a.testLog, Now: time.Now, Log: a.log,
 	})
-	for _, r := range management.Routes() {
+	for _, r := range a.management.Routes() {
 		mux.Handle(r.Method+" "+r.Pattern, doors.Managed(r.Handler))
 	}
 	mux.HandleFunc("/", api.NotFound(mux))

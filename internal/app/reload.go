@@ -171,7 +171,10 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 	a.limiter.SetRules(rules)
 	a.calendar = calendar
 	a.counters.SetCalendar(calendar)
-	a.settings.Store(&admin.Settings{Calendar: calendar, Budget: c.Server.Global.Budget, Rules: c.Keys, Users: c.Users, Teams: c.Teams})
+	a.settings.Store(&admin.Settings{
+		Calendar: calendar, Budget: c.Server.Global.Budget, Rules: c.Keys, Users: c.Users, Teams: c.Teams,
+		NoRotation: c.Server.Rotation.Off, Grace: c.Server.Rotation.Grace,
+	})
 	a.snapshot.Store(s)
 	a.setTokens(&c.Server)
 	a.loaded.Store(l)
@@ -246,6 +249,7 @@ func (a *App) start(ctx context.Context, wg *sync.WaitGroup, hup <-chan os.Signa
 	wg.Go(func() { a.runTokens(ctx) })
 	wg.Go(func() { a.retain(ctx) })
 	wg.Go(func() { a.tidy(ctx) })
+	wg.Go(func() { a.rotateKeys(ctx) })
 	wg.Go(func() { a.exports.own.Run(ctx) })
 	a.tidyLeases(ctx, wg)
 	a.shareFigures(ctx, wg)

@@ -168,6 +168,13 @@ func (a *App) reseal(ctx context.Context) error {
 		err = errors.Join(err, a.sealedElsewhere(uerr))
 	}
 	err = errors.Join(err, a.resealLogging(ctx))
+	err = errors.Join(err, a.store.SealRotatedKeys(ctx, func(hash, sealed string) (string, error) {
+		at := admin.SuccessorPlace(hash)
+		if plain, err := a.box.Open(sealed, at); a.box.Old(sealed) && err == nil {
+			return a.box.Seal(plain, at), nil
+		}
+		return "", nil // sealed with the current key, or one that is not here
+	}))
 	if err != nil {
 		return fmt.Errorf("seal secrets with the current key: %w", err)
 	}

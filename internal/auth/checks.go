@@ -21,6 +21,10 @@ type Policy struct {
 	RejectTags  bool // reject_clientside_metadata_tags
 }
 
+// successorRoute is where a key fetches the one that has replaced it. Every key
+// may: else one that may only call models would not learn its successor.
+const successorRoute = "/key/successor"
+
 // Admit makes the checks that need no body, first to last, and returns who the
 // request is from. Check makes the others. Their order is LiteLLM's, which
 // clients see when more than one fails. The error is a *gateway.Error.
@@ -68,7 +72,7 @@ func (a *Authenticator) Admit(r *http.Request, door Door, pol *Policy) (gateway.
 			return none, forbidden("Access forbidden: IP address %s not allowed by the allowed_ips of team %s.", ip, t.ID)
 		}
 	}
-	if k != nil && len(k.AllowedRoutes) > 0 && !listed(k.AllowedRoutes, path) {
+	if k != nil && len(k.AllowedRoutes) > 0 && path != successorRoute && !listed(k.AllowedRoutes, path) {
 		return none, forbidden("Virtual key is not allowed to call this route. Only allowed to call routes: %v. Tried to call route: %s", k.AllowedRoutes, clip(path))
 	}
 	if t != nil && t.Blocked {

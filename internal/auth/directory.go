@@ -198,18 +198,19 @@ func (d *Directory) Key(sum *Sum) *gateway.Key { return d.keys.get(string(sum[:]
 func (d *Directory) Keys() int { return d.keys.len() }
 
 // Accepted returns the key that calls with this sum run as: the key itself, or
-// the one that replaced it while its grace lasts; nil if there is none.
-func (d *Directory) Accepted(sum *Sum, now time.Time) *gateway.Key {
+// the one that replaced it while its grace lasts; nil if there is none. until is
+// when the grace ends, zero for a key that was not replaced.
+func (d *Directory) Accepted(sum *Sum, now time.Time) (k *gateway.Key, until time.Time) {
 	if k := d.keys.get(string(sum[:])); k != nil {
-		return k
+		return k, time.Time{}
 	}
 	d.mu.RLock()
 	r, ok := d.deprecated[*sum]
 	d.mu.RUnlock()
 	if !ok || !r.until.After(now) {
-		return nil
+		return nil, time.Time{}
 	}
-	return d.keys.get(string(r.by[:]))
+	return d.keys.get(string(r.by[:])), r.until
 }
 
 // PutDeprecatedKey has another key stand for a replaced one.

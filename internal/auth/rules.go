@@ -103,6 +103,7 @@ var rules = map[string]Rule{
 	"/team/model/add":                                        Own,
 	"/team/model/delete":                                     Own,
 	"/team/key/bulk_update":                                  Own,
+	successorRoute:                                           Own,
 	"/team/daily/activity":                                   Own,
 	"/team/daily/activity/aggregated":                        Own,
 	"/team/daily/activity/aggregated/keys":                   Own,

@@ -163,9 +163,28 @@ type Alias struct {
 	Hidden bool // not listed in /v1/models
 }
 
+// Rotation is how keys with auto_rotate are replaced.
+type Rotation struct {
+	Off   bool          // LITELLM_KEY_ROTATION_ENABLED=false
+	Every time.Duration // between two looks for keys that are due; 15 s unless set
+	// Grace is how long a replaced key goes on working. 0 is not set: then a key
+	// that is due does for three days, and one that somebody replaces does not.
+	Grace time.Duration
+}
+
+// GraceOr returns the grace of keys that are due.
+func (r *Rotation) GraceOr() time.Duration {
+	if r.Grace > 0 {
+		return r.Grace
+	}
+	return 3 * 24 * time.Hour
+}
+
 // Server is the process: where it listens, what it is guarded by, where it
 // keeps things.
 type Server struct {
+	Rotation Rotation
+
 	Host string // "0.0.0.0" unless set
 	Port int    // 4000 unless set
 

@@ -58,6 +58,13 @@ func (l *loader) environmentKeys() []key {
 		bind("REDIS_NAMESPACE", text(), &l.redis.namespace),
 		bind("REDIS_CLUSTER_NODES", clusterNodes(), &l.redis.nodes),
 		bind("GRACEFUL_SHUTDOWN_TIMEOUT", seconds(), &s.DrainTimeout),
+		use("LITELLM_KEY_ROTATION_ENABLED", boolean(), func(_ *loader, on bool) { s.Rotation.Off = !on }),
+		use("LITELLM_KEY_ROTATION_CHECK_INTERVAL_SECONDS", seconds(), func(_ *loader, d time.Duration) {
+			if d > 0 {
+				s.Rotation.Every = d
+			}
+		}),
+		bind("LITELLM_KEY_ROTATION_GRACE_PERIOD", length(), &s.Rotation.Grace),
 		bind("LITELLM_DROP_PARAMS", boolean(), &s.DropParams),
 		use("REQUEST_TIMEOUT", seconds(), func(l *loader, d time.Duration) { s.RequestTimeout, r.Timeout = d, d }),
 		bind("LITELLM_MAX_STREAMING_DURATION_SECONDS", seconds(), &r.MaxStream),

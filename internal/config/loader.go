@@ -48,7 +48,7 @@ func newLoader(o Options) *loader {
 		Server: Server{
 			Host: "0.0.0.0", Port: 4000, MaxRequestBytes: 100 << 20,
 			RequireMetricsAuth: true, BudgetExceededStatus: 422, Timezone: time.UTC, Health: Health{Details: true},
-			JournalFsync: Fsync{Every: 100 * time.Millisecond}, RetentionInterval: 24 * time.Hour, DrainTimeout: 30 * time.Second,
+			JournalFsync: Fsync{Every: 100 * time.Millisecond}, Rotation: Rotation{Every: 15 * time.Second}, RetentionInterval: 24 * time.Hour, DrainTimeout: 30 * time.Second,
 			CountTokens: "total", Unpriced: "block", UnpricedInput: "0.00001", UnpricedOutput: "0.00003",
 			JWT: JWT{KeysTTL: 10 * time.Minute, StaleTTL: time.Hour, Leeway: time.Minute, UserInfo: UserInfo{TTL: 5 * time.Minute}, Opaque: Opaque{Issuer: Issuer{Claims: opaqueClaims()}}}, KeyCacheTTL: time.Minute, ConfigPoll: 30 * time.Second, DataDir: o.DataDir,
 		},

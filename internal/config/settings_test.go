@@ -139,7 +139,7 @@ func TestLimitsAndLoggingOfAFile(t *testing.T) {
 		DatabaseURL: "postgresql://u:db-password@db/x", RedisURL: "redis://redis.internal:6379",
 		DataDir: "/var/lib/penstock", JournalFsync: config.Fsync{Always: true}, MaxRequestBytes: 1 << 19, MaxRequestSet: true,
 		AllowClientCredentials: true, KeyHeader: "X-My-Key", BudgetExceededStatus: 429, KeyCacheTTL: time.Minute,
-		Timezone: paris, BudgetResetTime: 4*time.Hour + 30*time.Minute,
+		Rotation: config.Rotation{Every: 15 * time.Second}, Timezone: paris, BudgetResetTime: 4*time.Hour + 30*time.Minute,
 		Global: gateway.Limits{
 			RPM: new(int64(1000)), TPM: new(int64(2_000_000)), Parallel: new(int64(50)),
 			Budget: new(gateway.NanoUSD(100_000_000)), BudgetDuration: "30d", Shadow: true,

@@ -437,6 +437,9 @@ type Principal struct {
 	// OrganizationMember is the user's place in the organization, nil if it has none.
 	OrganizationMember *Member
 	Project            *Project // nil if the key has none
+	// ReplacedUntil is when the key that was sent ends, because Key has replaced
+	// it; zero if it was not replaced.
+	ReplacedUntil time.Time
 	// EndUser and Tags are those of the call that are stored; they are known
 	// once its body is.
 	EndUser *EndUser

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -116,7 +117,11 @@ func (im *importer) key(row *keyRow, m *remarks) (string, any, []byte) {
 		m.note("policies are not brought: there are none here")
 	}
 	if row.AutoRotate {
-		m.note("auto_rotate is kept, but no key is replaced without anybody asking")
+		// There it may have been switched off, as it is unless asked for.
+		if k.Rotation.Next.Before(im.o.Now) {
+			k.Rotation.Next = time.Time{}
+			m.note("its rotation was overdue: it is replaced by itself once its rotation_interval is set again")
+		}
 	}
 	row.set(m, &k.CreatedAt, &k.CreatedBy, &k.UpdatedAt, &k.UpdatedBy)
 	im.budgeted(limit.KeyScope, row.Token, &k.Limits, row.BudgetID, k.CreatedAt)

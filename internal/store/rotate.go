@@ -26,6 +26,11 @@ var deprecated = &entity[gateway.DeprecatedKey]{
 // with the old key run as the new one until grace is over, at once refused if
 // that is not after now. Errors are those of UpdateKey.
 func (db *DB) RotateKey(ctx context.Context, oldHash, newHash string, now, grace time.Time, change func(*gateway.Key) error) (*gateway.Key, error) {
+	return db.rotate(ctx, oldHash, newHash, now, grace, change, func(*sql.Tx) error { return nil })
+}
+
+// rotate is RotateKey; also runs in the same transaction.
+func (db *DB) rotate(ctx context.Context, oldHash, newHash string, now, grace time.Time, change func(*gateway.Key) error, also func(*sql.Tx) error) (*gateway.Key, error) {
 	if err := checkIDs(named{"new_key", newHash}); err != nil {
 		return nil, err
 	}
@@ -57,6 +62,13 @@ func (db *DB) RotateKey(ctx context.Context, oldHash, newHash string, now, grace
 		}
 		f.note("key", oldHash)
 		out = k
+		// Nobody can fetch what is replaced.
+		if _, err := tx.ExecContext(ctx, `DELETE FROM rotated_keys WHERE hash IN ($1, $2)`, oldHash, newHash); err != nil {
+			return fmt.Errorf("rotate key: %w", err)
+		}
+		if err := also(tx); err != nil {
+			return err
+		}
 		// The keys before it stand for the newest one as well. A row is kept
 		// even without grace: calls under way are booked by their old hash.
 		ids, err := texts(ctx, tx, `UPDATE deprecated_keys SET active = $1 WHERE active = $2 RETURNING hash`, newHash, oldHash)
@@ -176,7 +188,10 @@ func (db *DB) PruneDeprecatedKeys(ctx context.Context, t time.Time) (int, error)
 		ids, err := texts(ctx, tx, `DELETE FROM deprecated_keys WHERE until < $1 RETURNING hash`, micros(t))
 		f.note(deprecated.kind, ids...)
 		n = len(ids)
-		return err
+		if err != nil {
+			return err
+		}
+		return pruneRotated(ctx, tx, t)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("forget replaced keys: %w", err)
