@@ -1,8 +1,10 @@
 package admin
 
 import (
+	"errors"
 	"maps"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -106,10 +108,26 @@ func (a *API) updateBudget(w http.ResponseWriter, r *http.Request, p *gateway.Pr
 		e.After = snapshot(a.storedBudgetRow(b))
 		return nil
 	})
+	if project, ok := strings.CutPrefix(id, ownBudgetPrefix); ok && errors.Is(err, store.ErrNotFound) {
+		return a.changeOwnBudget(r, p, project, &f)
+	}
 	if err != nil {
 		return nil, noBudget(err, "budget_id", id)
 	}
 	return a.storedBudgetRow(b), a.changed(ctx, Change{Entity: BudgetEntity, ID: id})
+}
+
+// changeOwnBudget changes the limits of a project under their name as a budget.
+func (a *API) changeOwnBudget(r *http.Request, p *gateway.Principal, project string, f *budgetFields) (*storedBudgetRow, error) {
+	own := projectFields{limitFields: f.limitFields, ID: Opt[string]{Sent: true, Value: project}}
+	own.Spend = Opt[usd]{} // no budget's business
+	j, err := a.changeProject(r, p, &own)
+	if err != nil {
+		return nil, err
+	}
+	return a.storedBudgetRow(&gateway.Budget{
+		ID: ownBudget(j.ID), Limits: j.Limits, CreatedAt: j.CreatedAt, CreatedBy: j.CreatedBy, UpdatedAt: j.UpdatedAt, UpdatedBy: j.UpdatedBy,
+	}), nil
 }
 
 func noBudget(err error, field, id string) error {

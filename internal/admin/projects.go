@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"reflect"
 	"slices"
 	"time"
 
@@ -33,8 +34,18 @@ type projectFields struct {
 
 func (f projectFields) unknownFields() map[string]jsontext.Value { return f.unknownLimits(f.Unknown) }
 
+// ownBudget is how budgets call the limits that a project has of its own. LiteLLM
+// keeps those in a budget that nobody else refers to, and its Terraform provider
+// sets their duration with /budget/update.
+func ownBudget(projectID string) string { return ownBudgetPrefix + projectID }
+
+const ownBudgetPrefix = "project:"
+
 // check refuses what no project can be.
 func (f *projectFields) check(now time.Time) error {
+	if f.BudgetID.Has() && f.BudgetID.Value == ownBudget(f.ID.Value) {
+		f.BudgetID = Opt[string]{} // a client sends back what it was shown
+	}
 	if err := liftMeta(&f.Metadata, &f.finerFields, &f.Tags, nil, nil, nil); err != nil {
 		return err
 	}
@@ -101,10 +112,14 @@ func (a *API) projectRow(j *gateway.Project) projectRow {
 	if lent := a.directory.Project(j.ID); lent != nil && j.BudgetID != "" {
 		l = &lent.Limits // with those of its budget
 	}
+	budget := text(j.BudgetID)
+	if budget == nil && !reflect.ValueOf(j.Limits).IsZero() {
+		budget = text(ownBudget(j.ID))
+	}
 	return projectRow{
 		limitsRow: a.limitsRow(&j.Limits, now, j.CreatedAt),
-		ProjectID: j.ID, Alias: text(j.Alias), Description: text(j.Description), TeamID: text(j.TeamID), BudgetID: text(j.BudgetID),
-		BudgetTable: &budgetRow{text(j.BudgetID), []string{}, a.limitsRow(l, now, j.CreatedAt)},
+		ProjectID: j.ID, Alias: text(j.Alias), Description: text(j.Description), TeamID: text(j.TeamID), BudgetID: budget,
+		BudgetTable: &budgetRow{budget, []string{}, a.limitsRow(l, now, j.CreatedAt)},
 		Models:      list(j.Models), Tags: list(j.Tags), Metadata: metadataRow(j.Metadata, &j.Limits, shownMeta{Tags: j.Tags}),
 		Spend: usd(a.live(ProjectEntity, j.ID, &j.Spend, l, now, j.CreatedAt)), TotalSpend: usd(j.Spend.Total), Blocked: j.Blocked,
 		CreatedAt: stamp(j.CreatedAt), CreatedBy: text(j.CreatedBy), UpdatedAt: stamp(j.UpdatedAt), UpdatedBy: text(j.UpdatedBy),
@@ -204,10 +219,21 @@ func (a *API) updateProject(w http.ResponseWriter, r *http.Request, p *gateway.P
 	if err := read(w, r, &f); err != nil {
 		return nil, err
 	}
-	ctx, now := r.Context(), a.now()
-	if err := f.check(now); err != nil {
+	if err := f.check(a.now()); err != nil {
 		return nil, err
 	}
+	j, err := a.changeProject(r, p, &f)
+	if err != nil {
+		return nil, err
+	}
+	setUnused(w.Header(), f.unused()...)
+	row := a.projectRow(j)
+	return &row, nil
+}
+
+// changeProject changes the fields that were sent. f has been checked.
+func (a *API) changeProject(r *http.Request, p *gateway.Principal, f *projectFields) (*gateway.Project, error) {
+	ctx, now := r.Context(), a.now()
 	id := f.ID.Or("")
 	switch {
 	case id == "":
@@ -232,7 +258,7 @@ func (a *API) updateProject(w http.ResponseWriter, r *http.Request, p *gateway.P
 		if err := a.directory.MayProject(p, auth.Change, id, j); err != nil {
 			return err
 		}
-		if err := a.withinTeam(ctx, p, &f, j); err != nil {
+		if err := a.withinTeam(ctx, p, f, j); err != nil {
 			return err
 		}
 		f.respend(a, &j.Spend, &j.Limits, before, duration, now, j.CreatedAt)
@@ -243,12 +269,7 @@ func (a *API) updateProject(w http.ResponseWriter, r *http.Request, p *gateway.P
 	if err != nil {
 		return nil, notFound(err, "project_id", "Project not found, project_id=%s", id)
 	}
-	if err := a.changed(ctx, Change{Entity: ProjectEntity, ID: id, Spend: f.Spend.Sent}); err != nil {
-		return nil, err
-	}
-	setUnused(w.Header(), f.unused()...)
-	row := a.projectRow(j)
-	return &row, nil
+	return j, a.changed(ctx, Change{Entity: ProjectEntity, ID: id, Spend: f.Spend.Sent})
 }
 
 // projectIDsBody is the body of DELETE /project/delete.

@@ -218,6 +218,25 @@ func TestTheLifeOfAUser(t *testing.T) {
 	})
 }
 
+// LiteLLM keeps a project's own limits as a budget, which clients change there.
+func TestAProjectsOwnLimitsHaveTheNameOfABudget(t *testing.T) {
+	onEngines(t, func(t *testing.T, h *house) {
+		h.post("/team/new", `{"team_id":"t1"}`).ok()
+		h.post("/project/new", `{"team_id":"t1","project_id":"none"}`).ok().has("budget_id", "null", "litellm_budget_table.budget_id", "null")
+		h.post("/project/new", `{"team_id":"t1","project_id":"p1","max_budget":5}`).ok().
+			has("budget_id", `"project:p1"`, "litellm_budget_table.budget_id", `"project:p1"`, "litellm_budget_table.max_budget", "5.0")
+		h.post("/budget/update", `{"budget_id":"project:p1","budget_duration":"1d","spend":3}`).ok().
+			has("budget_id", `"project:p1"`, "budget_duration", `"1d"`, "budget_reset_at", `"2026-01-18T00:00:00Z"`, "max_budget", "5.0")
+		h.post("/project/update", `{"project_id":"p1","budget_id":"project:p1","max_budget":6}`).ok().
+			has("budget_id", `"project:p1"`, "budget_duration", `"1d"`, "max_budget", "6.0", "spend", "0.0")
+		h.audited("p1", "updated by default_user_id", "updated by default_user_id", "created by default_user_id")
+		h.post("/budget/update", `{"budget_id":"project:p9","max_budget":1}`).refused(404, "not_found_error", "project_id", "p9")
+		h.post("/project/update", `{"project_id":"p1","budget_id":"project:p9"}`).refused(400, "bad_request_error", "budget_id", "'project:p9' does not exist")
+		h.post("/budget/new", `{"budget_id":"b1","max_budget":1}`).ok()
+		h.post("/project/update", `{"project_id":"p1","budget_id":"b1"}`).ok().has("budget_id", `"b1"`)
+	})
+}
+
 func TestTheLifeOfAProject(t *testing.T) {
 	onEngines(t, func(t *testing.T, h *house) {
 		h.post("/user/new", `{"user_id":"ann","user_role":"internal_user","auto_create_key":false}`).ok()

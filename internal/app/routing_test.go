@@ -228,3 +228,18 @@ func TestEverySettingOfRoutingIsHonoured(t *testing.T) {
 		}
 	}
 }
+
+// A limit that is counted otherwise than the environment says must not be
+// believed to be.
+func TestAnotherWindowOfRatesIsSaidToBeNone(t *testing.T) {
+	for size, said := range map[string]bool{"10": true, "60": false, "": false} {
+		vars := map[string]string{"LITELLM_MASTER_KEY": master, "LITELLM_RATE_LIMIT_WINDOW_SIZE": size}
+		cfg, _, err := config.Load(app.ConfigOptions("", func(name string) (string, bool) { v := vars[name]; return v, v != "" }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(strings.Join(app.Unhonoured(cfg), "\n"), "LITELLM_RATE_LIMIT_WINDOW_SIZE"); got != said {
+			t.Errorf("a window of %q seconds: said is %t, want %t", size, got, said)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"penstock/internal/config"
+	"penstock/internal/limit"
 	"penstock/internal/router"
 )
 
@@ -24,6 +25,7 @@ func Unhonoured(c *config.Config) []string {
 		{s.DisableSpendLogs, "general_settings.disable_spend_logs (calls are booked)"},
 		{len(s.SpendTagHeaders) > 0, "litellm_settings.extra_spend_tag_headers"},
 		{s.ForwardHeaders, "general_settings.forward_client_headers_to_llm_api"},
+		{s.RateWindow != 0 && s.RateWindow != limit.Sliding, "LITELLM_RATE_LIMIT_WINDOW_SIZE (rates are counted over the last 60 seconds)"},
 		{c.Logging.RedactKeyInfo, "litellm_settings.redact_user_api_key_info"},
 	} {
 		if x.set {

@@ -264,6 +264,7 @@ type Server struct {
 	SpendTagHeaders  []string
 	ForwardHeaders   bool          // client x-* headers go to the vendor
 	DrainTimeout     time.Duration // 30 s unless set
+	RateWindow       time.Duration // LITELLM_RATE_LIMIT_WINDOW_SIZE; 0 unless set
 	Health           Health
 	ConfigPoll       time.Duration // how often stored settings are read again; 30 s unless set
 }

@@ -71,6 +71,7 @@ func (l *loader) environmentKeys() []key {
 		bind("ROUTER_MAX_FALLBACKS", count[int](), &r.MaxFallbacks),
 		bind("DEFAULT_MAX_RETRIES", count[int](), &r.NumRetries),
 		bind("DEFAULT_COOLDOWN_TIME_SECONDS", seconds(), &r.CooldownTime),
+		bind("LITELLM_RATE_LIMIT_WINDOW_SIZE", seconds(), &s.RateWindow),
 		bind("JSON_LOGS", boolean(), &g.JSONLogs),
 		use("LITELLM_LOG", choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), func(l *loader, name string) {
 			g.Level = map[string]string{"DEBUG": "debug", "INFO": "info", "WARNING": "warn"}[name]

@@ -269,9 +269,13 @@ func terraformBudgets(t *testing.T, h terraform) {
 
 	h.call(t, "POST", "/team/new", `{"team_id":"tf-team"}`, 200)
 	h.call(t, "POST", "/project/new", `{"project_id":"tf-project","project_alias":"P","team_id":"tf-team","description":"d","models":["gpt-4o"],"max_budget":5,"tpm_limit":5,"metadata":{"a":"b"},"tags":["x"],"blocked":false}`, 200)
-	h.call(t, "POST", "/project/update", `{"project_id":"tf-project","max_budget":6,"description":"e"}`, 200)
+	// The duration it sets where LiteLLM has the project's own budget.
+	budget := in[string](t, h.call(t, "GET", "/project/info?project_id=tf-project", "", 200), "budget_id")
+	h.reads(t, h.call(t, "POST", "/budget/update", `{"budget_id":"`+budget+`","budget_duration":"30d"}`, 200), map[string]string{"budget_id": `"` + budget + `"`, "budget_duration": `"30d"`})
+	h.call(t, "POST", "/project/update", `{"project_id":"tf-project","budget_id":"`+budget+`","max_budget":6,"description":"e"}`, 200)
 	h.reads(t, h.call(t, "GET", "/project/info?project_id=tf-project", "", 200), map[string]string{
-		"project_id": `"tf-project"`, "description": `"e"`, "litellm_budget_table.max_budget": "6.0", "litellm_budget_table.tpm_limit": "5", "models": `["gpt-4o"]`, "blocked": "false",
+		"project_id": `"tf-project"`, "description": `"e"`, "litellm_budget_table.max_budget": "6.0", "litellm_budget_table.tpm_limit": "5",
+		"budget_id": `"` + budget + `"`, "litellm_budget_table.budget_id": `"` + budget + `"`, "litellm_budget_table.budget_duration": `"30d"`, "models": `["gpt-4o"]`, "blocked": "false",
 	})
 	h.call(t, "DELETE", "/project/delete", `{"project_ids":["tf-project"]}`, 200)
 	h.call(t, "GET", "/project/info?project_id=tf-project", "", 404)
