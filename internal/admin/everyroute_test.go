@@ -97,7 +97,8 @@ func sendTo(t *testing.T, h *house, look func(rt admin.Route, try string, a *ans
 		"budgets", "budget_id", "id", "organization_id", "organization_ids", "users", "user_updates", "update_fields", "teams", "metadata", "model_max_budget",
 		"budget_limits", "model_rpm_limit", "max_budget", "temp_budget_increase", "temp_budget_expiry", "reset_to", "grace_period", "new_key", "tags", "permissions",
 		"team_member_permissions", "team_member_budget", "duration", "budget_duration", "object_permission", "router_settings", "name", "user_role", "role", "model_name", "litellm_params", "model_info",
-		"credential_name", "credential_values", "organization_alias", "description", "access_group_name",
+		"credential_name", "credential_values", "organization_alias", "description", "access_group_name", "callback_name", "callback_type", "callback_vars", "invitation_id",
+		"is_accepted", "current_password", "new_password", "password",
 	}
 	values := []string{
 		`null`, `""`, `"x"`, `0`, `-1`, `1e400`, `9223372036854775807`, `true`, `[]`, `{}`, `[null]`, `[[]]`, `[{}]`, `["x"]`, `[{"user_id":"x","team_id":"x","key":"x"}]`,

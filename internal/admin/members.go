@@ -657,6 +657,14 @@ func (a *API) memberships(t *gateway.Team) []membership {
 	return out
 }
 
+// ownPlace is the caller's place in a team.
+type ownPlace struct {
+	membership
+	Role      string  `json:"role"`
+	Email     *string `json:"user_email"`
+	TeamAlias *string `json:"team_alias"`
+}
+
 // myMembership shows the caller's own place in a team.
 func (a *API) myMembership(_ http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
 	id := r.PathValue("team_id")
@@ -668,8 +676,7 @@ func (a *API) myMembership(_ http.ResponseWriter, r *http.Request, p *gateway.Pr
 	if m == nil {
 		return nil, &gateway.Error{Kind: gateway.NotFound, Param: "team_id", Message: fmt.Sprintf("You are no member of team %s", id)}
 	}
-	out := a.membership(t, m)
-	return &out, nil
+	return &ownPlace{a.membership(t, m), m.Role, text(m.Email), text(t.Alias)}, nil
 }
 
 // UnmarshalJSONFrom reads one member or a list of them.

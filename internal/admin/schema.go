@@ -144,7 +144,7 @@ func shapes() map[string]shape {
 		"POST /team/{team_id}/callback":                      takes[callbackBody, callbackAdded]().needs("callback_name", "callback_vars"),
 		"DELETE /team/{team_id}/callback/{callback_name}":    shows[teamCallbacks](),
 		"POST /team/{team_id}/disable_logging":               takes[struct{ unknown }, teamCallbacks](),
-		"GET /team/{team_id}/members/me":                     shows[membership](),
+		"GET /team/{team_id}/members/me":                     shows[ownPlace](),
 
 		"DELETE /project/delete": takes[projectIDsBody, []projectRow]().needs("project_ids"),
 		"GET /project/info":      shows[projectRow](must("project_id")),

@@ -70,7 +70,7 @@ func TestTheLifeOfATeam(t *testing.T) {
 		info := h.get("/team/info?team_id=t1").ok().has("team_info.caller_edit_access", "true", "team_info.team_member_budget_table.max_budget", "7.0",
 			"team_memberships.0.user_id", `"ann"`, "team_info.budget_reset_at", `"2026-02-01T00:00:00Z"`)
 		info.has("team_info.team_member_budget_table.budget_id", `"`+budget+`"`)
-		h.get("/team/t1/members/me").ok().has("user_id", `"ann"`, "litellm_budget_table.max_budget", "7.0", "budget_source", `"team"`)
+		h.get("/team/t1/members/me").ok().has("user_id", `"ann"`, "litellm_budget_table.max_budget", "7.0", "budget_source", `"team"`, "role", `"admin"`, "team_alias", `"Find"`)
 
 		// A member's key goes with the member.
 		if err := h.db.SetTotal(t.Context(), store.Member, gateway.MemberID("t1", bob), gateway.Spend{Window: 2e9, WindowStart: noon, Total: 3e9}, "team", "t1"); err != nil {

@@ -135,6 +135,15 @@ litellm_settings:
 	if b := manage("GET", "/spend/logs?summarize=false", ""); strings.Count(b, `"request_id"`) != 7 {
 		t.Errorf("not every call is booked: %s", b)
 	}
+	// Admins of a team cannot have the gateway call what only it can reach.
+	manage("POST", "/team/new", `{"team_id":"blue","members_with_roles":[{"user_id":"lead","role":"admin"}]}`)
+	manage("POST", "/key/generate", `{"key":"sk-of-the-lead-00000","user_id":"lead","team_id":"blue"}`)
+	if res, b := h.do("POST", "/team/blue/callback", "sk-of-the-lead-00000", vars("blue")); res.StatusCode != http.StatusOK {
+		t.Fatalf("%d %s", res.StatusCode, b)
+	}
+	if _, b := h.do("POST", "/key/health", "sk-of-the-lead-00000", `{}`); !strings.Contains(b, "private network") || lf.of("blue") != 0 {
+		t.Errorf("/key/health says %s", b)
+	}
 	// What the configuration says of a team holds until the team says something itself.
 	call("sk-of-green-00000000", 200)
 	app.Eventually(t, "a span in the green project", func() bool { return lf.of("green") == 1 })
