@@ -71,6 +71,9 @@ type Options struct {
 	// StoreModels says whether models are kept in the database
 	// (general_settings.store_model_in_db).
 	StoreModels func() bool
+	// NewMaster has another master key hold from now on, here and on every
+	// replica. The error says why it cannot be changed here, if it cannot.
+	NewMaster func(ctx context.Context, key gateway.Secret) error
 	// Secrets seals what stored models and credentials must not show.
 	Secrets *secret.Box
 	// CheckLog refuses a logging destination of a key or a team that cannot be. Its
@@ -138,6 +141,11 @@ func (o Options) withDefaults() Options {
 	}
 	if o.StoreModels == nil {
 		o.StoreModels = func() bool { return false }
+	}
+	if o.NewMaster == nil {
+		o.NewMaster = func(context.Context, gateway.Secret) error {
+			return invalid("new_master_key", "The master key cannot be changed here")
+		}
 	}
 	if o.Settings == nil {
 		none := &Settings{}

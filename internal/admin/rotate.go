@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"penstock/internal/auth"
 	"penstock/internal/gateway"
 	"penstock/internal/store"
@@ -20,10 +18,10 @@ const replacedEntity = "deprecated_key"
 // key's fields changes them.
 type regenerateBody struct {
 	keyFields
-	Type      Opt[string]         `json:"key_type"`
-	NewKey    Opt[string]         `json:"new_key"`
-	Grace     Opt[string]         `json:"grace_period"`
-	NewMaster Opt[jsontext.Value] `json:"new_master_key"`
+	Type      Opt[string] `json:"key_type"`
+	NewKey    Opt[string] `json:"new_key"`
+	Grace     Opt[string] `json:"grace_period"`
+	NewMaster Opt[string] `json:"new_master_key"`
 }
 
 func (a *API) regenerateKey(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
@@ -35,8 +33,8 @@ func (a *API) regenerateKey(w http.ResponseWriter, r *http.Request, p *gateway.P
 	if key := r.PathValue("key"); key != "" {
 		b.Key, do = Opt[string]{Sent: true, Value: key}, auth.RotateKey
 	}
-	if b.NewMaster.Has() && asks(b.NewMaster.Value) {
-		return nil, invalid("new_master_key", "The master key is changed in the configuration or in LITELLM_MASTER_KEY, and takes effect at the next start")
+	if b.NewMaster.Or("") != "" {
+		return a.newMaster(r, p, gateway.Secret(b.NewMaster.Value))
 	}
 	now := a.now()
 	if err := b.check(now); err != nil {

@@ -2,9 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -74,6 +71,7 @@ type App struct {
 	registry   *prometheus.Registry
 	exports    *exports
 	health     *healthDesk
+	authn      *auth.Authenticator
 	management *admin.API
 	book       *price.Book
 	transport  *http.Transport
@@ -231,8 +229,8 @@ func (a *App) build(ctx context.Context) error {
 		Metrics: relay.NewMetrics(a.registry), Log: a.log, Clock: router.RealClock(), Refused: relay.NewRefusals(),
 	}
 	a.health = newHealthDesk(a)
-	authn := &auth.Authenticator{Directory: a.directory, Master: master, Header: s.KeyHeader, Tokens: a.tokens.Load, Now: time.Now}
-	handler := a.handler(authn)
+	a.authn = &auth.Authenticator{Directory: a.directory, Master: master, Header: s.KeyHeader, Tokens: a.tokens.Load, Now: time.Now}
+	handler := a.handler()
 
 	a.server = &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 3 * time.Minute, MaxHeaderBytes: 64 << 10,
@@ -252,7 +250,7 @@ func (a *App) closeListener(context.Context) error {
 }
 
 // handler mounts every door.
-func (a *App) handler(authn *auth.Authenticator) http.Handler {
+func (a *App) handler() http.Handler {
 	mux := http.NewServeMux()
 	var doors *api.API
 	about := openapi.NewSite(a.o.Version, admin.Hints(), func() []openapi.Operation {
@@ -260,14 +258,14 @@ func (a *App) handler(authn *auth.Authenticator) http.Handler {
 	}, api.Failures(), a.log)
 	doors = api.New(api.Options{
 		Document: about.Document(), Page: about.Page(),
-		Auth: authn, Relay: a.relay, Snapshot: func() *api.Snapshot { return a.snapshot.Load() }, Health: a.health, Ledger: ledgerDesk{a},
+		Auth: a.authn, Relay: a.relay, Snapshot: func() *api.Snapshot { return a.snapshot.Load() }, Health: a.health, Ledger: ledgerDesk{a},
 		Metrics: promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}), Version: a.o.Version, Log: a.log,
 	})
 	for _, r := range doors.Routes() {
 		mux.Handle(r.Method+" "+r.Pattern, r.Handler)
 	}
 	a.management = admin.New(admin.Options{
-		Store: a.store, Directory: a.directory, Changed: a.changed, Flush: a.booker.Flush, LiveSpend: a.liveSpend, Settings: a.settings.Load, Models: a.models, Secrets: a.box,
+		Store: a.store, Directory: a.directory, Changed: a.changed, Flush: a.booker.Flush, LiveSpend: a.liveSpend, Settings: a.settings.Load, NewMaster: a.newMaster, Models: a.models, Secrets: a.box,
 		Allowed: a.allowed, Try: a.try, StoreModels: func() bool { return a.loaded.Load().config.Server.StoreModelInDB },
 		CheckLog: checkLog, LogsOf: a.logsOf, TestLog: a.testLog, Now: time.Now, Log: a.log,
 	})
@@ -296,39 +294,6 @@ func (a *App) recover(ctx context.Context) error {
 		a.log.Info("booked what the last process left", "calls", total, "took", time.Since(start).Round(time.Millisecond).String())
 	}
 	return nil
-}
-
-// masterKeySetting is where the sum of a master key that we made is kept.
-const masterKeySetting = "master_key_sha256"
-
-// masterKey returns the sum of the master key: the configured one, or the one
-// made at the first start, which is shown that once.
-func (a *App) masterKey(ctx context.Context, s *config.Server) (auth.Sum, error) {
-	var sum auth.Sum
-	hash := ""
-	if key := s.MasterKey.Reveal(); key != "" {
-		hash = auth.Hash(key)
-	} else {
-		var err error
-		hash, err = a.store.Setting(ctx, masterKeySetting)
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-			var b [24]byte
-			_, _ = rand.Read(b[:]) // never fails
-			key := "sk-" + base64.RawURLEncoding.EncodeToString(b[:])
-			hash = auth.Hash(key)
-			if err := a.store.SetSetting(ctx, masterKeySetting, hash); err != nil {
-				return sum, fmt.Errorf("keep the new master key: %w", err)
-			}
-			a.o.Say("master key (shown this once, stored hashed): %s", key)
-		case err != nil:
-			return sum, fmt.Errorf("read the master key: %w", err)
-		}
-	}
-	if _, err := hex.Decode(sum[:], []byte(hash)); err != nil {
-		return sum, fmt.Errorf("the stored master key is damaged; set LITELLM_MASTER_KEY: %w", err)
-	}
-	return sum, nil
 }
 
 // newTransport returns the connections to all providers. Go's defaults keep two

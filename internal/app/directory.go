@@ -83,6 +83,11 @@ func (a *App) refresh(ctx context.Context, kind, id string, spent, ours bool) er
 	_, was, had := a.charged(kind, id)
 	var err error
 	switch kind {
+	case "setting":
+		if id == masterKeySetting {
+			return a.rereadMaster(ctx)
+		}
+		return nil
 	case admin.KeyEntity:
 		err = reread(ctx, id, s.Key, d.PutKey, d.DeleteKey)
 	case admin.UserEntity:

@@ -201,6 +201,7 @@ func (a *App) tell(l *loaded) {
 func (a *App) Reload(ctx context.Context) (*config.Report, error) {
 	a.reloadMu.Lock()
 	defer a.reloadMu.Unlock()
+	was := &a.loaded.Load().config.Server
 	l, err := a.load(ctx)
 	if err == nil {
 		err = a.apply(ctx, l)
@@ -209,9 +210,8 @@ func (a *App) Reload(ctx context.Context) (*config.Report, error) {
 		a.log.Error("configuration not reloaded; the one before stays in force", "err", err)
 		return nil, err
 	}
-	was, is := &a.loaded.Load().config.Server, &l.config.Server
-	if was.Port != is.Port || was.Host != is.Host || was.DatabaseURL != is.DatabaseURL {
-		a.log.Warn("host, port and database change only with a restart")
+	if is := &l.config.Server; was.Port != is.Port || was.Host != is.Host || was.DatabaseURL != is.DatabaseURL || was.MasterKey != is.MasterKey || was.SaltKey != is.SaltKey {
+		a.log.Warn("host, port, database, master key and salt key change only with a restart")
 	}
 	a.log.Info("configuration reloaded", "models", len(l.config.Models))
 	return l.report, nil

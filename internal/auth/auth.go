@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"penstock/internal/gateway"
@@ -14,7 +15,8 @@ import (
 // Authenticator knows who a request is from.
 type Authenticator struct {
 	Directory *Directory
-	// Master returns the sum of the master key. Only the sum is in memory.
+	// Master is the sum of the master key until SetMaster says another. Only the
+	// sum is in memory.
 	Master Sum
 	// Header, if set, is the only place a key is taken from (litellm_key_header_name).
 	Header string
@@ -22,6 +24,19 @@ type Authenticator struct {
 	// if they never are.
 	Tokens func() *Tokens
 	Now    func() time.Time
+
+	renewed atomic.Pointer[Sum]
+}
+
+// SetMaster makes another master key hold from now on.
+func (a *Authenticator) SetMaster(sum Sum) { a.renewed.Store(&sum) }
+
+// master returns the sum of the master key that holds.
+func (a *Authenticator) master() *Sum {
+	if m := a.renewed.Load(); m != nil {
+		return m
+	}
+	return &a.Master
 }
 
 // headers are where clients put their key, first match wins. Authorization
@@ -83,7 +98,7 @@ func (a *Authenticator) Authenticate(r *http.Request) (gateway.Principal, error)
 		return gateway.Principal{}, unauthenticated("Authentication Error, No api key passed in.")
 	}
 	sum := Sum(sha256.Sum256([]byte(key)))
-	if subtle.ConstantTimeCompare(sum[:], a.Master[:]) == 1 {
+	if master := a.master(); subtle.ConstantTimeCompare(sum[:], master[:]) == 1 {
 		return gateway.Principal{Role: gateway.ProxyAdmin, Master: true}, nil
 	}
 	if tokens := a.tokens(); tokens != nil && !strings.HasPrefix(key, "sk-") {
