@@ -170,14 +170,16 @@ func (a *answer) refused(status int, typ, param, message string) {
 			Param   *string `json:"param"`
 			Code    string  `json:"code"`
 		} `json:"error"`
-		Detail *struct {
-			Error string `json:"error"`
-		} `json:"detail"`
+		Detail any `json:"detail"` // the message, or {"error": the message}
 	}
 	if err := json.Unmarshal([]byte(a.Body), &body, json.RejectUnknownMembers(true)); err != nil {
 		a.t.Fatalf("%s: %v in %s", a.call, err, a.Body)
 	}
-	if d := body.Detail; d != nil && d.Error != body.Error.Message {
+	detail := body.Detail
+	if d, ok := detail.(map[string]any); ok {
+		detail = d["error"]
+	}
+	if detail != nil && detail != body.Error.Message {
 		a.t.Errorf("%s: the detail differs from the message: %s", a.call, a.Body)
 	}
 	got := ""

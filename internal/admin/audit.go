@@ -27,6 +27,7 @@ const (
 	credentialTable   = "LiteLLM_CredentialsTable" //nolint:gosec // G101: a name
 	invitationTable   = "LiteLLM_InvitationLink"
 	accessGroupTable  = "LiteLLM_AccessGroupTable"
+	groupBudgetTable  = "LiteLLM_ModelAccessGroupBudgetTable"
 )
 
 // What the audit log says that was done.

@@ -36,6 +36,17 @@ type Catalog interface {
 	ListAudit(context.Context, store.AuditFilter, store.Page) (entries []*gateway.AuditEntry, total int, err error)
 	AuditEntry(ctx context.Context, id string) (*gateway.AuditEntry, error)
 
+	CreateAccessGroup(context.Context, *gateway.AccessGroup) error
+	AccessGroup(ctx context.Context, id string) (*gateway.AccessGroup, error)
+	UpdateAccessGroup(ctx context.Context, id string, change func(*gateway.AccessGroup) error) (*gateway.AccessGroup, error)
+	DeleteAccessGroups(ctx context.Context, ids []string) (deleted []string, err error)
+	ListAccessGroups(context.Context, store.AccessGroupFilter, store.Page) (groups []*gateway.AccessGroup, total int, err error)
+
+	CreateGroupBudget(context.Context, *gateway.GroupBudget) error
+	GroupBudget(ctx context.Context, group string) (*gateway.GroupBudget, error)
+	UpdateGroupBudget(ctx context.Context, group string, change func(*gateway.GroupBudget) error) (*gateway.GroupBudget, error)
+	DeleteGroupBudgets(ctx context.Context, groups []string) (deleted []string, err error)
+
 	CreateTag(context.Context, *gateway.Tag) error
 	Tag(ctx context.Context, name string) (*gateway.Tag, error)
 	UpdateTag(ctx context.Context, name string, change func(*gateway.Tag) error) (*gateway.Tag, error)
@@ -45,6 +56,7 @@ type Catalog interface {
 	CreateStoredModel(context.Context, *gateway.StoredModel) error
 	StoredModel(ctx context.Context, id string) (*gateway.StoredModel, error)
 	UpdateStoredModel(ctx context.Context, id string, change func(*gateway.StoredModel) error) (*gateway.StoredModel, error)
+	EditStoredModels(ctx context.Context, edit func(all []*gateway.StoredModel) (edited []*gateway.StoredModel, err error)) (ids []string, err error)
 	DeleteStoredModels(ctx context.Context, ids []string) (deleted []string, err error)
 	ListStoredModels(context.Context, store.StoredModelFilter, store.Page) (models []*gateway.StoredModel, total int, err error)
 
@@ -197,6 +209,25 @@ func (a *API) catalogRoutes() []route {
 		{Route{Method: "DELETE", Pattern: "/credentials/{name}", Summary: "Delete a credential that nothing uses."}, a.deleteCredential},
 	}...)
 	routes = append(routes, a.activityRoutes()...)
+	for _, path := range [...]string{"/v1/access_group", "/v1/unified_access_group"} { // the second is a name that LiteLLM has too
+		routes = append(routes,
+			route{Route{Method: "POST", Pattern: path, Summary: "Create a group of models that keys and teams are given together."}, a.newAccessGroup},
+			route{Route{Method: "GET", Pattern: path, Summary: "List such groups, the newest first."}, a.listAccessGroups},
+			route{Route{Method: "GET", Pattern: path + "/{access_group_id}", Summary: "Show a group and who has it."}, a.accessGroup},
+			route{Route{Method: "PUT", Pattern: path + "/{access_group_id}", Summary: "Change the fields of a group that are sent; null empties."}, a.updateAccessGroup},
+			route{Route{Method: "DELETE", Pattern: path + "/{access_group_id}", Summary: "Delete a group and take it from those who have it."}, a.deleteAccessGroup},
+		)
+	}
+	routes = append(routes, []route{
+		{Route{Method: "POST", Pattern: "/access_group/new", Summary: "Give models in the database an access group (model_info.access_groups)."}, a.newModelAccess},
+		{Route{Method: "GET", Pattern: "/access_group/list", Summary: "List the access groups of models."}, a.listModelAccess},
+		{Route{Method: "GET", Pattern: "/access_group/{access_group}/info", Summary: "Show an access group of models, and its budget."}, a.modelAccessInfo},
+		{Route{Method: "PUT", Pattern: "/access_group/{access_group}/update", Summary: "Say which models in the database have the access group."}, a.updateModelAccess},
+		{Route{Method: "DELETE", Pattern: "/access_group/{access_group}/delete", Summary: "Take the access group from all models, with its budget."}, a.deleteModelAccess},
+		{Route{Method: "GET", Pattern: "/access_group/{access_group}/budget", Summary: "Show what may be spent through an access group, and what was."}, a.groupBudget},
+		{Route{Method: "PUT", Pattern: "/access_group/{access_group}/budget", Summary: "Set what may be spent through an access group; null clears."}, a.setGroupBudget},
+		{Route{Method: "DELETE", Pattern: "/access_group/{access_group}/budget", Summary: "Have an access group be without a budget."}, a.deleteGroupBudget},
+	}...)
 	for _, noun := range [...]string{"/customer", "/end_user"} {
 		routes = append(routes,
 			route{Route{Method: "POST", Pattern: noun + "/new", Summary: "Create a customer of your own, with limits."}, a.newCustomer},

@@ -92,6 +92,14 @@ func (listedTeams) Describe(s *openapi.Schemas) *openapi.Schema {
 // hints say about fields of bodies and about parameters what their types do not.
 var hints = map[string]openapi.Hint{
 	"allowed_model_region":  {Says: "Only deployments there.", Enum: []string{"eu", "us"}},
+	"access_group":          {Says: "An access group of models (model_info.access_groups).", Example: "premium"},
+	"access_group_id":       {Says: "An access group that is stored.", Example: "7d1c0f3e-52f0-4c39-9d3a-6a4b6d6a9d10"},
+	"access_group_name":     {Says: "What lists of models call the group.", Example: "premium"},
+	"access_model_names":    {Says: "Names of models, or patterns with *.", Example: "gpt-4o"},
+	"assigned_team_ids":     {Says: "Teams that have the group.", Example: "sales"},
+	"assigned_key_ids":      {Says: "Keys that have the group, or the SHA-256 of each.", Example: "sk-example-of-a-key"},
+	"model_names":           {Says: "All models of these names.", Example: "gpt-4o"},
+	"model_ids":             {Says: "These models only, by model_info.id."},
 	"model_name":            {Says: "What clients call the model.", Example: "gpt-4o"},
 	"credential_name":       {Says: "A credential.", Example: "openai"},
 	"team_alias":            {Says: "What people call the team.", Example: "Sales"},

@@ -21,7 +21,7 @@ type errorBody struct {
 		Param   *string `json:"param"`
 		Code    string  `json:"code"`
 	} `json:"error"`
-	Detail *errorDetail `json:"detail,omitzero"`
+	Detail any `json:"detail,omitzero"` // *errorDetail, or the message
 }
 
 // errorDetail is where LiteLLM's clients look for the message of some routes.
@@ -30,7 +30,7 @@ type errorDetail struct {
 }
 
 // detailed are the routes whose failures LiteLLM shows so.
-var detailed = [...]string{"/team/", "/v2/team/", "/organization/", "/v2/organization/", "/budget/", "/customer/", "/end_user/", "/user/delete", "/model/info", "/v1/model/info"}
+var detailed = [...]string{"/team/", "/v2/team/", "/organization/", "/v2/organization/", "/budget/", "/access_group/", "/customer/", "/end_user/", "/user/delete", "/model/info", "/v1/model/info"}
 
 // status returns the HTTP status and the error type of e.
 func status(e *gateway.Error) (code int, typ string) {
@@ -74,6 +74,9 @@ func (a *API) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	body.Error.Code = strconv.Itoa(code)
 	if slices.ContainsFunc(detailed[:], func(route string) bool { return strings.HasPrefix(r.URL.Path, route) }) {
 		body.Detail = &errorDetail{e.Message}
+	}
+	if strings.HasPrefix(r.URL.Path, "/v1/access_group") || strings.HasPrefix(r.URL.Path, "/v1/unified_access_group") {
+		body.Detail = e.Message
 	}
 	a.write(w, r, code, &body)
 }

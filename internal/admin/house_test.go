@@ -55,6 +55,7 @@ func (h *house) reload(t *testing.T) {
 		h.db.AllEndUsers(ctx, func(v *gateway.EndUser) error { d.PutEndUser(v); return nil }),
 		h.db.AllTags(ctx, func(v *gateway.Tag) error { d.PutTag(v); return nil }),
 		h.db.AllAccessGroups(ctx, func(v *gateway.AccessGroup) error { d.PutAccessGroup(v); return nil }),
+		h.db.AllGroupBudgets(ctx, func(v *gateway.GroupBudget) error { d.PutGroupBudget(v); return nil }),
 		h.db.AllKeys(ctx, func(v *gateway.Key) error { d.PutKey(v); return nil }),
 	} {
 		if err != nil {

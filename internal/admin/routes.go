@@ -141,8 +141,26 @@ func (a *API) serve(rt Route, do handler) func(http.ResponseWriter, *http.Reques
 			a.send(w, r, d)
 			return
 		}
+		if re, ok := v.(*replied); ok {
+			a.reply(w, r, re)
+			return
+		}
 		a.write(w, r, http.StatusOK, v)
 	}
+}
+
+// replied is an answer with another status than 200; one without content has no body.
+type replied struct {
+	status int
+	body   any
+}
+
+func (a *API) reply(w http.ResponseWriter, r *http.Request, re *replied) {
+	if re.status == http.StatusNoContent {
+		w.WriteHeader(re.status)
+		return
+	}
+	a.write(w, r, re.status, re.body)
 }
 
 // allow decides whether p may make this call. It is the one place that does:

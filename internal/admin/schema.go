@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"net/http"
 	"reflect"
 	"strings"
 
@@ -13,6 +14,7 @@ type shape struct {
 	in, out reflect.Type
 	needed  []string // members of the body
 	media   string   // of the answer, "" for JSON
+	status  int      // of the answer, 0 for 200
 	params  []openapi.Param
 }
 
@@ -25,6 +27,12 @@ func (s shape) needs(names ...string) shape {
 // as says what the answer is if not JSON.
 func (s shape) as(media string) shape {
 	s.media, s.out = media, nil
+	return s
+}
+
+// answers says with which status it answers, if not with 200.
+func (s shape) answers(status int) shape {
+	s.status = status
 	return s
 }
 
@@ -191,6 +199,15 @@ func shapes() map[string]shape {
 		"DELETE /credentials/{name}":           shows[credentialDone](),
 		"PATCH /credentials/{name}":            takes[credentialBody, credentialDone](),
 
+		"POST /access_group/new":                     takes[modelAccessBody, modelAccessDone]().needs("access_group"),
+		"GET /access_group/list":                     shows[modelAccessList](),
+		"GET /access_group/{access_group}/info":      shows[modelAccessRow](),
+		"PUT /access_group/{access_group}/update":    takes[modelAccessBody, modelAccessDone](),
+		"DELETE /access_group/{access_group}/delete": shows[modelAccessGone](),
+		"GET /access_group/{access_group}/budget":    shows[groupBudgetRow](),
+		"PUT /access_group/{access_group}/budget":    takes[groupBudgetFields, groupBudgetRow](),
+		"DELETE /access_group/{access_group}/budget": shows[groupBudgetGone](),
+
 		"POST /tag/delete": takes[tagNameBody, tagDone]().needs("name"),
 		"POST /tag/info":   takes[tagNamesBody, map[string]*tagRow]().needs("names"),
 		"GET /tag/list":    shows[listedTags](paging("page_size", maxListed), texts("start_date", "end_date")),
@@ -259,6 +276,13 @@ func shapes() map[string]shape {
 		}
 	}
 	out["GET /team/spend/by_user"] = shows[teamUsers](must("team_ids", "start_date", "end_date"), texts("model", "api_key", "exclude_team_ids"))
+	for _, path := range [...]string{"/v1/access_group", "/v1/unified_access_group"} {
+		out["POST "+path] = takes[accessGroupFields, accessGroupRow]().needs("access_group_name").answers(http.StatusCreated)
+		out["GET "+path] = shows[[]accessGroupRow](paging("page_size", maxListed), texts("search"))
+		out["GET "+path+"/{access_group_id}"] = shows[accessGroupRow]()
+		out["PUT "+path+"/{access_group_id}"] = takes[accessGroupFields, accessGroupRow]()
+		out["DELETE "+path+"/{access_group_id}"] = shows[struct{}]().answers(http.StatusNoContent)
+	}
 	for _, noun := range [...]string{"/customer", "/end_user"} {
 		out["GET "+noun+"/info"] = shows[customerRow](must("end_user_id"))
 		out["GET "+noun+"/list"] = shows[[]customerRow](paging("page_size", maxListed), texts("search", "budget_id"))
@@ -288,7 +312,7 @@ func (a *API) Operations() []openapi.Operation {
 		s := known[rt.Method+" "+rt.Pattern]
 		out = append(out, openapi.Operation{
 			Method: rt.Method, Path: rt.Pattern, Summary: rt.Summary, Description: rt.lets(), Tag: group(rt.Pattern),
-			In: s.in, Needs: s.needed, Out: s.out, Media: s.media, Params: s.params,
+			In: s.in, Needs: s.needed, Out: s.out, Media: s.media, Status: s.status, Params: s.params,
 		})
 	}
 	return out
@@ -325,7 +349,7 @@ func group(pattern string) string {
 			return "Spend"
 		case "model_group":
 			return "Models"
-		case "access_group":
+		case "access_group", "unified_access_group":
 			return "Access groups"
 		case "credentials", "audit":
 			return strings.ToUpper(part[:1]) + part[1:]

@@ -53,6 +53,7 @@ func TestEveryBudgetWindowGoesOnAfterARestart(t *testing.T) {
 		{"a project's hour", gateway.Principal{Project: &gateway.Project{ID: "p", Limits: budget("1h")}}, nil},
 		{"an end user's three days", gateway.Principal{EndUser: &gateway.EndUser{ID: "e", Limits: budget("3d")}}, nil},
 		{"a tag's half minute", gateway.Principal{Tags: []*gateway.Tag{{Name: "g", Limits: budget("30s")}}}, nil},
+		{"an access group's day", gateway.Principal{Through: []*gateway.GroupBudget{{Name: "g", Limits: budget("1d")}}}, nil},
 		{"the gateway's two months", gateway.Principal{}, &limit.Global{Limits: budget("2mo")}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -277,6 +277,8 @@ var rules = map[string]Rule{
 	"/access_group/{}/budget":                            Admin,
 	"/v1/access_group":                                   Admin,
 	"/v1/access_group/{}":                                Admin,
+	"/v1/unified_access_group":                           Admin,
+	"/v1/unified_access_group/{}":                        Admin,
 	"/audit":                                             Admin,
 	"/audit/{}":                                          Admin,
 	"/provider/budgets":                                  Admin,

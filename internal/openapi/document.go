@@ -28,6 +28,7 @@ type Operation struct {
 	Needs       []string     // members that the body must have
 	Out         reflect.Type // of a success, nil for any JSON
 	Media       string       // of a success, "application/json" if empty
+	Status      int          // of a success, 200 if 0; one of 204 has no body
 	Streams     bool         // a success may be a stream of events instead
 	Fails       reflect.Type // of every failure, nil for the error object of OpenAI
 	Also        []Answer     // further answers that are no error object
@@ -258,7 +259,10 @@ func (s *Schemas) entry(op *Operation, path string) *entry {
 		ok.Description = "It worked. With stream: true it is a stream of events."
 		ok.Content = append(ok.Content, Member[media]{"text/event-stream", media{}})
 	}
-	e.Responses = Map[response]{{strconv.Itoa(http.StatusOK), ok}}
+	if op.Status == http.StatusNoContent {
+		ok.Content = nil
+	}
+	e.Responses = Map[response]{{strconv.Itoa(cmp.Or(op.Status, http.StatusOK)), ok}}
 	for _, a := range op.Also {
 		*e.Responses.at(strconv.Itoa(a.Status)) = response{Description: a.Says, Content: s.content(a.Type, "")}
 	}

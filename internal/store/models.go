@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"slices"
 	"time"
 
@@ -43,6 +44,39 @@ func (db *DB) StoredModel(ctx context.Context, id string) (*gateway.StoredModel,
 // UpdateStoredModel is to stored models what UpdateKey is to keys.
 func (db *DB) UpdateStoredModel(ctx context.Context, id string, change func(*gateway.StoredModel) error) (*gateway.StoredModel, error) {
 	return models.update(ctx, db, id, change)
+}
+
+// EditStoredModels lets edit change stored models, all of which it is given by
+// id, and writes back those that it returns: all of them or none. It returns
+// their ids. Errors are those of UpdateStoredModel.
+func (db *DB) EditStoredModels(ctx context.Context, edit func(all []*gateway.StoredModel) (edited []*gateway.StoredModel, err error)) ([]string, error) {
+	var ids []string
+	err := db.change(ctx, func(tx *sql.Tx, f *feed) error {
+		ids = nil
+		var all []*gateway.StoredModel
+		err := models.each(ctx, tx, models.selectSQL()+" ORDER BY id"+db.d.forUpdate, nil, func(m *gateway.StoredModel) error {
+			all = append(all, m)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		edited, err := edit(all)
+		if err != nil {
+			return err
+		}
+		for _, m := range edited {
+			if err := models.put(ctx, db, tx, f, m); err != nil {
+				return err
+			}
+			ids = append(ids, m.ID)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ids, nil
 }
 
 // DeleteStoredModels deletes stored models and returns the ids that were there, sorted.
