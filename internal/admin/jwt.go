@@ -197,7 +197,10 @@ func (a *API) mappingInfo(_ http.ResponseWriter, r *http.Request, _ *gateway.Pri
 // keyExists refuses the hash of a key that is not there.
 func (a *API) keyExists(ctx context.Context, hash string) error {
 	_, err := a.store.Key(ctx, hash)
-	return notFound(err, "key", "Key not found in database: a claim can stand only for a key that there is")
+	if errors.Is(err, store.ErrNotFound) {
+		return invalid("key", "Key not found in database: a claim can stand only for a key that there is")
+	}
+	return err
 }
 
 // mappingConflict turns a taken claim into a 409.

@@ -15,7 +15,7 @@ func TestTheLifeOfAJWTMapping(t *testing.T) {
 		made.has("jwt_issuer", "null", "jwt_claim_name", `"azp"`, "jwt_claim_value", `"cli"`, "description", `"the tool"`, "is_active", "true", "created_by", `"default_user_id"`)
 		id := made.text("id")
 		h.post("/jwt/key/mapping/new", `{"jwt_claim_name":"azp","jwt_claim_value":"cli","key":"`+one+`"}`).refused(409, "bad_request_error", "jwt_claim_value", "stands for a key already")
-		h.post("/jwt/key/mapping/new", `{"jwt_claim_name":"azp","jwt_claim_value":"x","key":"sk-none-0123456789"}`).refused(404, "not_found_error", "key", "Key not found in database")
+		h.post("/jwt/key/mapping/new", `{"jwt_claim_name":"azp","jwt_claim_value":"x","key":"sk-none-0123456789"}`).refused(400, "bad_request_error", "key", "Key not found in database")
 		h.post("/jwt/key/mapping/new", `{"jwt_claim_name":"azp","key":"`+one+`"}`).refused(422, "validation_error", "jwt_claim_value", "jwt_claim_value is missing")
 		h.post("/jwt/key/mapping/new", `{"jwt_claim_name":"azp","jwt_claim_value":"a\u0000","key":"`+one+`"}`).refused(400, "bad_request_error", "jwt_claim_value", "NUL")
 
