@@ -280,6 +280,9 @@ func (a *API) ownBounds(p *gateway.Principal, f *keyFields, was, k *gateway.Key)
 	if err := a.mayGroup(p, was, k); err != nil {
 		return err
 	}
+	if err := withinCaller(p, f, was); err != nil {
+		return err
+	}
 	if was.Blocked && !k.Blocked {
 		if err := a.mayUnblock(p, was); err != nil {
 			return err

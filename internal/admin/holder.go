@@ -60,6 +60,25 @@ func (a *API) mayGroup(p *gateway.Principal, was, k *gateway.Key) error {
 	return nil
 }
 
+// withinCaller keeps a key with a budget from giving another key a larger one,
+// as LiteLLM does. What was is no more given.
+func withinCaller(p *gateway.Principal, f *keyFields, was *gateway.Key) error {
+	if p.Key == nil || p.Key.Limits.Budget == nil {
+		return nil
+	}
+	most := *p.Key.Limits.Budget
+	if given := gateway.NanoUSD(f.MaxBudget.Value); f.MaxBudget.Has() && given > most && (was.Limits.Budget == nil || given != *was.Limits.Budget) {
+		return invalid("max_budget", "max_budget (%s) cannot exceed the caller's own max_budget (%s).", f.MaxBudget.Value, usd(most))
+	}
+	for _, w := range f.Budgets.Or(nil) {
+		given := gateway.BudgetWindow{Amount: gateway.NanoUSD(w.Amount.Value), Duration: w.Duration.Value}
+		if given.Amount > most && !slices.Contains(was.Limits.Budgets, given) {
+			return invalid("budget_limits", "budget_limits entry max_budget (%s) cannot exceed the caller's own max_budget (%s).", w.Amount.Value, usd(most))
+		}
+	}
+	return nil
+}
+
 func heldBack(what string) error {
 	return &gateway.Error{Kind: gateway.Forbidden, Param: "key", Message: "Only admins, of everything or of the key's team or organization, can change " + what + ". Ask one, or make a key of your own"}
 }

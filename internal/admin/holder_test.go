@@ -94,3 +94,17 @@ func TestATeamMayNotBeMadeWithMoreThanItsOrganizationHas(t *testing.T) {
 		h.post("/team/new", `{"team_id":"t1","organization_id":"o1","max_budget":10}`).ok()
 	})
 }
+
+func TestAKeyGivesNoLargerBudgetThanItHas(t *testing.T) {
+	onEngines(t, func(t *testing.T, h *house) {
+		h.post("/user/new", `{"user_id":"ann","auto_create_key":false}`).ok()
+		h.as("ann", gateway.InternalUser)
+		two := gateway.NanoUSD(2_000_000_000)
+		h.who.Key.Limits.Budget = &two
+		h.post("/key/generate", `{"max_budget":3}`).refused(400, "bad_request_error", "max_budget", "max_budget (3.0) cannot exceed the caller's own max_budget (2.0).")
+		h.post("/key/generate", `{"budget_limits":[{"budget_duration":"1d","max_budget":3}]}`).refused(400, "bad_request_error", "budget_limits", "(3.0) cannot exceed")
+		_, key := h.key(`{"max_budget":2,"budget_limits":[{"budget_duration":"1d","max_budget":1}]}`)
+		h.post("/key/update", `{"key":"`+key+`","max_budget":3}`).refused(400, "bad_request_error", "max_budget", "cannot exceed")
+		h.post("/key/update", `{"key":"`+key+`","max_budget":1}`).ok().has("max_budget", "1.0")
+	})
+}

@@ -442,8 +442,8 @@ func TestBadInput(t *testing.T) {
 	if res, _ := h.ask(master, `"model":"m"`); res.StatusCode != 200 {
 		t.Errorf("afterwards: %d", res.StatusCode)
 	}
-	for _, path := range []string{"/nothing", "/v1/chat/completions"} {
-		if res, body := h.do("GET", path, master, ""); res.StatusCode != 404 || !strings.Contains(body, `"error"`) {
+	for path, status := range map[string]int{"/nothing": 404, "/v1/chat/completions": 405} {
+		if res, body := h.do("GET", path, master, ""); res.StatusCode != status || !strings.Contains(body, `"error"`) {
 			t.Errorf("GET %s: %d %s", path, res.StatusCode, body)
 		}
 	}
