@@ -37,7 +37,7 @@ type importLiteLLMCmd struct {
 func (*importLiteLLMCmd) Help() string {
 	return `Keys go on working: their hashes are brought. It can be run again, and when it was interrupted it goes on: what has not changed at LiteLLM
 is left alone, what was spent there is counted once, and what was spent here stays. A gateway that runs meanwhile
-counts budgets by the new totals after its next start.
+serves what has come, and counts what was spent, within a second.
 
 For each table the report says how many rows are exact, how many approximate and how many were skipped, and why.
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"penstock/internal/admin"
@@ -141,6 +143,38 @@ func (a *App) refresh(ctx context.Context, kind, id string, spent, ours bool) er
 		return nil
 	}
 	return a.respend(ctx, scope, was, had, l, sp, spent, ours)
+}
+
+// heard takes in a change that another process has made.
+func (a *App) heard(ctx context.Context, kind, id string) error {
+	owner, spent := strings.CutSuffix(kind, store.SpendChange)
+	if !spent {
+		return a.refresh(ctx, kind, id, false, false)
+	}
+	if owner == store.Global {
+		return a.reread(ctx, limit.Scope{Kind: limit.GlobalScope})
+	}
+	if err := a.refresh(ctx, owner, id, false, false); err != nil {
+		return err
+	}
+	if scope, ok := scopeOf(owner, id); ok {
+		return a.reread(ctx, scope)
+	}
+	return nil
+}
+
+// reread has the counters of a scope agree with the books, which an import has
+// changed.
+func (a *App) reread(ctx context.Context, s limit.Scope) error {
+	var models []string
+	if _, l, _ := a.charged(limit.Scopes[s.Kind].Books, s.String()); l != nil {
+		models = slices.Sorted(maps.Keys(l.Models))
+	}
+	if err := a.store.OwnerWindows(ctx, limit.Scopes[s.Kind].Books, s.String(), models, a.setBooked); err != nil {
+		return err
+	}
+	a.counters.Reread(s)
+	return nil
 }
 
 // inherit has a key that has replaced another one go on in the budget windows of
@@ -294,7 +328,7 @@ func (a *App) follow(ctx context.Context) {
 			a.reloadDue = time.Now()
 		}
 		for _, c := range cs {
-			if err := a.refresh(ctx, c.Kind, c.ID, false, false); err != nil {
+			if err := a.heard(ctx, c.Kind, c.ID); err != nil {
 				a.log.Warn("a change of another replica not read; tried again in a moment", "err", err)
 				return
 			}

@@ -25,6 +25,9 @@ type counters interface {
 	Spent(limit.Scope, limit.Window, time.Time) (int64, bool)
 	SetSpent(limit.Scope, limit.Window, int64)
 	Forget(limit.Scope)
+	// Reread is told that somebody else may have changed what the books have of
+	// the scope's budgets.
+	Reread(limit.Scope)
 	SetCalendar(limit.Calendar)
 	Sweep(time.Time) int
 }
@@ -63,7 +66,7 @@ func (a *App) share(ctx context.Context, s *config.Server, databaseURL string) e
 		shared, a.sharing.over, a.sharing.tidy = l, "postgres", l
 	default:
 		a.log.Info("limits are per process: with a Redis (REDIS_URL) or PostgreSQL (DATABASE_URL), several processes share them")
-		a.counters = limit.NewMemory(a.calendar)
+		a.counters = alone{limit.NewMemory(a.calendar), a}
 		return nil
 	}
 	name, reborn, err := replicaName(s.DataDir)
@@ -130,6 +133,40 @@ func (l ledger) Spent(ctx context.Context, accounts []limit.Account) ([]int64, e
 
 // Common implements limit.Ledger. An SQLite file is one replica's own.
 func (l ledger) Common() bool { return l.a.store.Dialect() == "postgres" }
+
+// alone are the counters of a process that shares its limits with nobody.
+type alone struct {
+	*limit.Memory
+	a *App
+}
+
+// rebaseTries is how often counters are compared with the books before they go by
+// the greater of two sums: calls that end at the same time stand in the way.
+const rebaseTries = 50
+
+// Reread implements counters. An import by another process has added to the books.
+func (c alone) Reread(s limit.Scope) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for try := 1; ; try++ {
+		st, ok := c.Standing(s, time.Now())
+		if !ok {
+			return // it will begin with what the books have
+		}
+		err := c.a.booker.Flush(ctx)
+		var sums []int64
+		if err == nil {
+			sums, err = c.a.store.Spent(ctx, st.Accounts)
+		}
+		if err != nil {
+			c.a.log.Warn("what an import has added to a budget counts after the next start only", "scope", s.String(), "err", err)
+			return
+		}
+		if c.Rebase(&st, sums, try >= rebaseTries) {
+			return
+		}
+	}
+}
 
 // closeBooker books what is left.
 func (a *App) closeBooker(ctx context.Context) error {

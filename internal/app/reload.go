@@ -253,23 +253,24 @@ func (a *App) start(ctx context.Context, wg *sync.WaitGroup, hup <-chan os.Signa
 	wg.Go(func() { a.exports.own.Run(ctx) })
 	a.tidyLeases(ctx, wg)
 	a.shareFigures(ctx, wg)
+	told := make(chan struct{}, 1)
 	if a.store.Dialect() == "postgres" {
-		told := make(chan struct{}, 1)
 		wg.Go(func() { a.listen(ctx, told) })
-		wg.Go(func() {
-			tick := time.NewTicker(changePoll)
-			defer tick.Stop()
-			for {
-				select {
-				case <-ctx.Done():
-					return
-				case <-told:
-				case <-tick.C:
-				}
-				a.follow(ctx)
-			}
-		})
 	}
+	// A database of this process alone may be written by an import.
+	wg.Go(func() {
+		tick := time.NewTicker(changePoll)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-told:
+			case <-tick.C:
+			}
+			a.follow(ctx)
+		}
+	})
 }
 
 func hedging(r *config.Router) relay.Hedging {

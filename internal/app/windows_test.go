@@ -21,7 +21,7 @@ func TestEveryBudgetWindowGoesOnAfterARestart(t *testing.T) {
 	defer db.Close()
 	now := time.Date(2026, 3, 18, 10, 20, 30, 0, time.UTC)
 	start := func() *App {
-		a := &App{store: db, counters: limit.NewMemory(limit.Calendar{})}
+		a := &App{store: db, counters: alone{Memory: limit.NewMemory(limit.Calendar{})}}
 		a.limiter = limit.New(a.counters, func() time.Time { return now })
 		a.limiter.SetRules(&limit.Rules{
 			Deployments: map[string]*gateway.Limits{"d": {Budget: new(gateway.NanoUSD(100))}},

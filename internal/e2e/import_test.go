@@ -43,7 +43,10 @@ func TestKeysOfLiteLLMGoOnWorking(t *testing.T) {
 				t.Fatalf("a key that is only in LiteLLM: %s", a)
 			}
 			out := h.run("import", "litellm", "--database-url", litellm)
-			h.restart()
+			// The gateway runs on: it hears of what has come.
+			h.eventually("keys and models have come", func() bool {
+				return h.ask("sk-works-0123456789", `"model":"stored","max_tokens":5`).status == 200
+			})
 			for _, call := range []struct {
 				what, key, model string
 				status           int
@@ -62,17 +65,41 @@ func TestKeysOfLiteLLMGoOnWorking(t *testing.T) {
 					t.Errorf("%s: want %d %s, got %s", call.what, call.status, call.says, a)
 				}
 			}
-			// What was spent there, and the two calls here.
-			if got := h.spend("sk-works-0123456789"); got != "1.26" {
-				t.Errorf("the key has spent %s, want 1.26", got)
+			// What was spent there, and the three calls here.
+			if got := h.spend("sk-works-0123456789"); got != "1.265" {
+				t.Errorf("the key has spent %s, want 1.265", got)
 			}
 			if again := h.run("import", "litellm", "--database-url", litellm); !strings.Contains(again, "\n0 rows were new") {
 				t.Errorf("again: %s\nbefore: %s", again, out)
+			}
+			// LiteLLM goes on, and the import too: what was spent there counts here at once.
+			more(t, litellm, `UPDATE "LiteLLM_VerificationToken" SET spend = 200, total_spend = 200 WHERE spend = 1.25`)
+			h.run("import", "litellm", "--database-url", litellm)
+			h.eventually("the key has spent its budget at LiteLLM", func() bool {
+				a := h.ask("sk-works-0123456789", `"model":"m","max_tokens":5`)
+				return a.status == 422
+			})
+			// Months before the move are in the reports.
+			if a := h.do("GET", "/user/daily/activity?start_date=2025-03-01&end_date=2025-03-31", master, ""); !strings.Contains(a.body, `"total_spend":4.5`) || !strings.Contains(a.body, `"date":"2025-03-04"`) {
+				t.Errorf("the activity of a month before the move: %s", a)
 			}
 			if out := h.run("ledger", "verify"); !strings.Contains(out, "the books are right") {
 				t.Errorf("the books: %s", out)
 			}
 		})
+	}
+}
+
+// more changes a database of LiteLLM's.
+func more(t *testing.T, database, query string) {
+	t.Helper()
+	db, err := sql.Open("pgx", database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), query); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -118,13 +145,15 @@ func fill(t *testing.T, database, url string) {
 		return hex.EncodeToString(sum[:])
 	}
 	const key = `INSERT INTO "LiteLLM_VerificationToken" (token, key_name, user_id, team_id, spend, total_spend, max_budget, models, blocked, expires) VALUES ($1, 'sk-...', $2, $3, $4, $4, $5, $6, $7, $8)`
-	exec(key, hash("sk-works-0123456789"), "u", "t", 1.25, 2, "{}", nil, nil)
+	exec(key, hash("sk-works-0123456789"), "u", "t", 1.25, 200, "{}", nil, nil)
 	exec(key, hash("sk-spent-0123456789"), nil, nil, 3, 2, "{}", nil, nil)
 	exec(key, hash("sk-other-0123456789"), nil, nil, 0, nil, "{gpt-4o}", false, nil)
 	exec(key, hash("sk-blocked-012345678"), nil, nil, 0, nil, "{}", true, nil)
 	exec(key, hash("sk-expired-012345678"), nil, nil, 0, nil, "{}", nil, "2025-01-01")
 	exec(`INSERT INTO "LiteLLM_SpendLogs" (request_id, call_type, api_key, spend, "startTime", "endTime", model, team_id, "user") VALUES
 		('chatcmpl-old', 'acompletion', $1, 1, now() - interval '1 hour', now() - interval '1 hour', 'gpt-4o', 't', 'u')`, hash("sk-works-0123456789"))
+	exec(`INSERT INTO "LiteLLM_DailyUserSpend" (user_id, date, api_key, model, custom_llm_provider, spend, api_requests, successful_requests) VALUES
+		('u', '2025-03-04', $1, 'gpt-4o', 'openai', 4.5, 9, 9)`, hash("sk-works-0123456789"))
 	sealed := func(plain string) string {
 		sum := sha256.Sum256([]byte(master)) // LiteLLM had no salt key
 		var nonce [24]byte

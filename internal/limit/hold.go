@@ -101,6 +101,12 @@ func (h *Hold) holds(le *lease) bool {
 func (h *Hold) Recorded() {
 	for i := range h.entries {
 		e := &h.entries[i]
+		if e.unsure {
+			e.cell.mu.Lock()
+			e.cell.unsure--
+			e.cell.mu.Unlock()
+			e.unsure = false
+		}
 		if e.lease == nil || e.used == 0 || e.take.Limit.Kind != Money {
 			continue
 		}
@@ -120,6 +126,7 @@ type entry struct {
 	meter  int
 	taken  int64
 	used   int64 // of a leased budget, once settled
+	unsure bool  // settled money that the journal may not have yet
 	left   int64 // after this call was admitted
 	second int64 // of sliding kinds
 	start  time.Time

@@ -641,6 +641,47 @@ func (s *Leases) SetSpent(scope Scope, w Window, spent int64) {
 	}
 }
 
+// Reread has the books be read again for the scope's budgets, in the background:
+// somebody else has changed what stands there. A lease of a ledger that is this
+// replica's own goes on with what it has been told.
+func (s *Leases) Reread(scope Scope) {
+	if !s.ledger.Common() {
+		return
+	}
+	var list []*lease
+	for _, le := range s.leases() {
+		if le.span == budget && le.meter.Scope == scope {
+			list = append(list, le)
+		}
+	}
+	if len(list) == 0 {
+		return
+	}
+	s.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(s.ctx, 5*time.Second)
+		defer cancel()
+		at := s.clock()
+		accounts := make([]Account, len(list))
+		for i, le := range list {
+			accounts[i] = le.acct
+		}
+		sums, err := s.ledger.Spent(ctx, accounts)
+		if err != nil {
+			return // the next booking reads them too
+		}
+		for i, le := range list {
+			le.mu.Lock()
+			// What is known already may have been told with a time of its own (SetSpent).
+			if sums[i] != Unkept && sums[i] != le.base && !le.wantBase {
+				le.askBase, le.askAt = sums[i], at.UnixMicro()
+				le.base, le.reread = sums[i], at
+				s.kick(le)
+			}
+			le.mu.Unlock()
+		}
+	})
+}
+
 // LeaseStats is how sharing goes.
 type LeaseStats struct {
 	Replicas int64

@@ -334,3 +334,47 @@ func TestWhoIsShortDoesNotStormTheStore(t *testing.T) {
 		}
 	})
 }
+
+// told is a ledger whose one sum a test sets.
+type told struct{ sum atomic.Int64 }
+
+func (l *told) Flush(context.Context) error { return nil }
+func (l *told) Common() bool                { return true }
+func (l *told) Spent(_ context.Context, accounts []limit.Account) ([]int64, error) {
+	out := make([]int64, len(accounts))
+	for i := range out {
+		out[i] = l.sum.Load()
+	}
+	return out, nil
+}
+
+// An import adds to what is booked behind the back of a lease, whose books are
+// read every ten seconds only.
+func TestALeaseHearsThatTheBooksHaveChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		books := &told{}
+		l := limittest.Replica(t, "one", limittest.NewStore(time.Now), books, time.Now, nil)
+		takes := limittest.Takes(limit.KeyScope, "k", limittest.Of(limit.Money, 400))
+		reserve := func() *limit.Refusal {
+			var h limit.Hold
+			f := l.Reserve(t.Context(), time.Now(), &h, takes, &limit.Size{Money: limit.Exactly(100)})
+			if f == nil {
+				l.Settle(&h, &limit.Actual{Requests: 1})
+				h.Recorded()
+			}
+			return f
+		}
+		if f := reserve(); f != nil {
+			t.Fatal(f)
+		}
+		time.Sleep(3 * time.Second)
+		books.sum.Store(350)
+		l.Reread(limit.Scope{Kind: limit.KeyScope, ID: "another"})
+		l.Reread(limit.Scope{Kind: limit.KeyScope, ID: "k"})
+		synctest.Wait()
+		time.Sleep(time.Second) // the store has heard of it
+		if f := reserve(); f == nil || f.Used != 350 {
+			t.Errorf("100 of 400, of which 350 are booked: %+v", f)
+		}
+	})
+}

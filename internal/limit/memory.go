@@ -3,6 +3,7 @@ package limit
 import (
 	"context"
 	"hash/maphash"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,6 +49,8 @@ type cell struct {
 	gone   bool    // dropped: whoever finds it must look for another; guarded by mu
 	seen   int64   // Unix second of the last call, of sessions; guarded by mu
 	open   int     // calls that hold something here; guarded by mu
+	calls  uint64  // that were settled; guarded by mu
+	unsure int     // takes of money that are settled and not in the journal yet; guarded by mu
 	meters []meter // few: linear search beats a map; guarded by mu
 }
 
@@ -209,6 +212,7 @@ func (m *Memory) Settle(h *Hold, a *Actual) {
 		c := h.entries[i].cell
 		c.mu.Lock()
 		c.open--
+		c.calls++
 		// What is spent counts in every window of the scope, also in one that was
 		// set while the call ran.
 		for j := range c.meters {
@@ -226,6 +230,10 @@ func (m *Memory) Settle(h *Hold, a *Actual) {
 		for ; i < len(h.entries) && h.entries[i].cell == c; i++ {
 			e := &h.entries[i]
 			c.meters[e.meter].settle(e, h, a)
+			if m.leases == nil && a.Money != 0 && e.take.Limit.Kind == Money {
+				e.unsure = true
+				c.unsure++
+			}
 			if l := e.take.Limit; l.Kind == Money && (!e.start.IsZero() || l.alone()) && (l.Model != "" || !c.meters[e.meter].start.Equal(e.start)) {
 				h.Charges = append(h.Charges, l.charge(e.start)) // of one model, or of a window that is over
 			}
@@ -267,6 +275,70 @@ func (m *Memory) Spent(s Scope, w Window, now time.Time) (int64, bool) {
 		}
 	}
 	return 0, false
+}
+
+// Standing is where the budgets of a scope stood at a moment.
+type Standing struct {
+	// Accounts are its budget windows in the ledger.
+	Accounts []Account
+
+	cell   *cell
+	calls  uint64
+	used   []int64
+	unsure bool
+}
+
+// Standing returns where the budgets of a scope stand, and false if none is
+// counted here.
+func (m *Memory) Standing(s Scope, now time.Time) (Standing, bool) {
+	c := m.find(s)
+	if c == nil {
+		return Standing{}, false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	st := Standing{cell: c, calls: c.calls, unsure: c.unsure > 0}
+	for i := range c.meters {
+		if mt := &c.meters[i]; mt.kind == Money {
+			mt.roll(now, m.calendar.Load())
+			st.Accounts = append(st.Accounts, mt.account(s))
+			st.used = append(st.used, mt.used)
+		}
+	}
+	return st, len(st.Accounts) > 0 && !c.gone
+}
+
+// account is the meter's window in the ledger.
+func (m *meter) account(s Scope) Account {
+	return Account{Set: s, Model: m.model, Scope: m.scope, ID: m.id, Window: m.duration, Start: m.start, Further: m.model == "" && !m.own}
+}
+
+// Rebase has the scope's counters go on from what the ledger has, if that is more,
+// in the order of st.Accounts, Unkept for what it does not keep. It must have been read after st
+// and after all that was in the journal then was booked. Rebase does nothing and
+// returns false if a call was settled meanwhile that may or may not be in there;
+// with anyway it goes by the greater sum then, so that nothing is ever overspent.
+func (m *Memory) Rebase(st *Standing, sums []int64, anyway bool) bool {
+	c := st.cell
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	exact := !st.unsure && c.unsure == 0 && c.calls == st.calls
+	if !exact && !anyway {
+		return false
+	}
+	for i := range c.meters {
+		mt := &c.meters[i]
+		at := slices.Index(st.Accounts, mt.account(st.Accounts[0].Set))
+		switch {
+		case mt.kind != Money || at < 0 || sums[at] == Unkept:
+		case exact:
+			// Where the duration was changed, what was spent before is in no one sum.
+			mt.used = max(mt.used, sums[at])
+		default:
+			mt.used = max(mt.used, sums[at]+max(mt.used-st.used[at], 0))
+		}
+	}
+	return true
 }
 
 // SetSpent sets what the scope has spent in its budget window, for an

@@ -1,6 +1,7 @@
 package limit_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -91,4 +92,57 @@ func TestRefusalNamesEverything(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestCountersGoOnFromWhatAnImportHasBooked(t *testing.T) {
+	now := limittest.Epoch
+	scope := limit.Scope{Kind: limit.KeyScope, ID: "k"}
+	for _, tt := range []struct {
+		name     string
+		between  func(m *limit.Memory, takes []limit.Take) // Standing and Rebase
+		anyway   bool
+		rebased  bool
+		spent    int64
+		recorded bool // the call before
+	}{
+		{"what is booked counts", func(*limit.Memory, []limit.Take) {}, false, true, 350, true},
+		{"a call that ends meanwhile may or may not be in the books", spend10, false, false, 20, true},
+		{"after many tries it counts, too much rather than too little", spend10, true, true, 360, true},
+		{"so does one that is not in the journal yet", func(*limit.Memory, []limit.Take) {}, false, false, 10, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := limit.NewMemory(limit.Calendar{})
+			takes := limittest.Takes(limit.KeyScope, "k", limittest.Of(limit.Money, 400))
+			if _, ok := m.Standing(scope, now); ok {
+				t.Error("a scope without calls has a standing")
+			}
+			var h limit.Hold
+			if f := m.Reserve(t.Context(), now, &h, takes, &limit.Size{Money: limit.Exactly(10)}); f != nil {
+				t.Fatal(f)
+			}
+			m.Settle(&h, &limit.Actual{Requests: 1, Money: 10})
+			if tt.recorded {
+				h.Recorded()
+			}
+			st, ok := m.Standing(scope, now)
+			if !ok || len(st.Accounts) != 1 || st.Accounts[0].Scope != "key" || st.Accounts[0].ID != "k" {
+				t.Fatalf("standing %+v, %v", st, ok)
+			}
+			tt.between(m, takes)
+			if got := m.Rebase(&st, []int64{350}, tt.anyway); got != tt.rebased {
+				t.Errorf("rebased: %v, want %v", got, tt.rebased)
+			}
+			if got, _ := m.Spent(scope, limit.Window{}, now); got != tt.spent {
+				t.Errorf("spent %d, want %d", got, tt.spent)
+			}
+		})
+	}
+}
+
+// spend10 makes a call that costs 10.
+func spend10(m *limit.Memory, takes []limit.Take) {
+	var h limit.Hold
+	_ = m.Reserve(context.Background(), limittest.Epoch, &h, takes, &limit.Size{Money: limit.Exactly(10)}) // what is spent says whether it was admitted
+	m.Settle(&h, &limit.Actual{Requests: 1, Money: 10})
+	h.Recorded()
 }

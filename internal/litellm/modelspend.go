@@ -83,7 +83,7 @@ func (im *importer) importModelSpend(ctx context.Context) error {
 			n := matching(model, budget.Duration, spent[k][b.scope.ID])
 			outcome := store.Unchanged
 			if im.o.Target != nil && (n != 0 || !start.IsZero()) {
-				changed, err := im.o.Target.ImportWindow(ctx, limit.Scopes[b.scope.Kind].Model, b.scope.String()+":"+model, w.String(), start.UTC(), n)
+				changed, err := im.o.Target.ImportWindow(ctx, store.Owner{Scope: limit.Scopes[b.scope.Kind].Books, ID: b.scope.String()}, limit.Scopes[b.scope.Kind].Model, b.scope.String()+":"+model, w.String(), start.UTC(), n)
 				if err != nil {
 					return err
 				}

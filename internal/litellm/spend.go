@@ -160,7 +160,7 @@ func (im *importer) importWindows(ctx context.Context) error {
 		}
 		outcome := store.Unchanged
 		if m.skip == "" && im.o.Target != nil {
-			changed, err := im.o.Target.ImportWindow(ctx, scope, row.ID, w.String(), start.UTC(), row.Spend.spent("spend", m))
+			changed, err := im.o.Target.ImportWindow(ctx, store.Owner{Scope: scope, ID: row.ID}, scope, row.ID, w.String(), start.UTC(), row.Spend.spent("spend", m))
 			if err != nil {
 				return err
 			}

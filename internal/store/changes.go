@@ -12,10 +12,14 @@ import (
 // deleted. Who reads it looks at the row: a row that is not found was deleted.
 type Change struct {
 	Seq  int64  // 1, 2, 3, …, without gaps
-	Kind string // "key", "user", "team", "organization", "project", "end_user", "tag", "budget", "access_group", "access_group_budget", "model", "credential", "deprecated_key", "jwt_mapping" or "setting"
+	Kind string // "key", "user", "team", "organization", "project", "end_user", "tag", "budget", "access_group", "access_group_budget", "model", "credential", "deprecated_key", "jwt_mapping" or "setting"; a scope and SpendChange
 	ID   string // of the row; the name of a setting
 	At   time.Time
 }
+
+// SpendChange ends the kind of a change of what an owner has spent, which another
+// process has made in the books: "key_spend", "team_member_spend", "global_spend".
+const SpendChange = "_spend"
 
 // ErrChangesLost says that changes after the given number are no longer kept:
 // load everything again.
@@ -45,19 +49,27 @@ func (db *DB) change(ctx context.Context, run func(tx *sql.Tx, f *feed) error) e
 		if err := db.audit(ctx, tx); err != nil {
 			return err
 		}
-		var seq int64
-		if err := tx.QueryRowContext(ctx, `UPDATE change_seq SET seq = seq + $1 RETURNING seq`, int64(len(f))).Scan(&seq); err != nil {
-			return fmt.Errorf("number a change: %w", err)
-		}
-		seq -= int64(len(f))
-		now := time.Now().UnixMicro()
-		for i, c := range f {
-			if _, err := tx.ExecContext(ctx, `INSERT INTO changes (seq, kind, id, changed_at) VALUES ($1, $2, $3, $4)`, seq+int64(i)+1, c.Kind, c.ID, now); err != nil {
-				return fmt.Errorf("note a change: %w", err)
-			}
-		}
-		return db.tell(ctx, tx, seq+int64(len(f)))
+		return db.publish(ctx, tx, f)
 	})
+}
+
+// publish puts what was noted into the change feed.
+func (db *DB) publish(ctx context.Context, tx *sql.Tx, f feed) error {
+	if len(f) == 0 {
+		return nil
+	}
+	var seq int64
+	if err := tx.QueryRowContext(ctx, `UPDATE change_seq SET seq = seq + $1 RETURNING seq`, int64(len(f))).Scan(&seq); err != nil {
+		return fmt.Errorf("number a change: %w", err)
+	}
+	seq -= int64(len(f))
+	now := time.Now().UnixMicro()
+	for i, c := range f {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO changes (seq, kind, id, changed_at) VALUES ($1, $2, $3, $4)`, seq+int64(i)+1, c.Kind, c.ID, now); err != nil {
+			return fmt.Errorf("note a change: %w", err)
+		}
+	}
+	return db.tell(ctx, tx, seq+int64(len(f)))
 }
 
 // LastChange returns the number of the newest change, 0 if there was none.

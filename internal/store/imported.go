@@ -257,6 +257,7 @@ func (db *DB) ImportSpend(ctx context.Context, list []ImportedSpend) (int, error
 
 func (db *DB) importSpend(ctx context.Context, t *txn, list []ImportedSpend, changed *int) error {
 	*changed = 0
+	var f feed // replicas that count budgets must hear of it
 	byScope := map[string][]sum{}
 	var windows []windowSum
 	for i := range list {
@@ -281,6 +282,7 @@ func (db *DB) importSpend(ctx context.Context, t *txn, list []ImportedSpend, cha
 			continue
 		}
 		*changed++
+		f.note(in.Scope+SpendChange, in.ID)
 		byScope[in.Scope] = append(byScope[in.Scope], add)
 		if start != 0 && in.Duration != "" {
 			windows = append(windows, windowSum{windowKey{in.Scope, id, in.Duration}, start, add.window})
@@ -298,13 +300,16 @@ func (db *DB) importSpend(ctx context.Context, t *txn, list []ImportedSpend, cha
 			}
 		}
 	}
-	return db.addImported(ctx, t, byScope, windows)
+	if err := db.addImported(ctx, t, byScope, windows); err != nil {
+		return err
+	}
+	return db.publish(ctx, t.tx, f)
 }
 
-// ImportWindow has one further window of an owner's budgets contain what was
-// spent in it elsewhere, by the rule of ImportSpend, and reports whether that
-// changed anything.
-func (db *DB) ImportWindow(ctx context.Context, scope, id, duration string, start time.Time, spent gateway.NanoUSD) (bool, error) {
+// ImportWindow has one further window of an owner's budgets, which the books know
+// by scope, id and duration, contain what was spent in it elsewhere, by the rule
+// of ImportSpend, and reports whether that changed anything.
+func (db *DB) ImportWindow(ctx context.Context, o Owner, scope, id, duration string, start time.Time, spent gateway.NanoUSD) (bool, error) {
 	changed := false
 	err := db.writeOn(ctx, func(t *txn) error {
 		kept, changes := "window "+duration+" of "+scope, false
@@ -323,12 +328,17 @@ func (db *DB) ImportWindow(ctx context.Context, scope, id, duration string, star
 			if err != nil {
 				return err
 			}
-			err = db.addToWindows(ctx, t, []windowSum{{windowKey{scope, fitID(id), duration}, micros(start), spent - had}})
-		} else {
-			err = nil
+			if err := db.addToWindows(ctx, t, []windowSum{{windowKey{scope, fitID(id), duration}, micros(start), spent - had}}); err != nil {
+				return err
+			}
+			var f feed
+			f.note(o.Scope+SpendChange, o.ID)
+			if err := db.publish(ctx, t.tx, f); err != nil {
+				return err
+			}
 		}
 		changed = changes
-		return err
+		return nil
 	})
 	if err != nil {
 		return false, fmt.Errorf("import what was spent in a budget window: %w", err)
