@@ -285,10 +285,15 @@ func (db *DB) Facts(ctx context.Context, f FactFilter, by []Facet, o FactOrder) 
 	if err != nil {
 		return nil, fmt.Errorf("add up activity: %w", err)
 	}
-	if len(bare) > 0 && o.Limit == 0 {
-		return db.addBare(ctx, out, f, by, o, bare)
+	if o.Limit > 0 {
+		return out, nil
 	}
-	return out, nil
+	if len(bare) > 0 {
+		if out, err = db.addBare(ctx, out, f, by, o, bare); err != nil {
+			return nil, err
+		}
+	}
+	return db.addImported(ctx, out, f, by, o)
 }
 
 // CountFacts returns how many values of a facet there are among what f selects.

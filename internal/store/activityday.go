@@ -143,17 +143,49 @@ func (db *DB) addBare(ctx context.Context, facts []Fact, f FactFilter, by []Face
 	if f.Keys != nil || f.UserID != "" || f.Group != "" || f.Failed || f.Seen.UserID != "" || len(f.Seen.TeamIDs) > 0 {
 		return facts, nil
 	}
-	rows, err := db.SpendByDay(ctx, DayFilter{Scope: f.Scope, IDs: f.IDs, From: f.Day0, To: f.Day1})
+	rows, err := db.spendByDay(ctx, "daily", DayFilter{Scope: f.Scope, IDs: f.IDs, From: f.Day0, To: f.Day1})
 	if err != nil {
 		return nil, err
 	}
+	rows = slices.DeleteFunc(rows, func(d DaySpend) bool { return !slices.Contains(bare, d.Day) })
+	return addDays(facts, f, by, o, rows), nil
+}
+
+// addImported adds to facts what came with an import beside calls. It is known by
+// day, owner, model and provider, as days without activity are, and by a key or a
+// user where only theirs is asked for.
+func (db *DB) addImported(ctx context.Context, facts []Fact, f FactFilter, by []Facet, o FactOrder) ([]Fact, error) {
+	days := DayFilter{Scope: f.Scope, IDs: f.IDs, From: f.Day0, To: f.Day1}
+	whole := f.Scope == "" || f.Scope == Global
+	switch {
+	case f.Group != "", f.Failed, f.Seen.UserID != "", len(f.Seen.TeamIDs) > 0, f.Keys != nil && f.UserID != "", (f.Keys != nil || f.UserID != "") && !whole:
+		return facts, nil
+	case f.Keys != nil:
+		days.Scope, days.IDs = Key, f.Keys
+	case f.UserID != "":
+		days.Scope, days.IDs = User, []string{f.UserID}
+	}
+	rows, err := db.spendByDay(ctx, "imported_days", days)
+	if err != nil || len(rows) == 0 {
+		return facts, err
+	}
+	if whole {
+		for i := range rows {
+			rows[i].ID = "" // the owner of all
+		}
+	}
+	return addDays(facts, f, by, o, rows), nil
+}
+
+// addDays adds daily sums to facts.
+func addDays(facts []Fact, f FactFilter, by []Facet, o FactOrder, rows []DaySpend) []Fact {
 	at := make(map[[facets]string]int, len(facts))
 	for i := range facts {
 		at[facts[i].names] = i
 	}
 	for i := range rows {
 		d := &rows[i]
-		if !slices.Contains(bare, d.Day) || f.Model != "" && d.Model != f.Model || slices.Contains(f.Exclude, d.ID) {
+		if f.Model != "" && d.Model != f.Model || slices.Contains(f.Exclude, d.ID) {
 			continue
 		}
 		var names [facets]string
@@ -193,5 +225,5 @@ func (db *DB) addBare(ctx context.Context, facts []Fact, f FactFilter, by []Face
 		}
 		return 0
 	})
-	return facts, nil
+	return facts
 }

@@ -89,12 +89,21 @@ func (f *DayFilter) where() (where, error) {
 // (zero: without bound), by day, id, model and provider. What came with an import
 // beside calls stands in a row of its own.
 func (db *DB) SpendByDay(ctx context.Context, f DayFilter) ([]DaySpend, error) {
+	return db.spendByDay(ctx, "", f)
+}
+
+// spendByDay is SpendByDay for one of the two tables; "" is both.
+func (db *DB) spendByDay(ctx context.Context, table string, f DayFilter) ([]DaySpend, error) {
 	w, err := f.where()
 	if err != nil {
 		return nil, err
 	}
+	from := table + w.sql()
+	if table == "" {
+		from = reported(&w)
+	}
 	//nolint:gosec // G202: the text is ours, values are parameters
-	rows, err := db.r.QueryContext(ctx, "SELECT "+dayColumns+" FROM "+reported(&w)+" ORDER BY day, id, model, provider", w.args...)
+	rows, err := db.r.QueryContext(ctx, "SELECT "+dayColumns+" FROM "+from+" ORDER BY day, id, model, provider", w.args...)
 	if err != nil {
 		return nil, fmt.Errorf("read daily spend: %w", err)
 	}

@@ -300,7 +300,7 @@ func (db *DB) importSpend(ctx context.Context, t *txn, list []ImportedSpend, cha
 			}
 		}
 	}
-	if err := db.addImported(ctx, t, byScope, windows); err != nil {
+	if err := db.addImportedSums(ctx, t, byScope, windows); err != nil {
 		return err
 	}
 	return db.publish(ctx, t.tx, f)
@@ -346,8 +346,8 @@ func (db *DB) ImportWindow(ctx context.Context, o Owner, scope, id, duration str
 	return changed, nil
 }
 
-// addImported adds to totals in the order that all writers keep.
-func (db *DB) addImported(ctx context.Context, t *txn, byScope map[string][]sum, windows []windowSum) error {
+// addImportedSums adds to totals in the order that all writers keep.
+func (db *DB) addImportedSums(ctx context.Context, t *txn, byScope map[string][]sum, windows []windowSum) error {
 	byID := func(a, b sum) int { return strings.Compare(a.id, b.id) }
 	for _, o := range owners {
 		slices.SortFunc(byScope[o.scope], byID)
