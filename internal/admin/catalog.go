@@ -195,6 +195,7 @@ func (a *API) catalogRoutes() []route {
 		{Route{Method: "GET", Pattern: "/spend/tags", Summary: "Show spend by tag."}, a.spendTags},
 		{Route{Method: "GET", Pattern: "/spend/logs/v2", Summary: "List calls, page by page.", Access: Checked}, a.pageCalls},
 		{Route{Method: "GET", Pattern: "/spend/logs/ui", Summary: "List calls, page by page.", Access: Checked}, a.pageCalls},
+		{Route{Method: "GET", Pattern: "/spend/logs/ui/{request_id}", Summary: "Show what is kept of the texts of a call.", Access: Checked}, a.callTexts},
 		{Route{Method: "GET", Pattern: "/spend/logs/session/ui", Summary: "List the calls of a session, page by page.", Access: Checked}, a.sessionCalls},
 		{Route{Method: "POST", Pattern: "/spend/calculate", Summary: "Say what an answer costs.", Access: Checked}, a.calculateSpend},
 		{Route{Method: "GET", Pattern: "/key/spend/report", Summary: "Show by day what keys have spent.", Access: Checked}, a.reportOf("api_key", "api_key")},

@@ -89,6 +89,15 @@ func TestReportsOfSpend(t *testing.T) {
 		h.get("/spend/logs/ui?key_alias=nobodys&"+january).ok().has("total", "0", "data", "[]")
 		h.get("/spend/logs/session/ui?session_id=s1").ok().has("total", "4", "page_size", "50")
 		h.get("/spend/logs/v2?min_spend=lots&"+january).refused(422, "validation_error", "min_spend", "lots")
+		next := h.get("/spend/logs/v2?page_size=3&"+january).ok().has("total", "4", "page", "1", "data.2.spend", "0.002").text("next")
+		h.get("/spend/logs/v2?page_size=3&after="+next+"&"+january).ok().has("total", "4", "data.0.spend", "0.001", "next", "null", "total_is_capped", "false")
+		h.get("/spend/logs/v2?page=2&page_size=3&"+january).ok().has("data.0.spend", "0.001")
+		h.get("/spend/logs/v2?error_code=upstream+rate+limited&"+january).ok().has("total", "1")
+		h.get("/spend/logs/v2?error_code=nonsense&"+january).ok().has("total", "0")
+		h.get("/spend/logs/v2?after=x&"+january).refused(400, "bad_request_error", "after", "next")
+		h.get("/spend/logs/v2?sort_by=spend&after="+next+"&"+january).refused(400, "bad_request_error", "after", "sort_by")
+		h.get("/spend/logs/ui/chatcmpl-1c").ok().is(`{"messages":{},"response":{},"proxy_server_request":{}}`)
+		h.get("/spend/logs/ui/chatcmpl-9").refused(404, "not_found_error", "request_id", "chatcmpl-9")
 		h.get("/team/spend/report?team_id=t1&"+january).ok().has("0.group_by_day", `"2026-01-15T00:00:00+00:00"`, "0.teams.0.team_name", `"Ops"`, "1.teams.0.total_spend", "0.005",
 			"1.teams.0.metadata.0.model", `"gpt-4o"`)
 
@@ -127,6 +136,9 @@ func TestReportsOfSpend(t *testing.T) {
 		ann.get("/spend/logs/v2?user_id=bob&"+january).refused(403, "auth_error", "user_id", "your own calls")
 		ann.get("/spend/logs/v2?team_id=t1&"+january).ok().has("total", "3")
 		ann.get("/spend/logs/v2?api_key="+bobKey+"&"+january).ok().has("total", "0")
+		ann.get("/spend/logs/ui/chatcmpl-1c").ok() // she administers the team
+		h.as("bob", gateway.InternalUser).get("/spend/logs/ui/chatcmpl-1a").refused(404, "not_found_error", "request_id", "chatcmpl-1a")
+		ann = h.as("ann", gateway.InternalUser)
 		ann.get("/spend/logs").ok().has("1.user", `"ann"`)
 		ann.get("/spend/logs?request_id=" + "chatcmpl-1c").ok().has()
 		ann.get("/spend/users").ok().has("0.user_id", `"ann"`)

@@ -223,7 +223,8 @@ func shapes() map[string]shape {
 		"GET /organization/spend/report": shows[[]reportDay](texts("start_date", "end_date", "organization_id")),
 
 		"POST /spend/calculate":                      takes[calculateBody, calculated](),
-		"GET /spend/logs/session/ui":                 shows[callPage](paging("page_size", 100), texts("session_id")),
+		"GET /spend/logs/session/ui":                 shows[callPage](paging("page_size", 100), texts("session_id", "after")),
+		"GET /spend/logs/ui/{request_id}":            shows[callDetail](texts("start_date")),
 		"GET /spend/logs/ui":                         shows[callPage](callParams()...),
 		"GET /spend/logs/v2":                         shows[callPage](callParams()...),
 		"GET /spend/tags":                            shows[[]requestTag](texts("start_date", "end_date", "tags")),
@@ -300,7 +301,7 @@ func callParams() [][]openapi.Param {
 	return [][]openapi.Param{
 		paging("page_size", 1000), oneOf("sort_by", "startTime", "endTime", "spend", "total_tokens"), oneOf("sort_order", "asc", "desc"), oneOf("status_filter", "success", "failure"),
 		texts("start_date", "end_date", "request_id", "user_id", "team_id", "end_user", "session_id", "api_key", "key_alias", "model", "model_id", "model_group",
-			"error_code", "error_message", "min_spend", "max_spend", "search"), flags("exclude_internal_health_checks"),
+			"error_code", "error_message", "min_spend", "max_spend", "search", "after"), flags("exclude_internal_health_checks"),
 	}
 }
 

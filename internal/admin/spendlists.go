@@ -2,11 +2,13 @@ package admin
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -101,14 +103,39 @@ func (a *API) spendTags(_ http.ResponseWriter, r *http.Request, _ *gateway.Princ
 	return out, nil
 }
 
-// callPage is a page of calls. Of more than maxCalls no more are counted.
+// callPage is a page of calls. Of more than maxCalls no more are counted, unless
+// the page is behind them.
 type callPage struct {
 	Data       []callRow `json:"data"`
 	Total      int       `json:"total"`
 	Page       int       `json:"page"`
 	PageSize   int       `json:"page_size"`
 	TotalPages int       `json:"total_pages"`
-	Capped     bool      `json:"total_is_capped"`
+	Capped     bool      `json:"total_is_capped"` // there are more than total
+	// Next is what to pass as after for the page behind this one, at a cost that
+	// does not grow with the pages before. It is null at the end, and for calls that
+	// are not the newest first.
+	Next *string `json:"next"`
+}
+
+// callCursor is a place in the list of calls, as clients see it.
+func callCursor(c *spend.Row) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(c.Start.UnixMicro(), 10) + " " + c.CallID))
+}
+
+// cursor reads what callCursor has written.
+func (q *query) cursor(name string) (c store.Cursor) {
+	v := q.long(name)
+	if v == "" {
+		return c
+	}
+	b, err := base64.RawURLEncoding.DecodeString(v)
+	at, id, ok := strings.Cut(string(b), " ")
+	us, bad := strconv.ParseInt(at, 10, 64)
+	if (err != nil || bad != nil || !ok || id == "") && q.err == nil {
+		q.err = invalid(name, "%s: want what next was in the page before", name)
+	}
+	return store.Cursor{Start: time.UnixMicro(us).UTC(), CallID: id}
 }
 
 // pageCalls shows the calls of a range of time, the newest first.
@@ -116,19 +143,15 @@ func (a *API) pageCalls(_ http.ResponseWriter, r *http.Request, p *gateway.Princ
 	q := readQuery(r)
 	page, size := q.number("page", 1, 1, 1_000_000), q.number("page_size", 50, 1, 1000)
 	days := q.dates()
-	f := store.CallFilter{
-		RequestID: q.text("request_id"), UserID: q.text("user_id"), TeamID: q.text("team_id"), EndUser: q.text("end_user"), Session: q.text("session_id"),
-		From: days.from, To: days.to,
-	}
-	if key := q.text("api_key"); key != "" {
-		f.KeyHash = keyHash(key)
-	}
+	f := q.callFilter()
+	f.From, f.To = days.from, days.to
 	if (days.from.IsZero() || days.to.IsZero()) && f.RequestID == "" && q.err == nil {
 		q.err = invalid("start_date", "Start date and end date are required: like start_date=2026-01-30 00:00:00")
 	}
-	match := q.callMatch()
-	order := q.oneOf("sort_by", "startTime", "startTime", "endTime", "spend", "total_tokens")
-	desc := q.oneOf("sort_order", "desc", "asc", "desc") == "desc"
+	o := store.CallOrder{By: q.oneOf("sort_by", "startTime", "startTime", "endTime", "spend", "total_tokens"), Asc: q.oneOf("sort_order", "desc", "asc", "desc") == "asc"}
+	if f.Before = q.cursor("after"); f.Before != (store.Cursor{}) && (o.By != "startTime" || o.Asc) && q.err == nil {
+		q.err = invalid("after", "after goes with the newest calls first only: leave sort_by and sort_order out")
+	}
 	if q.err != nil {
 		return nil, q.err
 	}
@@ -136,62 +159,45 @@ func (a *API) pageCalls(_ http.ResponseWriter, r *http.Request, p *gateway.Princ
 		k, err := a.store.KeyByAlias(r.Context(), alias)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
-			return a.callPage(r.Context(), nil, page, size)
+			return &callPage{Data: []callRow{}, Page: page, PageSize: size}, nil
 		case err != nil:
 			return nil, err
 		case f.KeyHash != "" && f.KeyHash != k.Hash:
-			return a.callPage(r.Context(), nil, page, size)
+			return &callPage{Data: []callRow{}, Page: page, PageSize: size}, nil
 		}
 		f.KeyHash = k.Hash
 	}
-	if err := a.ownCalls(&f, p); err != nil {
-		return nil, err
-	}
-	rows, err := a.callsFor(r.Context(), f)
-	if err != nil {
-		return nil, err
-	}
-	capped := len(rows) == maxCalls
-	rows = slices.DeleteFunc(rows, func(c spend.Row) bool { return !match(&c) })
-	sortCalls(rows, order, desc)
-	out, err := a.callPage(r.Context(), rows, page, size)
-	if err != nil {
-		return nil, err
-	}
-	out.Capped = capped
-	return out, nil
+	return a.callPage(r.Context(), f, o, p, page, size)
 }
 
-// callsFor reads up to maxCalls calls after booking what has ended.
-func (a *API) callsFor(ctx context.Context, f store.CallFilter) ([]spend.Row, error) {
-	if err := a.flush(ctx); err != nil {
-		return nil, err
+// callFilter reads what a list of calls can be narrowed by.
+func (q *query) callFilter() store.CallFilter {
+	f := store.CallFilter{
+		RequestID: q.text("request_id"), UserID: q.text("user_id"), TeamID: q.text("team_id"), EndUser: q.text("end_user"), Session: q.text("session_id"),
+		Model: q.text("model"), Deployment: q.text("model_id"), Group: q.text("model_group"), Error: q.text("error_message"),
+		MinCost: q.dollars("min_spend"), MaxCost: q.dollars("max_spend"), Search: q.text("search"),
 	}
-	f.Limit = maxCalls
-	return a.store.Calls(ctx, f)
-}
-
-// callMatch reads the filters that the store does not know.
-func (q *query) callMatch() func(*spend.Row) bool {
-	model, id, group := q.text("model"), q.text("model_id"), q.text("model_group")
-	class, message := q.text("error_code"), strings.ToLower(q.text("error_message"))
-	status := q.oneOf("status_filter", "", "success", "failure")
-	least, most := q.dollars("min_spend"), q.dollars("max_spend")
-	checks := q.flag("exclude_internal_health_checks", false)
-	search := strings.ToLower(q.text("search"))
-	return func(c *spend.Row) bool {
-		switch {
-		case model != "" && c.Model != model && c.Group != model, id != "" && c.Deployment != id, group != "" && c.Group != group,
-			status == "success" && c.Failed, status == "failure" && !c.Failed,
-			least != nil && c.Cost < *least, most != nil && c.Cost > *most,
-			class != "" && (!c.Failed || c.Kind.String() != class),
-			message != "" && !strings.Contains(strings.ToLower(c.Error), message),
-			checks && slices.Contains(c.Tags, relay.CheckTag),
-			search != "" && !strings.Contains(strings.ToLower(c.CallID+" "+c.ResponseID+" "+c.Session+" "+c.Model+" "+c.UserID+" "+c.EndUser), search):
-			return false
+	if key := q.text("api_key"); key != "" {
+		f.KeyHash = keyHash(key)
+	}
+	switch q.oneOf("status_filter", "", "success", "failure") {
+	case "success":
+		f.Failed = new(false)
+	case "failure":
+		f.Failed = new(true)
+	}
+	if class := q.text("error_code"); class != "" {
+		f.Kinds = []gateway.Kind{}
+		for k := gateway.Internal; k <= gateway.Canceled; k++ {
+			if k.String() == class {
+				f.Kinds = append(f.Kinds, k)
+			}
 		}
-		return true
 	}
+	if q.flag("exclude_internal_health_checks", false) {
+		f.WithoutTag = relay.CheckTag
+	}
+	return f
 }
 
 // dollars returns an amount of money, nil if it was not sent.
@@ -207,29 +213,27 @@ func (q *query) dollars(name string) *gateway.NanoUSD {
 	return &n
 }
 
-func sortCalls(rows []spend.Row, by string, desc bool) {
-	of := map[string]func(*spend.Row) int64{
-		"startTime":    func(c *spend.Row) int64 { return c.Start.UnixMicro() },
-		"endTime":      func(c *spend.Row) int64 { return c.End.UnixMicro() },
-		"spend":        func(c *spend.Row) int64 { return int64(c.Cost) },
-		"total_tokens": func(c *spend.Row) int64 { return c.Usage.Total() },
-	}[by]
-	slices.SortStableFunc(rows, func(x, y spend.Row) int {
-		switch nx, ny := of(&x), of(&y); {
-		case nx == ny:
-			return 0
-		case nx < ny != desc:
-			return -1
-		}
-		return 1
-	})
-}
-
-func (a *API) callPage(ctx context.Context, rows []spend.Row, page, size int) (*callPage, error) {
-	n := len(rows)
-	out := &callPage{Total: n, Page: page, PageSize: size, TotalPages: (n + size - 1) / size}
-	var err error
-	out.Data, err = a.callRows(ctx, rows[min((page-1)*size, n):min(page*size, n)])
+// callPage reads a page of the calls that the caller may see.
+func (a *API) callPage(ctx context.Context, f store.CallFilter, o store.CallOrder, p *gateway.Principal, page, size int) (*callPage, error) {
+	if err := a.ownCalls(&f, p); err != nil {
+		return nil, err
+	}
+	if err := a.flush(ctx); err != nil {
+		return nil, err
+	}
+	f.Limit, o.Count = size, maxCalls
+	if f.Before == (store.Cursor{}) {
+		o.Skip = (page - 1) * size
+	}
+	got, err := a.store.PageCalls(ctx, f, o)
+	if err != nil {
+		return nil, err
+	}
+	out := &callPage{Total: got.Total, Page: page, PageSize: size, TotalPages: (got.Total + size - 1) / size, Capped: got.More}
+	if n := len(got.Rows); n == size && !o.Asc && (o.By == "" || o.By == "startTime") {
+		out.Next = text(callCursor(&got.Rows[n-1]))
+	}
+	out.Data, err = a.callRows(ctx, got.Rows)
 	return out, err
 }
 
@@ -237,26 +241,52 @@ func (a *API) callPage(ctx context.Context, rows []spend.Row, page, size int) (*
 func (a *API) sessionCalls(_ http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
 	q := readQuery(r)
 	page, size := q.number("page", 1, 1, 1_000_000), q.number("page_size", 50, 1, 100)
-	f := store.CallFilter{Session: q.text("session_id")}
+	f := store.CallFilter{Session: q.text("session_id"), Before: q.cursor("after")}
 	if f.Session == "" && q.err == nil {
 		q.err = malformed("session_id", "session_id is missing: say which session to show")
 	}
 	if q.err != nil {
 		return nil, q.err
 	}
-	if err := a.ownCalls(&f, p); err != nil {
+	return a.callPage(r.Context(), f, store.CallOrder{}, p, page, size)
+}
+
+// callDetail is what is kept of a call's texts. The ledger keeps none: answers and
+// questions are in no row of it.
+type callDetail struct {
+	Messages empty `json:"messages"`
+	Response empty `json:"response"`
+	Request  empty `json:"proxy_server_request"`
+}
+
+// callTexts shows what is kept of the texts of a call.
+func (a *API) callTexts(_ http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
+	q := readQuery(r)
+	id := r.PathValue("request_id")
+	from, _ := q.moment("start_date")
+	if q.err == nil {
+		q.err = checkText("request_id", id)
+	}
+	if q.err != nil {
+		return nil, q.err
+	}
+	if err := a.flush(r.Context()); err != nil {
 		return nil, err
 	}
-	rows, err := a.callsFor(r.Context(), f)
+	rows, err := a.store.Calls(r.Context(), store.CallFilter{RequestID: id, From: from, Limit: 1})
 	if err != nil {
 		return nil, err
 	}
-	out, err := a.callPage(r.Context(), rows, page, size)
-	if err != nil {
-		return nil, err
+	none := &gateway.Error{Kind: gateway.NotFound, Param: "request_id", Message: "No call has the id " + strconv.Quote(id)}
+	if len(rows) == 0 {
+		return nil, none
 	}
-	out.Capped = len(rows) == maxCalls
-	return out, nil
+	// Who may not see it learns no more than of one that is not there.
+	own := store.CallFilter{TeamID: rows[0].TeamID}
+	if a.ownCalls(&own, p) != nil || own.UserID != "" && own.UserID != rows[0].UserID || own.KeyHash != "" && own.KeyHash != rows[0].KeyHash {
+		return nil, none
+	}
+	return &callDetail{}, nil
 }
 
 // calculateBody is the body of POST /spend/calculate.

@@ -70,6 +70,7 @@ type Store interface {
 	OwnerWindows(ctx context.Context, scope, id string, models []string, yield func(w spend.Window, spent gateway.NanoUSD) error) error
 	SetTotal(ctx context.Context, scope, id string, s gateway.Spend, kind, changed string) error
 	Calls(context.Context, store.CallFilter) ([]spend.Row, error)
+	PageCalls(context.Context, store.CallFilter, store.CallOrder) (*store.CallPage, error)
 	SpendByDay(context.Context, store.DayFilter) ([]store.DaySpend, error)
 	SpendBy(ctx context.Context, g store.Grouping, f store.DayFilter, limit int) ([]store.Sum, error)
 	Facts(context.Context, store.FactFilter, []store.Facet, store.FactOrder) ([]store.Fact, error)

@@ -146,6 +146,18 @@ type CallFilter struct {
 	From, To  time.Time // From <= start < To
 	Limit     int       // default 100, at most 10,000
 	Before    Cursor    // rows after this one in the list
+
+	Model            string // the client's or the vendor's name of it
+	Group            string // the client's
+	Deployment       string
+	Failed           *bool
+	Kinds            []gateway.Kind // of failures, nil for all
+	Error            string         // part of its text, in any case of ASCII letters, as Search
+	MinCost, MaxCost *gateway.NanoUSD
+	WithoutTag       string
+	// Search is a part of a session, a model, a user, a customer, the answer's id or
+	// the call's.
+	Search string
 }
 
 // Cursor is the place of a row in the list, for the next page to start from.
@@ -170,14 +182,21 @@ func (db *DB) Calls(ctx context.Context, f CallFilter) ([]spend.Row, error) {
 	return out, nil
 }
 
-// adjusted fills in what was added to the costs of rows, which are in order.
+// adjusted fills in what was added to the costs of rows.
 func (db *DB) adjusted(ctx context.Context, list []spend.Row) error {
 	at := make(map[string]*spend.Row, len(list))
 	for i := range list {
 		at[list[i].CallID] = &list[i]
 	}
-	rows, err := db.r.QueryContext(ctx, `SELECT call_id, cost FROM adjustments WHERE started_at >= $1 AND started_at <= $2`,
-		micros(list[len(list)-1].Start), micros(list[0].Start))
+	first, last := list[0].Start, list[0].Start
+	for i := range list {
+		if t := list[i].Start; t.Before(first) {
+			first = t
+		} else if t.After(last) {
+			last = t
+		}
+	}
+	rows, err := db.r.QueryContext(ctx, `SELECT call_id, cost FROM adjustments WHERE started_at >= $1 AND started_at <= $2`, micros(first), micros(last))
 	err = results(rows, err, func(r *sql.Rows) error {
 		var id []byte
 		var cost gateway.NanoUSD
@@ -212,23 +231,13 @@ func (db *DB) find(ctx context.Context, f CallFilter) ([]spend.Row, error) {
 		w.is("calls.response_id", fitText(id, maxText))
 		return db.callsIn(ctx, &f, w, all(&f), nil)
 	}
-	var w where
-	spans := []span{all(&f)}
-	switch t, ok := idTime(f.CallID); {
-	case ok:
-		spans[0] = span{max(spans[0].from, t.UnixMicro()), min(spans[0].to, t.UnixMicro()+1000)}
-	case f.CallID != "":
-		w.parts = append(w.parts, db.d.otherID)
-	case db.d.daily:
-		var err error
-		if spans, err = db.daysOf(ctx, &f); err != nil {
-			return nil, fmt.Errorf("read calls: %w", err)
-		}
+	w, spans, err := db.spansOf(ctx, &f)
+	if err != nil {
+		return nil, err
 	}
 	var out []spend.Row
 	for _, s := range spans {
 		before := len(out)
-		var err error
 		if out, err = db.callsIn(ctx, &f, w, s, out); err != nil {
 			return nil, err
 		}
@@ -237,6 +246,22 @@ func (db *DB) find(ctx context.Context, f CallFilter) ([]spend.Row, error) {
 		}
 	}
 	return out, nil
+}
+
+// spansOf returns where in the table f's calls can stand, the newest span first.
+func (db *DB) spansOf(ctx context.Context, f *CallFilter) (w where, spans []span, err error) {
+	spans = []span{all(f)}
+	switch t, ok := idTime(f.CallID); {
+	case ok:
+		spans[0] = span{max(spans[0].from, t.UnixMicro()), min(spans[0].to, t.UnixMicro()+1000)}
+	case f.CallID != "":
+		w.parts = append(w.parts, db.d.otherID)
+	case db.d.daily:
+		if spans, err = db.daysOf(ctx, f); err != nil {
+			return w, nil, fmt.Errorf("read calls: %w", err)
+		}
+	}
+	return w, spans, nil
 }
 
 const maxMicros = math.MaxInt64
@@ -296,6 +321,33 @@ func (db *DB) daysOf(ctx context.Context, f *CallFilter) ([]span, error) {
 
 // callsIn appends f's rows within s to out, up to f's limit.
 func (db *DB) callsIn(ctx context.Context, f *CallFilter, w where, s span, out []spend.Row) ([]spend.Row, error) {
+	f.where(&w, db.d, s)
+	if f.Before != (Cursor{}) {
+		w.parts = append(w.parts, "(calls.started_at, calls.call_id) < ("+w.arg(micros(f.Before.Start))+", "+w.arg(storedID(f.Before.CallID))+")")
+	}
+	limit := w.arg(Page{Limit: f.Limit}.limit() - len(out))
+	return db.callRows(ctx, &w, " ORDER BY calls.started_at DESC, calls.call_id DESC LIMIT "+limit, out)
+}
+
+// callRows appends the rows that w selects to out.
+func (db *DB) callRows(ctx context.Context, w *where, tail string, out []spend.Row) ([]spend.Row, error) {
+	if w.bad != nil {
+		return nil, w.bad
+	}
+	rows, err := db.r.QueryContext(ctx, callSelect+w.sql()+tail, w.args...)
+	err = results(rows, err, func(rows *sql.Rows) error {
+		r, err := scanCall(rows)
+		out = append(out, r)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read calls: %w", err)
+	}
+	return out, nil
+}
+
+// where adds f's conditions to w, but for RequestID and Before.
+func (f *CallFilter) where(w *where, d dialect, s span) {
 	w.parts = append([]string{"contexts.id = calls.context"}, w.parts...)
 	if f.CallID != "" {
 		w.parts = append(w.parts, "calls.call_id = "+w.arg(storedID(f.CallID)))
@@ -303,30 +355,46 @@ func (db *DB) callsIn(ctx context.Context, f *CallFilter, w where, s span, out [
 	w.is("contexts.key_hash", f.KeyHash)
 	w.is("contexts.user_id", f.UserID)
 	w.is("contexts.team_id", f.TeamID)
+	w.is("contexts.model_group", f.Group)
+	w.is("contexts.deployment_id", f.Deployment)
 	w.is("calls.end_user", f.EndUser)
 	w.is("calls.session_id", f.Session)
-	w.parts = append(w.parts, "calls.started_at >= "+w.arg(s.from), "calls.started_at < "+w.arg(s.to))
-	if f.Before != (Cursor{}) {
-		w.parts = append(w.parts, "(calls.started_at, calls.call_id) < ("+w.arg(micros(f.Before.Start))+", "+w.arg(storedID(f.Before.CallID))+")")
+	if f.Model != "" {
+		w.either(func(w *where) {
+			w.is("contexts.model", f.Model)
+			w.is("contexts.model_group", f.Model)
+		})
 	}
-	if w.bad != nil {
-		return nil, w.bad
+	if f.Failed != nil {
+		w.parts = append(w.parts, "contexts.failed = "+w.arg(*f.Failed))
 	}
-	limit := w.arg(Page{Limit: f.Limit}.limit() - len(out))
-	rows, err := db.r.QueryContext(ctx, callSelect+w.sql()+" ORDER BY calls.started_at DESC, calls.call_id DESC LIMIT "+limit, w.args...)
-	if err != nil {
-		return nil, fmt.Errorf("read calls: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		r, err := scanCall(rows)
-		if err != nil {
-			return nil, fmt.Errorf("read calls: %w", err)
+	if f.Kinds != nil {
+		w.parts = append(w.parts, "contexts.failed")
+		kinds := []string{"NULL"}
+		for _, k := range f.Kinds {
+			kinds = append(kinds, w.arg(int64(k)))
 		}
-		out = append(out, r)
+		w.parts = append(w.parts, "contexts.kind IN ("+strings.Join(kinds, ", ")+")")
 	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read calls: %w", err)
+	w.contains(f.Error, "calls.error")
+	if f.MinCost != nil {
+		w.parts = append(w.parts, "calls.cost >= "+w.arg(int64(*f.MinCost)))
 	}
-	return out, nil
+	if f.MaxCost != nil {
+		w.parts = append(w.parts, "calls.cost <= "+w.arg(int64(*f.MaxCost)))
+	}
+	if f.WithoutTag != "" {
+		w.parts = append(w.parts, "(calls.tags IS NULL OR calls.tags NOT LIKE "+w.text("tag", `%"`+escapeLike(f.WithoutTag)+`"%`)+` ESCAPE '\')`)
+	}
+	if f.Search != "" {
+		w.either(func(w *where) {
+			w.contains(f.Search, "calls.session_id", "contexts.model", "contexts.user_id", "calls.end_user", "calls.response_id")
+			// Ids of calls are UUIDs, of which the hyphens are not stored.
+			if id := strings.ToLower(strings.ReplaceAll(f.Search, "-", "")); id != "" && strings.Trim(id, "0123456789abcdef") == "" && len(id) <= 32 {
+				w.parts = append(w.parts, d.hexID+" LIKE "+w.arg("%"+id+"%"))
+			}
+			w.parts = append(w.parts, "calls.call_id = "+w.arg(storedID(f.Search)))
+		})
+	}
+	w.parts = append(w.parts, "calls.started_at >= "+w.arg(s.from), "calls.started_at < "+w.arg(s.to))
 }

@@ -37,6 +37,8 @@ type dialect struct {
 	daily bool
 	// size asks how many bytes the ledger takes.
 	size string
+	// hexID is the stored form of a call's id in hexadecimal, lower case.
+	hexID string
 	// byTag is calls once for each of their tags.
 	byTag string
 	// partitions says that calls are partitioned by day.

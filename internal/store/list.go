@@ -182,6 +182,11 @@ func (w *where) arg(v any) string {
 	return "$" + strconv.Itoa(len(w.args))
 }
 
+// clone returns a copy that conditions can be added to.
+func (w *where) clone() where {
+	return where{parts: slices.Clone(w.parts), args: slices.Clone(w.args), bad: w.bad}
+}
+
 // text adds a text parameter.
 func (w *where) text(column, v string) string {
 	if !storable(v) && w.bad == nil {

@@ -1,9 +1,11 @@
 package storetest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,5 +139,109 @@ func activityApart(t *testing.T, db *store.DB) {
 	apart := got(db.Facts(t.Context(), store.FactFilter{}, []store.Facet{store.OfKey}, store.FactOrder{Only: map[store.Facet][]string{store.OfKey: top}}))(t)
 	if len(apart) != 2 || apart[0].Cost+apart[1].Cost != sum || apart[0].Of(store.OfKey) != top[0] && apart[1].Of(store.OfKey) != top[0] {
 		t.Errorf("one key and the rest are %+v, together they must cost %s", apart, sum)
+	}
+}
+
+// callsInPages reads lists of calls page by page, by number and by cursor, in every
+// order, and compares them with the calls themselves.
+func callsInPages(t *testing.T, db *store.DB) {
+	all := variedRows(60)
+	for i := range all {
+		all[i].Session, all[i].Error = fmt.Sprint("Session-", i%3), ""
+		if all[i].Failed {
+			all[i].Error = "Rate limit of the provider"
+		}
+	}
+	book(t, db, all, len(all))
+	is := func(b bool) *bool { return &b }
+	usd := func(n gateway.NanoUSD) *gateway.NanoUSD { return &n }
+	for _, tt := range []struct {
+		name string
+		f    store.CallFilter
+		want func(*spend.Row) bool
+	}{
+		{"everything", store.CallFilter{}, func(*spend.Row) bool { return true }},
+		{"a user", store.CallFilter{UserID: "user-2"}, func(r *spend.Row) bool { return r.UserID == "user-2" }},
+		{"a model by the client's name", store.CallFilter{Model: "large"}, func(r *spend.Row) bool { return r.Group == "large" }},
+		{"a model by the vendor's name", store.CallFilter{Model: "claude"}, func(r *spend.Row) bool { return r.Model == "claude" }},
+		{"a group and a deployment", store.CallFilter{Group: "small", Deployment: "0b1e5a"}, func(r *spend.Row) bool { return r.Group == "small" }},
+		{"failures", store.CallFilter{Failed: is(true)}, func(r *spend.Row) bool { return r.Failed }},
+		{"successes", store.CallFilter{Failed: is(false)}, func(r *spend.Row) bool { return !r.Failed }},
+		{"a kind of failure", store.CallFilter{Kinds: []gateway.Kind{gateway.UpstreamCut}}, func(r *spend.Row) bool { return r.Failed }},
+		{"no kind of failure", store.CallFilter{Kinds: []gateway.Kind{}}, func(*spend.Row) bool { return false }},
+		{"part of an error", store.CallFilter{Error: "rate LIMIT"}, func(r *spend.Row) bool { return r.Failed }},
+		{"from a cost on", store.CallFilter{MinCost: usd(1050)}, func(r *spend.Row) bool { return r.Cost >= 1050 }},
+		{"up to a cost", store.CallFilter{MaxCost: usd(1010)}, func(r *spend.Row) bool { return r.Cost <= 1010 }},
+		{"without a tag", store.CallFilter{WithoutTag: "b1"}, func(r *spend.Row) bool { return !slices.Contains(r.Tags, "b1") }},
+		{"a search", store.CallFilter{Search: "SESSION-1"}, func(r *spend.Row) bool { return r.Session == "Session-1" }},
+		{"a search for a call", store.CallFilter{Search: "call-000007"}, func(r *spend.Row) bool { return r.CallID == "call-000007" }},
+		{"a time", store.CallFilter{From: all[10].Start, To: all[40].Start}, func(r *spend.Row) bool { return !r.Start.Before(all[10].Start) && r.Start.Before(all[40].Start) }},
+	} {
+		for by, of := range map[string]func(*spend.Row) int64{
+			"": func(r *spend.Row) int64 { return r.Start.UnixMicro() }, "spend": func(r *spend.Row) int64 { return int64(r.Cost) },
+			"total_tokens": func(r *spend.Row) int64 { return r.Usage.Total() },
+			"endTime": func(r *spend.Row) int64 {
+				if r.End.IsZero() {
+					return r.Start.UnixMicro()
+				}
+				return r.End.UnixMicro()
+			},
+		} {
+			for _, asc := range []bool{false, true} {
+				var want []string
+				sorted := slices.Clone(all)
+				slices.SortFunc(sorted, func(x, y spend.Row) int {
+					c := cmp.Or(cmp.Compare(of(&x), of(&y)), x.Start.Compare(y.Start))
+					if asc {
+						return c
+					}
+					return -c
+				})
+				for i := range sorted {
+					if tt.want(&sorted[i]) {
+						want = append(want, sorted[i].CallID)
+					}
+				}
+				name := fmt.Sprintf("%s by %q, ascending %t", tt.name, by, asc)
+				var ids []string
+				for skip := 0; skip <= len(want); skip += 7 {
+					f := tt.f
+					f.Limit = 7
+					page := got(db.PageCalls(t.Context(), f, store.CallOrder{By: by, Asc: asc, Skip: skip, Count: 30}))(t)
+					for _, r := range page.Rows {
+						ids = append(ids, r.CallID)
+					}
+					if most := max(30, skip+7); page.More != (len(want) > most) || page.Total != min(len(want), most) {
+						t.Errorf("%s, behind %d: %d calls, more %t; there are %d", name, skip, page.Total, page.More, len(want))
+					}
+				}
+				if strings.Join(ids, " ") != strings.Join(want, " ") {
+					t.Errorf("%s: %v, want %v", name, ids, want)
+				}
+				if by != "" || asc {
+					continue
+				}
+				ids = nil
+				f := tt.f
+				f.Limit = 7
+				for {
+					page := got(db.PageCalls(t.Context(), f, store.CallOrder{Count: 1000}))(t)
+					if page.Total != len(want) || page.More {
+						t.Errorf("%s, page by page: %d calls, more %t; want %d", name, page.Total, page.More, len(want))
+					}
+					for _, r := range page.Rows {
+						ids = append(ids, r.CallID)
+					}
+					if len(page.Rows) < f.Limit || len(ids) > len(want) {
+						break
+					}
+					last := page.Rows[len(page.Rows)-1]
+					f.Before = store.Cursor{Start: last.Start, CallID: last.CallID}
+				}
+				if strings.Join(ids, " ") != strings.Join(want, " ") {
+					t.Errorf("%s, page by page: %v, want %v", name, ids, want)
+				}
+			}
+		}
 	}
 }

@@ -78,6 +78,7 @@ func Run(t *testing.T, open func(testing.TB) *store.DB) {
 		{"everyone who is charged is charged", bookScopes},
 		{"days are summed up", bookDays},
 		{"activity is told apart by what calls are", activityApart},
+		{"calls are filtered, sorted, counted and paged", callsInPages},
 		{"a booking that fails books nothing", bookFails},
 		{"settings are kept", settings},
 		{"health checks are kept, and how they changed", healthChecks},
