@@ -116,6 +116,11 @@ type (
 		Object  string `json:"object"`
 		Created int64  `json:"created"`
 		OwnedBy string `json:"owned_by"`
+		// Metadata is there if include_metadata asks for it.
+		Metadata *modelMetadata `json:"metadata,omitzero"`
+	}
+	modelMetadata struct {
+		Fallbacks []string `json:"fallbacks"`
 	}
 	modelsForm struct {
 		Data   []modelForm `json:"data"`
@@ -208,7 +213,16 @@ func forms() map[string]openapi.Operation {
 	models := openapi.Operation{
 		Summary: "List the models that the key may use.", Tag: "Calls", Out: t(modelsForm{}),
 		Description: "With a header anthropic-version the list is in Anthropic's form.",
-		Params:      []openapi.Param{query("return_wildcard_routes", "Patterns as well.", openapi.Bool())},
+		Params: []openapi.Param{
+			query("return_wildcard_routes", "Patterns as well.", openapi.Bool()),
+			query("team_id", "What keys of this team may use.", openapi.Text()),
+			query("include_model_access_groups", "Access groups of models as well.", openapi.Bool()),
+			query("only_model_access_groups", "Access groups of models only.", openapi.Bool()),
+			query("include_metadata", "With what calls go on to if the model fails.", openapi.Bool()),
+			query("fallback_type", "For which failures.", openapi.OneOf("general", "context_window", "content_policy")),
+			query("healthy_only", "Without models of which no deployment is well.", openapi.Bool()),
+			query("scope", "expand shows admins, and those of teams and organizations, every model.", openapi.OneOf("expand")),
+		},
 	}
 	alive := openapi.Operation{Summary: "Say that the process runs.", Tag: "Health", Out: t("")}
 	return map[string]openapi.Operation{

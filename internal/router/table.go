@@ -351,5 +351,23 @@ func (t *Table) Deployments() []*gateway.Deployment {
 	return out
 }
 
+// FallbackKind says for which failures fallbacks are.
+type FallbackKind uint8
+
+// The kinds of fallbacks there are.
+const (
+	GeneralFallbacks FallbackKind = iota
+	WindowFallbacks               // of prompts that are too long (context_window_fallbacks)
+	PolicyFallbacks               // of what a provider will not answer (content_policy_fallbacks)
+)
+
 // Fallbacks returns the configured fallbacks of the group.
-func (t *Table) Fallbacks(name string) []string { return t.fallbacks(t.set.Fallbacks, name) }
+func (t *Table) Fallbacks(kind FallbackKind, name string) []string {
+	switch kind {
+	case WindowFallbacks:
+		return lookup(t.set.ContextWindow, name)
+	case PolicyFallbacks:
+		return lookup(t.set.ContentPolicy, name)
+	}
+	return t.fallbacks(t.set.Fallbacks, name)
+}
