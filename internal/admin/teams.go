@@ -471,7 +471,7 @@ func (a *API) mayTurnInto(ctx context.Context, p *gateway.Principal, f *limitFie
 		does bool
 	}{
 		{"organization_id", was.OrganizationID != t.OrganizationID},
-		{"blocked", was.Blocked && !t.Blocked},
+		{"blocked", was.Blocked && !t.Blocked && !a.blockedByItsAdmin(ctx, was)},
 		{"spend", f.Spend.Sent},
 		{"max_budget", raised(was.Limits.Budget, t.Limits.Budget)},
 		{"tpm_limit", raised(was.Limits.TPM, t.Limits.TPM)},

@@ -447,7 +447,60 @@ type userUpdated struct {
 	Data   userRow `json:"data"`
 }
 
+// viewerFields are what a proxy_admin_viewer may send of itself.
+type viewerFields struct {
+	UserID Opt[string] `json:"user_id"`
+	Email  Opt[string] `json:"user_email"`
+	unknown
+}
+
+// updateViewer changes the address of a proxy_admin_viewer, who may change nothing
+// else and nobody else.
+func (a *API) updateViewer(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
+	var b viewerFields
+	if err := read(w, r, &b); err != nil {
+		return nil, err
+	}
+	const refused = "user not allowed to access this route, role= proxy_admin_viewer. Trying to access: /user/update"
+	me := p.UserID()
+	bad := ""
+	switch names := slices.Sorted(maps.Keys(b.Unknown)); {
+	case len(names) > 0:
+		bad = names[0]
+	case me == "" || me == gateway.MasterUserID || p.User == nil || b.UserID.Has() && b.UserID.Value != me:
+		bad = "user_id"
+	}
+	if bad != "" {
+		w.Header().Del(UnknownHeader)
+		return nil, &gateway.Error{
+			Kind: gateway.Forbidden, Type: "auth_error", Param: bad,
+			Message: refused + " and updating invalid param: " + shorten([]byte(bad)) + ". only user_email can be updated",
+		}
+	}
+	if b.Email.Or("") == "" {
+		return nil, malformed("user_email", "user_email is missing: say which address is yours now")
+	}
+	f := userFields{UserID: Opt[string]{Sent: true, Value: me}, Email: b.Email}
+	if err := f.check(a.now()); err != nil {
+		return nil, err
+	}
+	e := a.entry(r, p, changed, userTable, me)
+	u, err := a.store.UpdateUser(store.Audited(r.Context(), e), me, func(u *gateway.User) error {
+		e.Before = snapshot(a.userRow(u))
+		u.Email, u.UpdatedAt = b.Email.Value, a.now()
+		e.After = snapshot(a.userRow(u))
+		return nil
+	})
+	if err != nil {
+		return nil, userConflict(notFound(err, "user_id", "User not found, passed user_id=%s", me))
+	}
+	return &userUpdated{UserID: u.ID, Data: a.userRow(u)}, a.changed(r.Context(), Change{Entity: UserEntity, ID: me})
+}
+
 func (a *API) updateUser(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
+	if p.Role == gateway.ProxyAdminViewer && !p.Master {
+		return a.updateViewer(w, r, p)
+	}
 	var f userFields
 	if err := read(w, r, &f); err != nil {
 		return nil, err

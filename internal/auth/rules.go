@@ -134,6 +134,8 @@ var rules = map[string]Rule{
 	"/user/list":                                             Own,
 	"/user/available_roles":                                  Own,
 	"/user/password/change":                                  Own,
+	"/team/block":                                            Own,
+	"/team/unblock":                                          Own,
 	"/invitation/new":                                        Own,
 	"/invitation/delete":                                     Own,
 	"/invitation/info":                                       Own,
@@ -200,8 +202,6 @@ var rules = map[string]Rule{
 	"/user/delete":                  Manage,
 	"/team/new":                     Manage,
 	"/team/delete":                  Manage,
-	"/team/block":                   Manage,
-	"/team/unblock":                 Manage,
 	"/team/permissions_bulk_update": Manage,
 
 	// one organization
