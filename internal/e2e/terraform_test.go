@@ -84,6 +84,7 @@ func TestWhatTheTerraformProviderSends(t *testing.T) {
 				{"a model is made, read, changed and missed", terraformModel},
 				{"a credential that exists is taken over", terraformCredential},
 				{"a budget, a tag and a project", terraformBudgets},
+				{"access groups of both kinds", terraformAccessGroups},
 			} {
 				t.Run(c.name, func(t *testing.T) { c.run(t, terraform{h}) })
 			}
@@ -281,4 +282,28 @@ func terraformBudgets(t *testing.T, h terraform) {
 	h.call(t, "GET", "/project/info?project_id=tf-project", "", 404)
 	h.call(t, "POST", "/budget/delete", `{"id":"tf-budget"}`, 200)
 	h.reads(t, h.call(t, "POST", "/budget/info", `{"budgets":["tf-budget"]}`, 200), map[string]string{"0": ""})
+}
+
+func terraformAccessGroups(t *testing.T, h terraform) {
+	base := h.mockAt()
+	for _, name := range []string{"tf-one", "tf-two"} {
+		h.call(t, "POST", "/model/new", `{"model_name":"`+name+`","litellm_params":{"model":"openai/mock-tokens=5","api_base":"`+base+`","api_key":"k"}}`, 200)
+	}
+	h.call(t, "POST", "/access_group/new", `{"access_group":"tf-group","model_names":["tf-one"]}`, 200)
+	h.call(t, "PUT", "/access_group/tf-group/update", `{"model_names":["tf-one","tf-two"]}`, 200)
+	h.reads(t, h.call(t, "GET", "/access_group/tf-group/info", "", 200), map[string]string{"access_group": `"tf-group"`, "model_names": `["tf-one","tf-two"]`})
+	key := h.key(`"models":["tf-group"]`)
+	says(t, "a model of the group", h.ask(key, `"model":"tf-two","max_tokens":5`), 200)
+	h.call(t, "DELETE", "/access_group/tf-group/delete", "", 200)
+	h.call(t, "GET", "/access_group/tf-group/info", "", 404)
+	says(t, "the model without the group", h.ask(key, `"model":"tf-two","max_tokens":5`), 403, "key_model_access_denied")
+
+	a := h.call(t, "POST", "/v1/access_group", `{"access_group_name":"TF","description":"d","access_model_names":["tf-one"],"assigned_team_ids":[],"assigned_key_ids":["`+hashOf(key)+`"]}`, 201)
+	path := "/v1/access_group/" + in[string](t, a, "access_group_id")
+	says(t, "a model of the stored group", h.ask(key, `"model":"tf-one","max_tokens":5`), 200)
+	h.reads(t, h.call(t, "PUT", path, `{"access_group_name":"TF2","access_model_names":["tf-two"]}`, 200), map[string]string{"access_group_name": `"TF2"`, "access_model_names": `["tf-two"]`})
+	h.call(t, "GET", "/v1/access_group", "", 200)
+	says(t, "a model it has no more", h.ask(key, `"model":"tf-one","max_tokens":5`), 403, "key_model_access_denied")
+	h.call(t, "DELETE", path, "", 204)
+	h.call(t, "GET", path, "", 404)
 }
