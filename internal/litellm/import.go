@@ -83,7 +83,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	for _, step := range []func(context.Context) error{
 		im.importBudgets, im.readPlaces, im.readTwins, im.importOrganizations, im.importTeams, im.importUsers, im.importProjects, im.importKeys, im.importGroups, im.importGroupBudgets,
 		im.importReplacedKeys, im.importMappings, im.importEndUsers, im.importTags, im.importCredentials, im.importModels, im.importCalls, im.importSpend,
-		im.importModelSpend, im.importDays, im.importAudit, im.tellParts, im.tellSettings, im.tellRest,
+		im.importModelSpend, im.importDays, im.importAudit, im.importDeleted, im.tellParts, im.tellSettings, im.tellRest,
 	} {
 		if err := step(ctx); err != nil {
 			return im.r, err

@@ -352,6 +352,32 @@ func TestTheAuditLogComesAlongWithoutSecrets(t *testing.T) {
 	})
 }
 
+func TestWhatWasDeletedCanBeLookedAt(t *testing.T) {
+	targets(t, func(t *testing.T, s *source, db *store.DB) {
+		s.into(db)
+		again := s.into(db)
+		for _, tb := range again.Tables {
+			if strings.HasPrefix(tb.Name, "LiteLLM_Deleted") && (tb.Exact != 1 || tb.Unchanged != 1) {
+				t.Errorf("again: %+v", tb)
+			}
+		}
+		keys, n, err := db.ListDeletedKeys(t.Context(), store.KeyFilter{}, store.Page{})
+		must(t, err)
+		if n != 1 || keys[0].Hash != hash("9") || keys[0].Alias != "prod" || keys[0].Spend.Total != 3e9 || keys[0].By != "ann" || !keys[0].At.Equal(day(2026, 10, 1)) {
+			t.Errorf("%d deleted keys: %+v", n, keys)
+		}
+		teams, n, err := db.ListDeletedTeams(t.Context(), store.TeamFilter{}, store.Page{})
+		must(t, err)
+		if n != 1 || teams[0].Team.ID != "team-gone" || len(teams[0].Members) != 1 {
+			t.Errorf("%d deleted teams: %+v", n, teams)
+		}
+		if _, err := db.Key(t.Context(), hash("9")); err == nil {
+			t.Error("a deleted key works")
+		}
+		right(t, db)
+	})
+}
+
 // right proves the books.
 func right(t *testing.T, db *store.DB) {
 	t.Helper()

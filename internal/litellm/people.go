@@ -246,33 +246,7 @@ func (im *importer) importTeams(ctx context.Context) error {
 			break
 		}
 	}
-	err := load(ctx, im, teamsTable, "team_id", more.String(), func(row *teamRow, m *remarks) (string, any, []byte) {
-		t := &gateway.Team{
-			ID: row.ID, Alias: row.Alias, OrganizationID: row.OrganizationID, Models: some(row.Models), Blocked: row.Blocked,
-			RouterSettings: object(row.RouterSettings), MemberPermissions: some(row.MemberPermissions), AccessGroupIDs: some(row.AccessGroups),
-			MemberModels: some(row.MemberModels), ObjectPermission: permission(row.Permission, m), Limits: row.limits(m),
-		}
-		if len(row.ModelAliases) > 0 {
-			t.ModelAliases = row.ModelAliases
-		}
-		l, rest := lift(row.Metadata, slices.DeleteFunc(slices.Clone(liftedNames), func(n string) bool { return n == "end_user_budget_id" || n == "service_account_id" }), m)
-		logging, plain, rest := im.logging(rest, secret.Logging("team", row.ID), m)
-		t.Metadata, t.Tags, t.EnforcedParams, t.MemberBudgetID = rest, some(l.Tags), some(l.EnforcedParams), l.MemberBudget
-		l.apply(&t.Limits, m)
-		if len(row.Policies) > 0 {
-			m.note("policies are not brought: there are none here")
-		}
-		t.Members = im.teamMembers(row, m)
-		row.set(m, &t.CreatedAt, &t.CreatedBy, &t.UpdatedAt, &t.UpdatedBy)
-		im.born[row.ID] = t.CreatedAt
-		im.budgeted(limit.TeamScope, row.ID, &t.Limits, "", t.CreatedAt)
-		if logging == nil {
-			return row.ID, t, nil
-		}
-		digest := withoutSeals{*t, plain}.digest()
-		t.Logging = logging
-		return row.ID, t, digest
-	})
+	err := load(ctx, im, teamsTable, "team_id", more.String(), im.team)
 	for _, team := range sortedKeys(im.places) {
 		// What is left belongs to no team.
 		im.gone[teamsTable+":"+team] = true
@@ -280,7 +254,36 @@ func (im *importer) importTeams(ctx context.Context) error {
 			im.skipPlace(placesTable, "its team is not here", p.UserID)
 		}
 	}
+	clear(im.places)
 	return err
+}
+
+func (im *importer) team(row *teamRow, m *remarks) (string, any, []byte) {
+	t := &gateway.Team{
+		ID: row.ID, Alias: row.Alias, OrganizationID: row.OrganizationID, Models: some(row.Models), Blocked: row.Blocked,
+		RouterSettings: object(row.RouterSettings), MemberPermissions: some(row.MemberPermissions), AccessGroupIDs: some(row.AccessGroups),
+		MemberModels: some(row.MemberModels), ObjectPermission: permission(row.Permission, m), Limits: row.limits(m),
+	}
+	if len(row.ModelAliases) > 0 {
+		t.ModelAliases = row.ModelAliases
+	}
+	l, rest := lift(row.Metadata, slices.DeleteFunc(slices.Clone(liftedNames), func(n string) bool { return n == "end_user_budget_id" || n == "service_account_id" }), m)
+	logging, plain, rest := im.logging(rest, secret.Logging("team", row.ID), m)
+	t.Metadata, t.Tags, t.EnforcedParams, t.MemberBudgetID = rest, some(l.Tags), some(l.EnforcedParams), l.MemberBudget
+	l.apply(&t.Limits, m)
+	if len(row.Policies) > 0 {
+		m.note("policies are not brought: there are none here")
+	}
+	t.Members = im.teamMembers(row, m)
+	row.set(m, &t.CreatedAt, &t.CreatedBy, &t.UpdatedAt, &t.UpdatedBy)
+	im.born[row.ID] = t.CreatedAt
+	im.budgeted(limit.TeamScope, row.ID, &t.Limits, "", t.CreatedAt)
+	if logging == nil {
+		return row.ID, t, nil
+	}
+	digest := withoutSeals{*t, plain}.digest()
+	t.Logging = logging
+	return row.ID, t, digest
 }
 
 // teamMembers are those of members_with_roles, with the budgets of their places.

@@ -143,7 +143,6 @@ var notHere = []struct{ prefix, why string }{
 	{"LiteLLM_DailyAgentSpend", "there are no agents here"},
 	{"LiteLLM_DailyGlobalSpend", "everybody's daily sums are those of all users"},
 	{"LiteLLM_Daily", "there is nothing like it here"},
-	{"LiteLLM_Deleted", "what was deleted stays deleted; what it has spent is in the calls and the daily sums"},
 	{"LiteLLM_ErrorLogs", "failed calls are brought with the spend logs"},
 	{"LiteLLM_InvitationLink", "there are no invitations here"},
 	{"LiteLLM_UserNotifications", "there are no such requests here"},

@@ -125,6 +125,10 @@ func arriving(row any) (arrival, error) {
 		return arrived[gateway.StoredModel]{models, v, nil, nil}, nil
 	case *gateway.Credential:
 		return arrived[gateway.Credential]{credentials, v, nil, nil}, nil
+	case *gateway.DeletedKey:
+		return arrived[gateway.DeletedKey]{deletedKeys, v, nil, nil}, nil
+	case *gateway.DeletedTeam:
+		return arrived[gateway.DeletedTeam]{deletedTeams, v, nil, nil}, nil
 	case *gateway.DeprecatedKey:
 		return arrived[gateway.DeprecatedKey]{deprecated, v, nil, nil}, nil
 	case *gateway.JWTMapping:

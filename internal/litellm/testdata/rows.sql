@@ -63,8 +63,8 @@ INSERT INTO "LiteLLM_DailyTagSpend" (tag, date, api_key, model, model_group, cus
     ('search', '2026-11-20', repeat('a', 64), 'gpt-4o', 'gpt-4o', 'openai', 0.5012345678912, 2, 2, 120, 30);
 INSERT INTO "LiteLLM_DailyAgentSpend" (agent_id, date, api_key, spend, api_requests) VALUES ('agent-1', '2026-10-05', '', 1, 1);
 INSERT INTO "LiteLLM_DailyGlobalSpend" (date, model, spend, api_requests) VALUES ('2026-10-05', 'gpt-4o', 1.5, 30);
-INSERT INTO "LiteLLM_DeletedVerificationToken" (id, token, spend) VALUES ('gone-1', repeat('9', 64), 3);
-INSERT INTO "LiteLLM_DeletedTeamTable" (id, team_id, spend) VALUES ('gone-2', 'team-gone', 3);
+INSERT INTO "LiteLLM_DeletedVerificationToken" (id, token, key_alias, spend, deleted_at, deleted_by) VALUES ('gone-1', repeat('9', 64), 'prod', 3, '2026-10-01', 'ann');
+INSERT INTO "LiteLLM_DeletedTeamTable" (id, team_id, spend, members_with_roles) VALUES ('gone-2', 'team-gone', 3, '[{"role": "admin", "user_id": "ann"}]');
 INSERT INTO "LiteLLM_ModelAccessGroupBudgetTable" (access_group_name, spend, budget_id) VALUES ('premium', 0.75, 'b-month');
 INSERT INTO "LiteLLM_ErrorLogs" (request_id, "startTime", "endTime") VALUES ('failed-1', '2026-11-21', '2026-11-21');
 INSERT INTO "LiteLLM_InvitationLink" (id, user_id, expires_at, created_at, created_by, updated_at, updated_by) VALUES ('i-1', 'bob', '2026-12-01', '2026-11-01', 'ann', '2026-11-01', 'ann');
