@@ -15,6 +15,13 @@ func (db *DB) Has(ctx context.Context, table string) bool {
 	return db.w.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+table).Scan(&n) == nil
 }
 
+// Rows returns how many rows a table has.
+func (db *DB) Rows(ctx context.Context, table string) (int, error) {
+	var n int
+	err := db.w.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+table).Scan(&n)
+	return n, err
+}
+
 // Versions returns how many migrations have been run.
 func (db *DB) Versions(ctx context.Context) (int, error) {
 	done, err := db.applied(ctx)

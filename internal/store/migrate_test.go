@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -184,4 +185,68 @@ func TestTablesCanBeLeftAsTheyAre(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// What came after tablesNeed must leave the release before working: it may add
+// tables, indexes, and columns that rows of that release need not name.
+func TestTheReleaseBeforeCanLiveWithWhatCameLater(t *testing.T) {
+	sub, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		t.Fatal(err)
+	}
+	created := regexp.MustCompile(`(?i)CREATE TABLE(?: IF NOT EXISTS)? (\w+)`)
+	for _, engine := range []string{"sqlite", "postgres"} {
+		all, err := numbered(variants{sub, engine})
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := map[string]bool{} // tables that the release before knows
+		for _, m := range all {
+			if m.Version <= tablesNeed {
+				for _, c := range created.FindAllStringSubmatch(m.SQL, -1) {
+					old[c[1]] = true
+				}
+				continue
+			}
+			for _, bad := range cannotLiveWith(m.SQL, old) {
+				t.Errorf("%s, %s: the release before cannot live with this, so tablesNeed must be %d:\n%s", engine, m.Name, m.Version, bad)
+			}
+		}
+	}
+	for _, tt := range []struct {
+		name, sql string
+		bad       bool
+	}{
+		{"a new table", "CREATE TABLE new (a TEXT NOT NULL);", false},
+		{"a column with a default", "ALTER TABLE keys ADD COLUMN x TEXT NOT NULL DEFAULT '';", false},
+		{"a column that may be empty", "ALTER TABLE keys ADD COLUMN x BIGINT;", false},
+		{"a column that the release before would have to fill", "ALTER TABLE keys ADD COLUMN x TEXT NOT NULL;", true},
+		{"a table that is dropped", "DROP TABLE keys;", true},
+		{"one that is dropped before anybody knew it", "DROP TABLE other;", false},
+		{"another name", "ALTER TABLE keys RENAME COLUMN hash TO sum;", true},
+		{"a column that is dropped", "ALTER TABLE keys DROP COLUMN hash;", true},
+	} {
+		if got := cannotLiveWith(tt.sql, map[string]bool{"keys": true}); (len(got) > 0) != tt.bad {
+			t.Errorf("%s: found %q", tt.name, got)
+		}
+	}
+}
+
+// cannotLiveWith returns the statements that take something from a program that
+// knows the old tables.
+func cannotLiveWith(sql string, old map[string]bool) (bad []string) {
+	about := regexp.MustCompile(`(?is)^\s*(?:ALTER|DROP) TABLE (?:IF EXISTS )?(\w+)(.*)$`)
+	for line := range strings.Lines(sql) {
+		line, _, _ = strings.Cut(line, "--")
+		m := about.FindStringSubmatch(line)
+		if m == nil || !old[m[1]] {
+			continue
+		}
+		what := strings.ToUpper(m[2])
+		adds := strings.Contains(what, "ADD COLUMN") && (!strings.Contains(what, "NOT NULL") || strings.Contains(what, "DEFAULT"))
+		if !adds || strings.Contains(what, "RENAME") || strings.Contains(what, "DROP COLUMN") {
+			bad = append(bad, strings.TrimSpace(line))
+		}
+	}
+	return bad
 }
