@@ -103,6 +103,8 @@ type Settings struct {
 	// Users and Teams are the defaults of new ones.
 	Users config.UserRules
 	Teams config.TeamRules
+	// Passwords are what new ones must be like.
+	Passwords config.PasswordRules
 }
 
 func (o Options) withDefaults() Options {

@@ -1,10 +1,14 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -36,12 +40,28 @@ type passwordChanged struct {
 	Message string `json:"message"`
 }
 
-func checkPassword(field, password string) error {
-	switch {
-	case utf8.RuneCountInString(password) < minPassword:
-		return invalid(field, "Password does not meet the required policy: must be at least %d characters long.", minPassword)
-	case len(password) > maxPassword:
-		return invalid(field, "Password does not meet the required policy: must be at most %d bytes long.", maxPassword)
+// checkPassword refuses a password that is not what the configuration asks for.
+func (a *API) checkPassword(field, password string) error {
+	rules := a.o.Settings().Passwords
+	least := cmp.Or(rules.Min, minPassword)
+	var wants []string
+	for _, r := range []struct {
+		unmet bool
+		says  string
+	}{
+		{utf8.RuneCountInString(password) < least, fmt.Sprintf("be at least %d characters long", least)},
+		{len(password) > maxPassword, fmt.Sprintf("be at most %d bytes long", maxPassword)},
+		{rules.Upper && !strings.ContainsFunc(password, unicode.IsUpper), "include an uppercase letter"},
+		{rules.Lower && !strings.ContainsFunc(password, unicode.IsLower), "include a lowercase letter"},
+		{rules.Digit && !strings.ContainsFunc(password, unicode.IsDigit), "include a number"},
+		{rules.Special && !strings.ContainsFunc(password, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) }), "include a special character"},
+	} {
+		if r.unmet {
+			wants = append(wants, r.says)
+		}
+	}
+	if len(wants) > 0 {
+		return invalid(field, "Password does not meet the required policy: must %s.", strings.Join(wants, ", "))
 	}
 	return nil
 }
@@ -53,7 +73,7 @@ func (a *API) changePassword(w http.ResponseWriter, r *http.Request, p *gateway.
 	if err := read(w, r, &b); err != nil {
 		return nil, err
 	}
-	if err := checkPassword("new_password", b.New.Or("")); err != nil {
+	if err := a.checkPassword("new_password", b.New.Or("")); err != nil {
 		return nil, err
 	}
 	ctx, id, was := r.Context(), b.UserID.Or(""), ""
@@ -142,14 +162,6 @@ func (a *API) setPassword(r *http.Request, p *gateway.Principal, id, was, passwo
 		return invalid("current_password", "The password was changed a moment ago. Try again with that one.")
 	}
 	return notFound(err, "user_id", "User not found, passed user_id=%s", id)
-}
-
-// checkPassword refuses a password that none can be.
-func (f *userFields) checkPassword() error {
-	if !f.Password.Has() {
-		return nil
-	}
-	return checkPassword("password", f.Password.Value)
 }
 
 // setPasswordOf sets the password that /user/update names, once the caller was

@@ -63,6 +63,19 @@ func TestPasswordsOfUsers(t *testing.T) {
 	})
 }
 
+func TestPasswordsAreAsTheConfigurationWantsThem(t *testing.T) {
+	set := &admin.Settings{Passwords: config.PasswordRules{Min: 8, Upper: true, Lower: true, Digit: true, Special: true}}
+	h := openHouse(t, sqlite(t), func(o *admin.Options) { o.Settings = func() *admin.Settings { return set } })
+	h.post("/user/new", `{"user_id":"ann"}`).ok()
+	for password, want := range map[string]string{
+		"Aa1-": "at least 8 characters", "aaaa1111----": "an uppercase letter", "AAAA1111----": "a lowercase letter", "AAAAaaaa----": "a number", "AAAAaaaa1111ö": "a special character",
+		"": "at least 8 characters long, include an uppercase letter",
+	} {
+		h.post("/user/password/change", `{"user_id":"ann","new_password":"`+password+`"}`).refused(400, "bad_request_error", "new_password", want)
+	}
+	h.post("/user/password/change", `{"user_id":"ann","new_password":"Aa1-Aa1-"}`).ok()
+}
+
 func TestInvitations(t *testing.T) {
 	onEngines(t, func(t *testing.T, h *house) {
 		h.post("/user/new", `{"user_id":"ann","user_role":"internal_user","send_invite_email":true}`).ok()

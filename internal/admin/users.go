@@ -405,9 +405,6 @@ func (f *userFields) check(now time.Time) error {
 	if err := checkText("user_id", f.UserID.Value); err != nil {
 		return err
 	}
-	if err := f.checkPassword(); err != nil {
-		return err
-	}
 	if err := checkPerson(f.Email, f.Alias, f.SSOUserID, f.Role, Opt[jsontext.Value]{}); err != nil {
 		return err
 	}
@@ -519,6 +516,11 @@ func (a *API) changeUser(r *http.Request, p *gateway.Principal, f *userFields) (
 	ctx, now := r.Context(), a.now()
 	if err := f.check(now); err != nil {
 		return nil, err
+	}
+	if f.Password.Has() {
+		if err := a.checkPassword("password", f.Password.Value); err != nil {
+			return nil, err
+		}
 	}
 	id := f.UserID.Or("")
 	if id == "" {

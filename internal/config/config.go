@@ -22,6 +22,8 @@ type Config struct {
 	// Users and Teams are what new ones get.
 	Users UserRules
 	Teams TeamRules
+	// Passwords are what new ones must be like.
+	Passwords PasswordRules
 
 	// env is a function and not a map so that no way of printing a Config can
 	// show what is in the environment.

@@ -75,6 +75,7 @@ func (l *loader) generalKeys() []key {
 	ks = append(ks, l.accessKeys()...)
 	ks = append(ks, bind("disable_custom_api_keys", boolean(), &l.cfg.Keys.NoCustom))
 	ks = append(ks, custom("team_metadata_schema", "a list of {key, label}", func(l *loader, n *node) { l.teamMetadata(n) }))
+	ks = append(ks, l.passwordKeys()...)
 	ks = append(ks, l.jwtKeys()...)
 	ks = append(ks, later(python, "custom_auth", "custom_key_generate", "custom_sso", "custom_auth_run_common_checks")...)
 	ks = append(ks, later(paid, "litellm_license")...)

@@ -23,6 +23,24 @@ type UserRules struct {
 	Internal gateway.Limits
 }
 
+// PasswordRules are what new passwords must be like (password_policy_*).
+type PasswordRules struct {
+	Min                          int // characters; 12 unless set, 8 at least
+	Upper, Lower, Digit, Special bool
+}
+
+// passwordKeys are those of general_settings about passwords.
+func (l *loader) passwordKeys() []key {
+	p := &l.cfg.Passwords
+	return append([]key{
+		use("password_policy_min_length", count[int](), func(_ *loader, n int) { p.Min = max(n, 8) }),
+		bind("password_policy_require_uppercase", boolean(), &p.Upper),
+		bind("password_policy_require_lowercase", boolean(), &p.Lower),
+		bind("password_policy_require_numbers", boolean(), &p.Digit),
+		bind("password_policy_require_special_characters", boolean(), &p.Special),
+	}, later("nothing about passwords is asked of other services", "password_policy_check_breached_passwords")...)
+}
+
 // UserTeam is a place in a team.
 type UserTeam struct {
 	ID     string

@@ -11,7 +11,7 @@ import (
 
 func TestWhatNewKeysUsersAndTeamsGet(t *testing.T) {
 	c, report := load(t, `
-general_settings: {disable_custom_api_keys: true, team_metadata_schema: [{key: cost_center, label: Cost center}, {key: app}]}
+general_settings: {disable_custom_api_keys: true, password_policy_min_length: 3, password_policy_require_numbers: true, team_metadata_schema: [{key: cost_center, label: Cost center}, {key: app}]}
 litellm_settings:
   key_generation_settings:
     team_key_generation: {allowed_team_member_roles: [admin], required_params: [tags]}
@@ -43,6 +43,9 @@ litellm_settings:
 		Metadata: []config.MetadataField{{Key: "cost_center", Label: "Cost center"}, {Key: "app"}},
 	}, c.Teams); diff != "" {
 		t.Errorf("teams (-want +got):\n%s", diff)
+	}
+	if want := (config.PasswordRules{Min: 8, Digit: true}); c.Passwords != want {
+		t.Errorf("passwords: %+v, want %+v", c.Passwords, want)
 	}
 	want := config.KeyRules{NoCustom: true, Team: config.KeyMaking{Roles: []string{"admin"}, Required: []string{"tags"}}, Personal: config.KeyMaking{Roles: []string{"proxy_admin"}}}
 	if diff := cmp.Diff(want, c.Keys); diff != "" {
