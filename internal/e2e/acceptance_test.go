@@ -186,6 +186,8 @@ func acceptModels(t *testing.T, h *house) {
 		{`"models":["gpt-4o"]`, "other", 403},
 		{`"models":["gpt-*"]`, "gpt-4o", 200},
 		{`"models":["gpt-*"]`, "other", 403},
+		{`"models":["openai/*"]`, "gpt-4o", 200},
+		{`"models":["anthropic/*"]`, "gpt-4o", 403},
 		{`"models":["beta"]`, "gpt-4o", 200},
 		{`"models":["beta"]`, "other", 403},
 		{`"models":["all-team-models"],"team_id":"models"`, "other", 200},
