@@ -3,13 +3,17 @@ package admin
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"penstock/internal/auth"
 	"penstock/internal/config"
 	"penstock/internal/export"
 	"penstock/internal/gateway"
 	"penstock/internal/limit"
+	"penstock/internal/price"
 	"penstock/internal/secret"
 )
 
@@ -61,6 +65,8 @@ type Options struct {
 	LiveSpend func(entity, id string) (gateway.NanoUSD, bool)
 	// Settings returns what the configuration says now: a reload may change it.
 	Settings func() *Settings
+	// Book is the price table; without one it is the built-in one.
+	Book *price.Book
 	// Models returns what /model/info shows.
 	Models func() []Model
 	// Allowed reports whether the caller may use a model.
@@ -120,6 +126,9 @@ func (o Options) withDefaults() Options {
 	if o.LiveSpend == nil {
 		o.LiveSpend = func(string, string) (gateway.NanoUSD, bool) { return 0, false }
 	}
+	if o.Book == nil {
+		o.Book = price.Published()
+	}
 	if o.Models == nil {
 		o.Models = func() []Model { return nil }
 	}
@@ -169,12 +178,13 @@ type API struct {
 	o         Options
 	store     Store
 	directory *auth.Directory
+	costMap   func() (jsontext.Value, error) // written when it is first asked for
 }
 
 // New returns the API over o.Store.
 func New(o Options) *API {
 	o = o.withDefaults()
-	return &API{hashing: make(chan struct{}, 2), o: o, store: o.Store, directory: o.Directory}
+	return &API{hashing: make(chan struct{}, 2), o: o, store: o.Store, directory: o.Directory, costMap: sync.OnceValues(func() (jsontext.Value, error) { return costMap(o.Book) })}
 }
 
 // now is the present as the store keeps it: what a write answers must be what

@@ -208,6 +208,10 @@ func shapes() map[string]shape {
 		"PUT /access_group/{access_group}/budget":    takes[groupBudgetFields, groupBudgetRow](),
 		"DELETE /access_group/{access_group}/budget": shows[groupBudgetGone](),
 
+		"GET /public/litellm_model_cost_map": shows[map[string]costRow](),
+		"GET /model/cost_map/source":         shows[costMapSource](),
+		"POST /reload/model_cost_map":        shows[costMapReloaded](),
+
 		"POST /tag/delete": takes[tagNameBody, tagDone]().needs("name"),
 		"POST /tag/info":   takes[tagNamesBody, map[string]*tagRow]().needs("names"),
 		"GET /tag/list":    shows[listedTags](paging("page_size", maxListed), texts("start_date", "end_date")),
@@ -348,7 +352,7 @@ func group(pattern string) string {
 			return "Tokens"
 		case "spend", "global", "gateway":
 			return "Spend"
-		case "model_group":
+		case "model_group", "public", "reload":
 			return "Models"
 		case "access_group", "unified_access_group":
 			return "Access groups"

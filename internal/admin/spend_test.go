@@ -231,3 +231,15 @@ func TestModelInfo(t *testing.T) {
 	}
 	open(t, newFake()).get("/model/info").ok().has("data", "[]")
 }
+
+func TestThePriceTableIsShownAsLiteLLMsFile(t *testing.T) {
+	d := open(t, newFake())
+	all := d.get("/public/litellm_model_cost_map").ok()
+	all.has("gpt-4o.litellm_provider", `"openai"`, "gpt-4o.mode", `"chat"`, "gpt-4o.max_input_tokens", "128000", "gpt-4o.input_cost_per_token", "2.5e-6",
+		"gpt-4o.output_cost_per_token", "1e-5", "gpt-4o.cache_read_input_token_cost", "1.25e-6", "gpt-4o.supports_vision", "true")
+	if again := d.get("/public/litellm_model_cost_map"); again.Body != all.Body {
+		t.Error("the table is another one the second time")
+	}
+	source := d.get("/model/cost_map/source").ok().has("source", `"local"`, "url", "null")
+	d.post("/reload/model_cost_map", "").ok().has("status", `"success"`, "models_count", source.at("model_count"))
+}

@@ -265,7 +265,7 @@ func (a *App) handler() http.Handler {
 		mux.Handle(r.Method+" "+r.Pattern, r.Handler)
 	}
 	a.management = admin.New(admin.Options{
-		Store: a.store, Directory: a.directory, Changed: a.changed, Flush: a.booker.Flush, LiveSpend: a.liveSpend, Settings: a.settings.Load, NewMaster: a.newMaster, Models: a.models, Secrets: a.box,
+		Store: a.store, Directory: a.directory, Changed: a.changed, Flush: a.booker.Flush, LiveSpend: a.liveSpend, Settings: a.settings.Load, NewMaster: a.newMaster, Models: a.models, Book: a.book, Secrets: a.box,
 		Allowed: a.allowed, Try: a.try, StoreModels: func() bool { return a.loaded.Load().config.Server.StoreModelInDB },
 		CheckLog: checkLog, LogsOf: a.logsOf, TestLog: a.testLog, Now: time.Now, Log: a.log,
 	})
