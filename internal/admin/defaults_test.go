@@ -108,3 +108,44 @@ func TestPeopleOfOthersAreShownByNameOnly(t *testing.T) {
 	h.get("/key/list?team_id=t1&expand=user").ok().has("keys.0.user.user_id", `"bob"`, "keys.0.user.max_budget", "null", "keys.0.user.teams", "[]")
 	h.asAdmin().get("/key/list?team_id=t1&expand=user").ok().has("keys.0.user.max_budget", "77.0")
 }
+
+// Every field of a new key can have a default, which is not taken for what the
+// caller has asked for.
+func TestNewKeysGetEveryDefault(t *testing.T) {
+	d := config.KeyParams{More: []gateway.Param{
+		{Name: "aliases", Value: []byte(`{"fast":"m"}`)}, {Name: "permissions", Value: []byte(`{"get_spend_routes":true}`)}, {Name: "allowed_routes", Value: []byte(`["/v1/embeddings"]`)},
+		{Name: "model_max_budget", Value: []byte(`{"m":{"budget_limit":1,"time_period":"1d"}}`)}, {Name: "model_rpm_limit", Value: []byte(`{"m":5}`)}, {Name: "tpd_limit", Value: []byte(`7`)},
+		{Name: "enforced_params", Value: []byte(`["user"]`)}, {Name: "allowed_cache_controls", Value: []byte(`["no-cache"]`)}, {Name: "guardrails", Value: []byte(`["pii"]`)},
+		{Name: "auto_rotate", Value: []byte(`true`)}, {Name: "rotation_interval", Value: []byte(`"30d"`)}, {Name: "spend", Value: []byte(`0.5`)}, {Name: "budget_id", Value: []byte(`"b"`)},
+	}}
+	if err := admin.CheckDefaults(&d, noon); err != nil {
+		t.Fatal(err)
+	}
+	h := openHouse(t, sqlite(t), func(o *admin.Options) {
+		o.Settings = keyRules(config.KeyRules{Default: d, Personal: config.KeyMaking{Required: []string{"key_alias"}}})
+	})
+	h.post("/budget/new", `{"budget_id":"b","max_budget":3}`).ok()
+	h.post("/user/new", `{"user_id":"ann","user_role":"internal_user","auto_create_key":false}`).ok()
+	h.reload(t)
+	for _, who := range []func() *house{h.asAdmin, func() *house { return h.as("ann", gateway.InternalUser) }} {
+		who().post("/key/generate", `{"key_alias":null}`).refused(400, "bad_request_error", "key_alias", "Required param key_alias not in data")
+		h.post("/key/generate", `{"key_alias":"a-`+h.who.UserID()+`","tpd_limit":null}`).ok().has(
+			"aliases", `{"fast":"m"}`, "permissions", `{"get_spend_routes":true}`, "allowed_routes", `["/v1/embeddings"]`, "model_max_budget", `{"m":{"budget_limit":1.0,"time_period":"1d"}}`,
+			"model_rpm_limit", `{"m":5}`, "tpd_limit", "7", "enforced_params", `["user"]`, "allowed_cache_controls", `["no-cache"]`, "guardrails", `["pii"]`,
+			"auto_rotate", "true", "rotation_interval", `"30d"`, "spend", "0.5", "budget_id", `"b"`)
+		h.post("/key/generate", `{"key_alias":"b-`+h.who.UserID()+`","key_type":"llm_api","aliases":{"x":"y"},"auto_rotate":false}`).ok().has(
+			"allowed_routes", `["llm_api_routes"]`, "aliases", `{"x":"y"}`, "auto_rotate", "false")
+	}
+	h.post("/key/generate", `{"key_alias":"c","permissions":{"pii":true}}`).refused(403, "auth_error", "permissions", "Only proxy admins")
+
+	for _, tt := range []struct{ name, field, value string }{
+		{"a model's budget that is none", "model_max_budget", `{"m":{"budget_limit":-1}}`},
+		{"a window that is none", "budget_limits", `[{"budget_duration":"soon","max_budget":1}]`},
+		{"rotation without an interval", "auto_rotate", "true"},
+		{"router settings that are none", "router_settings", `{"num_retries":"many"}`},
+	} {
+		if err := admin.CheckDefaults(&config.KeyParams{More: []gateway.Param{{Name: tt.field, Value: []byte(tt.value)}}}, noon); err == nil {
+			t.Errorf("%s is taken", tt.name)
+		}
+	}
+}

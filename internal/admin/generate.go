@@ -53,11 +53,17 @@ func (a *API) generate(w http.ResponseWriter, r *http.Request, p *gateway.Princi
 	if b.Duration.Value == "-1" {
 		b.Duration = Opt[string]{}
 	}
-	fill(&b.keyFields, &a.o.Settings().Rules.Default)
+	rules := &a.o.Settings().Rules
+	sent := b.sent()
+	fill(&b.keyFields, &rules.Default)
+	filled, err := fillMore(&b, &rules.Default)
+	if err != nil {
+		return nil, err
+	}
 	if err := b.check(now); err != nil {
 		return nil, err
 	}
-	if err := bound(&b.keyFields, &a.o.Settings().Rules.Upper, now); err != nil {
+	if err := bound(&b.keyFields, &rules.Upper, now); err != nil {
 		return nil, err
 	}
 	secret := newSecret()
@@ -83,7 +89,7 @@ func (a *API) generate(w http.ResponseWriter, r *http.Request, p *gateway.Princi
 	if err := a.memberKeys(&b.keyFields, k, now); err != nil {
 		return nil, err
 	}
-	if err := a.mayGenerate(r.Context(), p, do, &b.keyFields, k); err != nil {
+	if err := a.mayGenerate(r.Context(), p, do, &b.keyFields, k, sent, filled); err != nil {
 		return nil, err
 	}
 	if err := a.createKey(r, p, k); err != nil {
@@ -122,24 +128,41 @@ func (a *API) newKey(p *gateway.Principal, secret gateway.Secret, b *generateBod
 
 // mayGenerate refuses a key that the caller may not make, or that refers to
 // what does not exist.
-func (a *API) mayGenerate(ctx context.Context, p *gateway.Principal, do auth.KeyAct, f *keyFields, k *gateway.Key) error {
+func (a *API) mayGenerate(ctx context.Context, p *gateway.Principal, do auth.KeyAct, f *keyFields, k *gateway.Key, sent, filled map[string]bool) error {
 	if err := a.projectOf(ctx, p, f, k); err != nil {
 		return err
 	}
 	if err := a.directory.MayKey(p, do, k); err != nil {
 		return err
 	}
-	if err := a.mayMakeKeys(p, f, k); err != nil {
+	if err := a.mayMakeKeys(p, sent, k); err != nil {
 		return err
 	}
 	was := &gateway.Key{}
-	if !f.AllowedRoutes.Has() {
+	if !f.AllowedRoutes.Has() || filled["allowed_routes"] || filled["key_type"] {
 		was.AllowedRoutes = k.AllowedRoutes // they are those of its type
 	}
-	if err := a.ownBounds(p, f, was, k); err != nil {
+	// What the configuration gives is nothing that the caller has asked for.
+	own := *f
+	if filled["permissions"] {
+		was.Permissions = k.Permissions
+	}
+	if filled["object_permission"] {
+		was.ObjectPermission = k.ObjectPermission
+	}
+	if filled["spend"] {
+		own.Spend = Opt[usd]{}
+	}
+	if !sent["metadata"] {
+		was.Metadata = k.Metadata
+	}
+	if err := a.ownBounds(p, &own, was, k); err != nil {
 		return err
 	}
-	return a.references(ctx, p, f)
+	if filled["organization_id"] {
+		own.OrganizationID = Opt[string]{}
+	}
+	return a.references(ctx, p, &own)
 }
 
 // mayChoose refuses what cannot be a virtual key, and any that the caller has
@@ -161,7 +184,7 @@ func (a *API) mayChoose(field, key string) error {
 
 // mayMakeKeys is what key_generation_settings say about who makes keys, and with
 // which fields.
-func (a *API) mayMakeKeys(p *gateway.Principal, f *keyFields, k *gateway.Key) error {
+func (a *API) mayMakeKeys(p *gateway.Principal, sent map[string]bool, k *gateway.Key) error {
 	rule := &a.o.Settings().Rules.Personal
 	if k.TeamID != "" {
 		rule = &a.o.Settings().Rules.Team
@@ -176,7 +199,6 @@ func (a *API) mayMakeKeys(p *gateway.Principal, f *keyFields, k *gateway.Key) er
 	} else if role := string(auth.RoleName(p)); rule.Roles != nil && !slices.Contains(rule.Roles, role) {
 		return invalid("user_id", "Personal key creation has been restricted by admin. Allowed roles=%v. Your role=%s", rule.Roles, role)
 	}
-	sent := f.sent()
 	for _, name := range rule.Required {
 		if !sent[name] {
 			return invalid(name, "Required param %s not in data", name)
@@ -374,6 +396,39 @@ func fill(f *keyFields, d *config.KeyParams) {
 	if d.Metadata != nil && !f.Metadata.Has() {
 		f.Metadata = Opt[object]{Sent: true, Value: slices.Clone(d.Metadata)}
 	}
+}
+
+// fillMore sets the other fields that were not sent to the configured defaults,
+// and returns which.
+func fillMore(b *generateBody, d *config.KeyParams) (map[string]bool, error) {
+	sent := b.sent()
+	sent["key_type"] = b.Type.Has() || b.AllowedRoutes.Has()
+	sent["allowed_routes"] = sent["key_type"]
+	filled := map[string]bool{}
+	var more []jsonMember
+	for _, m := range d.More {
+		if !sent[m.Name] {
+			filled[m.Name] = true
+			more = append(more, jsonMember{m.Name, m.Value})
+		}
+	}
+	if len(more) == 0 {
+		return filled, nil
+	}
+	return filled, decode(joinObject(more), b)
+}
+
+// CheckDefaults refuses defaults that no new key can have.
+func CheckDefaults(d *config.KeyParams, now time.Time) error {
+	var b generateBody
+	fill(&b.keyFields, d)
+	if _, err := fillMore(&b, d); err != nil {
+		return err
+	}
+	if b.AutoRotate.Or(false) && b.RotationInterval.Or("") == "" {
+		return invalid("rotation_interval", "rotation_interval is missing: say how often a key with auto_rotate is replaced, like '30d'")
+	}
+	return b.check(now)
 }
 
 func fillOpt[T any](o *Opt[T], def *T) {

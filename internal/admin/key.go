@@ -342,6 +342,7 @@ func (f *keyFields) sent() map[string]bool {
 		"tpm_limit": f.TPM.Has(), "rpm_limit": f.RPM.Has(), "tpd_limit": f.TPD.Has(), "max_parallel_requests": f.Parallel.Has(),
 		"model_max_budget": f.ModelMaxBudget.Has(), "model_rpm_limit": f.ModelRPM.Has(), "model_tpm_limit": f.ModelTPM.Has(),
 		"access_group_ids": f.AccessGroupIDs.Has(), "blocked": f.Blocked.Has(), "auto_rotate": f.AutoRotate.Has(), "rotation_interval": f.RotationInterval.Has(),
+		"allowed_ips": f.AllowedIPs.Has(), "end_user_budget_id": f.EndUserBudgetID.Has(), "budget_fallbacks": f.BudgetFallbacks.Has(), "tag_rpm_limit": f.TagRPM.Has(), "spend": f.Spend.Has(),
 	}
 	for _, k := range f.all() {
 		out[k.name] = k.field.Has()

@@ -148,6 +148,9 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 	if err != nil {
 		return err
 	}
+	if err := admin.CheckDefaults(&c.Keys.Default, time.Now()); err != nil {
+		return fmt.Errorf("configuration: litellm_settings.default_key_generate_params: %w", err)
+	}
 	calendar, err := a.calendarOf(ctx, &c.Server, time.Now())
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ func TestAReloadReachesWhatIsMadeFromThenOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.write(strings.Replace(string(b), "{max_budget: 5}", `{max_budget: 7, timezone: Asia/Kolkata, budget_reset_time: "03:00", default_key_generate_params: {max_budget: 3}, upperbound_key_generate_params: {max_budget: 4},
+	h.write(strings.Replace(string(b), "{max_budget: 5}", `{max_budget: 7, timezone: Asia/Kolkata, budget_reset_time: "03:00", default_key_generate_params: {max_budget: 3, aliases: {quick: m}, allowed_cache_controls: no-cache, model_rpm_limit: {m: 5}, blocked: no}, upperbound_key_generate_params: {max_budget: 4},
   default_internal_user_params: {max_budget: 1}, default_team_params: {max_budget: 2}}`, 1))
 	app.Eventually(t, "/global/spend shows the new budget", func() bool {
 		_, body := h.do("GET", "/global/spend", master, "")
@@ -36,6 +36,9 @@ func TestAReloadReachesWhatIsMadeFromThenOn(t *testing.T) {
 	})
 	for _, tt := range []struct{ name, path, body, want string }{
 		{"a new key has the default", "/key/generate", `{}`, `"max_budget":3.0`},
+		{"a new key has the other defaults", "/key/generate", `{}`, `"aliases":{"quick":"m"}`},
+		{"one name is a list of it", "/key/generate", `{}`, `"allowed_cache_controls":["no-cache"]`},
+		{"a new key has the default limits of models", "/key/generate", `{}`, `"model_rpm_limit":{"m":5}`},
 		{"a new key is bounded", "/key/generate", `{"max_budget":5}`, "max_budget is over max limit set in config - user_value=5.0; max_value=4.0"},
 		{"a new user has the default", "/user/new", `{"auto_create_key":false}`, `"max_budget":1.0`},
 		{"a new team has the default", "/team/new", `{}`, `"max_budget":2.0`},

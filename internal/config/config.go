@@ -321,6 +321,8 @@ type KeyParams struct {
 	UserID   string
 	Tags     []string
 	Metadata []byte // JSON object, nil if not set
+	// More are the other fields of a new key, as JSON.
+	More []gateway.Param
 }
 
 // Logging is where finished calls are reported.

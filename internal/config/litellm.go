@@ -150,10 +150,65 @@ func keyParamKeys(p *KeyParams) []key {
 		bind("metadata", object(), &p.Metadata),
 		maybe("soft_budget", money(), &p.Limits.SoftBudget),
 	)
-	return append(ks, later(notYet, "key_alias", "aliases", "config", "permissions", "guardrails", "spend", "budget_id",
-		"model_max_budget", "model_rpm_limit", "model_tpm_limit", "allowed_routes", "allowed_cache_controls",
-		"blocked", "send_invite_email", "key_type", "object_permission", "organization_id", "project_id",
-		"auto_rotate", "rotation_interval", "enforced_params", "prompts", "router_settings", "access_group_ids")...)
+	ks = append(ks, moreKeys(p)...)
+	ks = append(ks, later("every key must have an alias of its own", "key_alias")...)
+	return append(ks, later(notYet, "config", "send_invite_email")...)
+}
+
+// moreKeys are the fields of keys that only the management API understands.
+func moreKeys(p *KeyParams) []key {
+	windows := reader[struct{}]{"a list of {budget_duration, max_budget}", func(l *loader, n *node) (struct{}, bool) {
+		if n.shape != list {
+			l.want(n, "a list of {budget_duration, max_budget}")
+		}
+		return struct{}{}, n.shape == list
+	}}
+	ks := []key{kept(p, "budget_limits", windows)}
+	for _, name := range []string{"permissions", "model_max_budget", "object_permission", "router_settings", "budget_fallbacks"} {
+		ks = append(ks, kept(p, name, object()))
+	}
+	for _, name := range []string{"allowed_routes", "allowed_cache_controls", "allowed_ips", "enforced_params", "access_group_ids", "guardrails", "policies", "prompts"} {
+		ks = append(ks, kept(p, name, words()))
+	}
+	for _, name := range []string{"budget_id", "end_user_budget_id", "organization_id", "project_id"} {
+		ks = append(ks, kept(p, name, text()))
+	}
+	for _, name := range []string{"model_rpm_limit", "model_tpm_limit", "tag_rpm_limit"} {
+		ks = append(ks, kept(p, name, dict(count[int64]())))
+	}
+	return append(ks,
+		kept(p, "aliases", dict(text())), kept(p, "spend", money()), kept(p, "tpd_limit", count[int64]()), kept(p, "blocked", boolean()),
+		kept(p, "key_type", choice("default", "llm_api", "management", "read_only")), kept(p, "auto_rotate", boolean()), kept(p, "rotation_interval", span()))
+}
+
+// kept is a key whose value r must understand, and which is kept as JSON.
+func kept[T any](p *KeyParams, name string, r reader[T]) key {
+	return custom(name, r.kind, func(l *loader, n *node) {
+		v, ok := r.read(l, n)
+		if !ok {
+			return
+		}
+		var b []byte
+		if words, is := any(v).([]string); is { // one name may stand for a list of it
+			b = appendList(words)
+		} else {
+			b, ok = l.json(nil, n)
+		}
+		if ok {
+			p.More = append(p.More, gateway.Param{Name: name, Value: b})
+		}
+	})
+}
+
+func appendList(words []string) []byte {
+	b := []byte{'['}
+	for i, w := range words {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendQuoted(b, w)
+	}
+	return append(b, ']')
 }
 
 // upperKeys is upperbound_key_generate_params: what has an order.
