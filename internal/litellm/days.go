@@ -109,7 +109,9 @@ func (im *importer) importDaysOf(ctx context.Context, source, from string, d dai
 			if err != nil {
 				return err
 			}
-			t.Created, t.Updated, t.Unchanged = t.Created+created, t.Updated+updated, t.Unchanged+unchanged
+			if count { // those of other scopes are the same once more
+				t.Created, t.Updated, t.Unchanged = t.Created+created, t.Updated+updated, t.Unchanged+unchanged
+			}
 		}
 		begin, list = to, list[:0]
 		return nil
