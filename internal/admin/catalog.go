@@ -58,6 +58,7 @@ type Catalog interface {
 	UpdateStoredModel(ctx context.Context, id string, change func(*gateway.StoredModel) error) (*gateway.StoredModel, error)
 	EditStoredModels(ctx context.Context, edit func(all []*gateway.StoredModel) (edited []*gateway.StoredModel, err error)) (ids []string, err error)
 	DeleteStoredModels(ctx context.Context, ids []string) (deleted []string, err error)
+	AllStoredModels(ctx context.Context, yield func(*gateway.StoredModel) error) error
 	ListStoredModels(context.Context, store.StoredModelFilter, store.Page) (models []*gateway.StoredModel, total int, err error)
 
 	CreateCredential(context.Context, *gateway.Credential) error

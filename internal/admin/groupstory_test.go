@@ -2,7 +2,11 @@ package admin_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -96,6 +100,7 @@ func TestAccessGroupsOfModels(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			slices.SortStableFunc(out[1:], func(x, y admin.Model) int { return strings.Compare(x.Deployment.ID, y.Deployment.ID) })
 			return out
 		}
 		d := open(t, h.db, func(o *admin.Options) {
@@ -103,6 +108,7 @@ func TestAccessGroupsOfModels(t *testing.T) {
 			o.Changed = func(context.Context, ...admin.Change) error { h.reload(t); return nil }
 		})
 		for _, m := range []string{`"a","model_info":{"id":"a1"}`, `"a","model_info":{"id":"a2","mode":"chat"}`, `"b","model_info":{"id":"b1"}`} {
+			d.now = d.now.Add(time.Second)
 			d.post("/model/new", `{"litellm_params":{"model":"openai/x"},"model_name":`+m+`}`).ok()
 		}
 		d.post("/access_group/new", `{"model_names":["a"]}`).refused(400, "bad_request_error", "access_group", "access_group is required and cannot be empty")
@@ -116,6 +122,19 @@ func TestAccessGroupsOfModels(t *testing.T) {
 			"access_groups.1.deployment_count", "2", "access_groups.1.spend", "0.0", "access_groups.1.budget", "null")
 		d.do("PUT", "/access_group/premium/update", `{"model_ids":["a2","b1"]}`).ok().has("models_updated", "1", "model_ids", `["a2","b1"]`)
 		d.get("/access_group/premium/info").ok().has("model_names", `["a","b"]`, "deployment_count", "2")
+		for query, want := range map[string]string{
+			"user_models_only=true": "a1 a2 b1", "access_group=premium": "a2 b1", "sortBy=created_at&sortOrder=desc": "b1 a2 a1 file", "sortBy=updated_at": "file", "sortBy=status": "file",
+			"sortBy=costs&debug=true": "file a1 a2 b1", "wildcard_only=true": "", "search=A1": "a1", "model=a&sortBy=model_id&sortOrder=desc": "a2 a1", "modelId=b1": "b1", "size=2&page=2": "a2 b1",
+		} {
+			page := d.get("/v2/model/info?" + query).ok()
+			for i, id := range strings.Fields(want) {
+				page.has(fmt.Sprintf("data.%d.model_info.id", i), `"`+id+`"`)
+			}
+			if want == "" {
+				page.has("data", "[]", "total_count", "0")
+			}
+		}
+		d.get("/v2/model/info?sortBy=colour").refused(422, "validation_error", "sortBy", "want one of")
 		d.do("PUT", "/access_group/nothing/update", `{"model_ids":["a2"]}`).refused(404, "not_found_error", "access_group", "Access group 'nothing' not found")
 
 		// Budgets.

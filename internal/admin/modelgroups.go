@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -25,20 +27,30 @@ func (a *API) pageModels(_ http.ResponseWriter, r *http.Request, p *gateway.Prin
 	page, size := q.number("page", 1, 1, 1_000_000), q.number("size", 50, 1, 1000)
 	model, id, team, group := q.text("model"), q.text("modelId"), q.text("teamId"), q.text("access_group")
 	search, wildcards, teams := strings.ToLower(q.text("search")), q.flag("wildcard_only", false), q.flag("include_team_models", false)
-	order := q.oneOf("sortBy", "", "model_name", "model_id", "provider")
+	mine := q.flag("user_models_only", false)
+	q.flag("debug", false) // what LiteLLM shows then is not there
+	order := q.oneOf("sortBy", "", "model_name", "model_id", "provider", "created_at", "updated_at", "costs", "status")
 	desc := q.oneOf("sortOrder", "asc", "asc", "desc") == "desc"
 	if q.err != nil {
 		return nil, q.err
 	}
+	var stored map[string]*gateway.StoredModel
+	if mine || order == "created_at" || order == "updated_at" {
+		stored = map[string]*gateway.StoredModel{}
+		err := a.store.AllStoredModels(r.Context(), func(m *gateway.StoredModel) error { stored[m.ID] = m; return nil })
+		if err != nil {
+			return nil, err
+		}
+	}
 	models := slices.DeleteFunc(a.seen(p, teams), func(m Model) bool {
 		d := m.Deployment
-		return model != "" && publicName(d) != model || id != "" && d.ID != id || team != "" && d.TeamID != team ||
+		return mine && (stored[d.ID] == nil || stored[d.ID].CreatedBy != actor(p)) || model != "" && publicName(d) != model || id != "" && d.ID != id || team != "" && d.TeamID != team ||
 			group != "" && !slices.Contains(d.AccessGroups, group) || wildcards && !strings.Contains(d.Group, "*") ||
 			search != "" && !strings.Contains(strings.ToLower(publicName(d)+" "+d.Upstream+" "+d.ID), search)
 	})
-	if by := modelOrders[order]; by != nil {
+	if by := modelOrders(stored)[order]; by != nil {
 		slices.SortStableFunc(models, func(x, y Model) int {
-			n := strings.Compare(by(x.Deployment), by(y.Deployment))
+			n := by(&x, &y)
 			if desc {
 				return -n
 			}
@@ -53,10 +65,36 @@ func (a *API) pageModels(_ http.ResponseWriter, r *http.Request, p *gateway.Prin
 }
 
 // modelOrders are the orders of /v2/model/info besides that of the configuration.
-var modelOrders = map[string]func(*gateway.Deployment) string{
-	"model_name": publicName,
-	"model_id":   func(d *gateway.Deployment) string { return d.ID },
-	"provider":   func(d *gateway.Deployment) string { return d.Provider },
+// Models of the configuration have no times, and come before those that have.
+func modelOrders(stored map[string]*gateway.StoredModel) map[string]func(x, y *Model) int {
+	byText := func(of func(*gateway.Deployment) string) func(x, y *Model) int {
+		return func(x, y *Model) int { return strings.Compare(of(x.Deployment), of(y.Deployment)) }
+	}
+	byTime := func(of func(*gateway.StoredModel) time.Time) func(x, y *Model) int {
+		at := func(m *Model) time.Time {
+			if s := stored[m.Deployment.ID]; s != nil {
+				return of(s)
+			}
+			return time.Time{}
+		}
+		return func(x, y *Model) int { return at(x).Compare(at(y)) }
+	}
+	cost := func(m *Model) gateway.NanoUSD {
+		if m.Rate == nil {
+			return 0
+		}
+		return m.Rate.Cost(gateway.Usage{Prompt: perTokenOf, Completion: perTokenOf})
+	}
+	return map[string]func(x, y *Model) int{
+		"model_name": byText(publicName),
+		"model_id":   byText(func(d *gateway.Deployment) string { return d.ID }),
+		"provider":   byText(func(d *gateway.Deployment) string { return d.Provider }),
+		"created_at": byTime(func(m *gateway.StoredModel) time.Time { return m.CreatedAt }),
+		"updated_at": byTime(func(m *gateway.StoredModel) time.Time { return m.UpdatedAt }),
+		"costs":      func(x, y *Model) int { return cmp.Compare(cost(x), cost(y)) },
+		// Those of the configuration before those of the database, as LiteLLM has it.
+		"status": byText(func(d *gateway.Deployment) string { return strconv.FormatBool(d.Stored) }),
+	}
 }
 
 type modelGroupList struct {

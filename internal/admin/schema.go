@@ -184,7 +184,7 @@ func shapes() map[string]shape {
 		"POST /model/delete":             takes[modelIDBody, messageRow]().needs("id"),
 		"GET /model/info":                shows[modelList](texts("litellm_model_id", "teamId"), flags("include_team_models")),
 		"GET /v1/model/info":             shows[modelList](texts("litellm_model_id", "teamId"), flags("include_team_models")),
-		"GET /v2/model/info":             shows[modelPage](paging("size", 1000), oneOf("sortBy", "model_name", "model_id", "provider"), oneOf("sortOrder", "asc", "desc"), texts("model", "modelId", "teamId", "access_group", "search"), flags("wildcard_only", "include_team_models")),
+		"GET /v2/model/info":             shows[modelPage](paging("size", 1000), oneOf("sortBy", "model_name", "model_id", "provider", "created_at", "updated_at", "costs", "status"), oneOf("sortOrder", "asc", "desc"), texts("model", "modelId", "teamId", "access_group", "search"), flags("wildcard_only", "include_team_models", "user_models_only", "debug")),
 		"POST /model/new":                takes[modelBody, storedModelRow]().needs("model_name", "litellm_params"),
 		"POST /model/unblock":            takes[modelIDBody, storedModelRow]().needs("model_id"),
 		"POST /model/update":             takes[modelBody, storedModelRow](),
