@@ -35,6 +35,7 @@ const (
 	GroupBudgetEntity  = "access_group_budget" // its id is the group's name
 	ModelEntity        = "model"
 	CredentialEntity   = "credential"
+	ProviderEntity     = "provider" // read only
 )
 
 // Change is something the API has written.
@@ -100,6 +101,8 @@ type Settings struct {
 	Calendar limit.Calendar
 	// Budget is the ceiling on everything, nil for none.
 	Budget *gateway.NanoUSD
+	// Providers are the budgets of providers, by their names.
+	Providers map[string]gateway.Limits
 	// Rules are the defaults and the upper bounds of new keys.
 	Rules config.KeyRules
 	// NoRotation says that no key is replaced by itself; Grace is how long a key

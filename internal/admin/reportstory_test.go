@@ -98,6 +98,11 @@ func TestReportsOfSpend(t *testing.T) {
 		h.get("/spend/logs/v2?sort_by=spend&after="+next+"&"+january).refused(400, "bad_request_error", "after", "sort_by")
 		h.get("/spend/logs/ui/chatcmpl-1c").ok().is(`{"messages":{},"response":{},"proxy_server_request":{}}`)
 		h.get("/spend/logs/ui/chatcmpl-9").refused(404, "not_found_error", "request_id", "chatcmpl-9")
+		const span = "filter[startTime][gte]=2026-01-01T00:00:00Z&filter[startTime][lte]=2026-01-31T00:00:00Z"
+		h.get("/management/v1/spend_logs/users?page_size=1&"+span).ok().has("data", `["ann"]`, "meta", `{"page":1,"page_size":1,"has_more":true}`, "links.prev", "null")
+		h.get("/management/v1/spend_logs/users?page_size=1&page=2&"+span).ok().has("data", `["bob"]`, "meta.has_more", "false", "links.next", "null")
+		h.get("/management/v1/spend_logs/end_users?q=C2&"+span).ok().has("data", `["c2"]`)
+		h.get("/management/v1/spend_logs/end_users").refused(400, "bad_request_error", "filter[startTime][gte]", "Please provide")
 		h.get("/team/spend/report?team_id=t1&"+january).ok().has("0.group_by_day", `"2026-01-15T00:00:00+00:00"`, "0.teams.0.team_name", `"Ops"`, "1.teams.0.total_spend", "0.005",
 			"1.teams.0.metadata.0.model", `"gpt-4o"`)
 
@@ -136,6 +141,9 @@ func TestReportsOfSpend(t *testing.T) {
 		ann.get("/spend/logs/v2?user_id=bob&"+january).refused(403, "auth_error", "user_id", "your own calls")
 		ann.get("/spend/logs/v2?team_id=t1&"+january).ok().has("total", "3")
 		ann.get("/spend/logs/v2?api_key="+bobKey+"&"+january).ok().has("total", "0")
+		h.as("bob", gateway.InternalUser).get("/management/v1/spend_logs/end_users?"+span).ok().has("data", `["c2"]`)
+		ann = h.as("ann", gateway.InternalUser)
+		ann.get("/management/v1/spend_logs/end_users?"+span).ok().has("data", `["c1","c2"]`)
 		ann.get("/spend/logs/ui/chatcmpl-1c").ok() // she administers the team
 		h.as("bob", gateway.InternalUser).get("/spend/logs/ui/chatcmpl-1a").refused(404, "not_found_error", "request_id", "chatcmpl-1a")
 		ann = h.as("ann", gateway.InternalUser)

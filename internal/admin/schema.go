@@ -226,6 +226,10 @@ func shapes() map[string]shape {
 		"GET /team/spend/report":         shows[[]reportDay](texts("start_date", "end_date", "team_id")),
 		"GET /organization/spend/report": shows[[]reportDay](texts("start_date", "end_date", "organization_id")),
 
+		"POST /cost/estimate":                        takes[estimateBody, estimate]().needs("model", "input_tokens", "output_tokens"),
+		"GET /provider/budgets":                      shows[providerBudgets](),
+		"GET /management/v1/spend_logs/users":        shows[facetPage](paging("page_size", 100), must("filter[startTime][gte]", "filter[startTime][lte]"), texts("q")),
+		"GET /management/v1/spend_logs/end_users":    shows[facetPage](paging("page_size", 100), must("filter[startTime][gte]", "filter[startTime][lte]"), texts("q")),
 		"POST /spend/calculate":                      takes[calculateBody, calculated](),
 		"GET /spend/logs/session/ui":                 shows[callPage](paging("page_size", 100), texts("session_id", "after")),
 		"GET /spend/logs/ui/{request_id}":            shows[callDetail](texts("start_date")),
@@ -350,7 +354,7 @@ func group(pattern string) string {
 			return "Customers"
 		case "jwt":
 			return "Tokens"
-		case "spend", "global", "gateway":
+		case "spend", "global", "gateway", "cost", "provider", "management":
 			return "Spend"
 		case "model_group", "public", "reload":
 			return "Models"

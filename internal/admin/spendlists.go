@@ -10,9 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
 	"penstock/internal/auth"
 	"penstock/internal/gateway"
 	"penstock/internal/price"
@@ -287,60 +284,6 @@ func (a *API) callTexts(_ http.ResponseWriter, r *http.Request, p *gateway.Princ
 		return nil, none
 	}
 	return &callDetail{}, nil
-}
-
-// calculateBody is the body of POST /spend/calculate.
-type calculateBody struct {
-	Model      Opt[string]         `json:"model"`
-	Messages   Opt[jsontext.Value] `json:"messages"`
-	Completion Opt[object]         `json:"completion_response"`
-	unknown
-}
-
-// completionUsage is what an answer says it has used.
-type completionUsage struct {
-	Model string `json:"model"`
-	Usage struct {
-		Prompt     int64 `json:"prompt_tokens"`
-		Completion int64 `json:"completion_tokens"`
-		Details    struct {
-			Cached int64 `json:"cached_tokens"`
-		} `json:"prompt_tokens_details"`
-	} `json:"usage"`
-}
-
-type calculated struct {
-	Cost usd `json:"cost"`
-}
-
-// calculateSpend says what an answer costs by the prices that hold here.
-func (a *API) calculateSpend(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
-	var b calculateBody
-	if err := read(w, r, &b); err != nil {
-		return nil, err
-	}
-	if !b.Completion.Has() {
-		return nil, invalid("completion_response", "completion_response is missing: pass an answer with its model and usage. What a prompt may come to before it is sent, /v1/explain says")
-	}
-	var c completionUsage
-	if err := json.Unmarshal(b.Completion.Value, &c); err != nil {
-		return nil, malformed("completion_response", "completion_response: want an answer with model and usage")
-	}
-	if c.Usage.Prompt < 0 || c.Usage.Completion < 0 || c.Usage.Details.Cached < 0 || c.Usage.Details.Cached > c.Usage.Prompt {
-		return nil, malformed("completion_response.usage", "completion_response.usage: tokens must not be negative, nor more of them cached than there are")
-	}
-	name := b.Model.Or(c.Model)
-	if err := checkText("model", name); err != nil {
-		return nil, err
-	}
-	for _, m := range a.seen(p, false) {
-		d := m.Deployment
-		if m.Rate != nil && (publicName(d) == name || d.Upstream == name || d.Provider+"/"+d.Upstream == name) {
-			u := gateway.Usage{Prompt: c.Usage.Prompt, Completion: c.Usage.Completion, CacheRead: c.Usage.Details.Cached}
-			return &calculated{usd(m.Rate.Cost(u))}, nil
-		}
-	}
-	return nil, invalid("model", "no price is known for the model %s", strconv.Quote(name))
 }
 
 // reportOf returns the handler of a report by day about one kind of spender.

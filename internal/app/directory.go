@@ -208,6 +208,7 @@ func scopeOf(kind, id string) (limit.Scope, bool) {
 	kinds := map[string]limit.ScopeKind{
 		admin.KeyEntity: limit.KeyScope, admin.UserEntity: limit.UserScope, admin.TeamEntity: limit.TeamScope,
 		"organization": limit.OrganizationScope, "project": limit.ProjectScope, "end_user": limit.EndUserScope, "tag": limit.TagScope,
+		admin.ProviderEntity:    limit.ProviderScope,
 		admin.GroupBudgetEntity: limit.AccessGroupScope,
 	}
 	if k, ok := kinds[kind]; ok {
@@ -266,6 +267,10 @@ func (a *App) charged(kind, id string) (limit.Scope, *gateway.Limits, *gateway.S
 	case limit.AccessGroupScope:
 		if b := d.GroupBudget(id); b != nil {
 			return scope, &b.Limits, &b.Spend
+		}
+	case limit.ProviderScope:
+		if l, ok := a.settings.Load().Providers[id]; ok {
+			return scope, &l, &gateway.Spend{}
 		}
 	case limit.MemberScope:
 		if m := d.Member(scope.Of, scope.ID); m != nil {

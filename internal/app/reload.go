@@ -175,7 +175,7 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 	a.calendar = calendar
 	a.counters.SetCalendar(calendar)
 	a.settings.Store(&admin.Settings{
-		Calendar: calendar, Budget: c.Server.Global.Budget, Rules: c.Keys, Users: c.Users, Teams: c.Teams, Passwords: c.Passwords,
+		Calendar: calendar, Budget: c.Server.Global.Budget, Providers: c.Router.ProviderBudgets, Rules: c.Keys, Users: c.Users, Teams: c.Teams, Passwords: c.Passwords,
 		NoRotation: c.Server.Rotation.Off, Grace: c.Server.Rotation.Grace,
 	})
 	a.snapshot.Store(s)

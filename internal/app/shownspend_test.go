@@ -91,3 +91,40 @@ model_list:
 		})
 	}
 }
+
+// A provider's budget is shown with what was spent of it, before and after a
+// restart.
+func TestProviderBudgetsAreShown(t *testing.T) {
+	h := start(t, `
+model_list:
+  - {model_name: m, litellm_params: {model: openai/mock, api_base: MOCK/v1, api_key: k, input_cost_per_token: 0.001, output_cost_per_token: 0.001}}
+router_settings:
+  provider_budget_config: {openai: {budget_limit: 100, time_period: 30d}, azure: {budget_limit: 5, time_period: 1d}}
+`)
+	key := h.key(`"models":["m"]`)
+	if res, body := h.ask(key, `"model":"m","max_tokens":20`); res.StatusCode != 200 {
+		t.Fatalf("%d %s", res.StatusCode, body)
+	}
+	for _, when := range []string{"before", "after"} {
+		_, body := h.do("GET", "/provider/budgets", master, "")
+		var got struct {
+			Providers map[string]struct {
+				Limit float64 `json:"budget_limit"`
+				Spend float64 `json:"spend"`
+				Reset *string `json:"budget_reset_at"`
+			} `json:"providers"`
+		}
+		if err := json.Unmarshal([]byte(body), &got); err != nil {
+			t.Fatalf("%v in %s", err, body)
+		}
+		if o, z := got.Providers["openai"], got.Providers["azure"]; o.Limit != 100 || o.Spend <= 0 || o.Reset == nil || z.Limit != 5 || z.Spend != 0 {
+			t.Errorf("%s the restart: %s", when, body)
+		}
+		if when == "before" {
+			if err := h.stop(); err != nil {
+				t.Fatal(err)
+			}
+			h.serve(filepath.Dir(h.config))
+		}
+	}
+}
