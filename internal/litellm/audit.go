@@ -54,7 +54,7 @@ func (im *importer) importAudit(ctx context.Context) error {
 			from = last.Add(-overlap)
 		}
 	}
-	rows, err := im.tx.QueryContext(ctx, "SELECT to_jsonb(t) FROM "+quoted(auditTable)+" t WHERE t.updated_at >= $1 ORDER BY t.updated_at, t.id", from)
+	rows, err := im.tx.QueryContext(ctx, "SELECT to_jsonb(t) FROM "+quoted(auditTable)+" t WHERE t.updated_at >= $1 ORDER BY t.updated_at, t.id", from) //nolint:gosec // G202: names of tables, ours and quoted
 	if err != nil {
 		return fmt.Errorf("read %s: %w", auditTable, err)
 	}

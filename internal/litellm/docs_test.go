@@ -21,7 +21,7 @@ func TestTheReportInTheDocsIsARealOne(t *testing.T) {
 	before, rest, _ := strings.Cut(string(page), "```text\n")
 	shown, after, _ := strings.Cut(rest, "```\n")
 	if *update && shown != report.String() {
-		must(t, os.WriteFile(path, []byte(before+"```text\n"+report.String()+"```\n"+after), 0o644)) //nolint:gosec // G306: everybody may read it
+		must(t, os.WriteFile(path, []byte(before+"```text\n"+report.String()+"```\n"+after), 0o644))
 		return
 	}
 	same(t, "the report in docs/migrating.md", shown, report.String())

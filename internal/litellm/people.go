@@ -393,7 +393,7 @@ func (im *importer) importUsers(ctx context.Context) error {
 			m.note("the role %s is none here: it may do nothing", row.Role)
 		}
 		if row.Password != "" {
-			m.note("the password is not brought: there is no login by password")
+			m.note("the password is not brought: it is kept in another way here, so an admin sets a new one (/user/password/change) or invites the user")
 		}
 		if len(row.Policies) > 0 {
 			m.note("policies are not brought: there are none here")

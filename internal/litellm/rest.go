@@ -144,7 +144,7 @@ var notHere = []struct{ prefix, why string }{
 	{"LiteLLM_DailyGlobalSpend", "everybody's daily sums are those of all users"},
 	{"LiteLLM_Daily", "there is nothing like it here"},
 	{"LiteLLM_ErrorLogs", "failed calls are brought with the spend logs"},
-	{"LiteLLM_InvitationLink", "there are no invitations here"},
+	{"LiteLLM_InvitationLink", "the links lead to LiteLLM: invite again"},
 	{"LiteLLM_UserNotifications", "there are no such requests here"},
 	{"LiteLLM_VerifiedSubject", "users are found by sso_user_id"},
 	{"LiteLLM_CronJob", "it holds nothing that lasts"},
@@ -156,6 +156,16 @@ var notHere = []struct{ prefix, why string }{
 	{"LiteLLM_ManagedFile", "there are no files here"},
 	{"LiteLLM_ManagedVectorStore", "there are no vector stores here"},
 	{"LiteLLM_HealthCheck", "health is checked anew"},
+	{"LiteLLM_SSOConfig", "the identity provider stands in the configuration file"},
+	{"LiteLLM_CacheConfig", "the cache stands in the configuration file"},
+	{"LiteLLM_ConfigOverrides", "here the configuration file says everything"},
+	{"LiteLLM_UISettings", "they are of LiteLLM's pages"},
+	{"LiteLLM_SpendLog", "it is an index of the spend logs"},
+	{"LiteLLM_Policy", "there are no policies here"},
+	{"LiteLLM_Tool", "there is no registry of tools here"},
+	{"LiteLLM_SearchTools", "there are no search tools here"},
+	{"LiteLLM_Skills", "there are no skills here"},
+	{"LiteLLM_ManagedObject", "there are no batches and fine-tuning jobs here"},
 }
 
 // enough is how many rows of such a table are counted at the most.

@@ -72,3 +72,5 @@ INSERT INTO "LiteLLM_UserNotifications" (request_id, user_id, models, justificat
 INSERT INTO "LiteLLM_CronJob" (cronjob_id, pod_id, ttl) VALUES ('c-1', 'pod', '2026-11-24');
 INSERT INTO "LiteLLM_ProxyWorkerHeartbeat" (worker_id) VALUES ('w-1');
 INSERT INTO "LiteLLM_AccessGroupTable" (access_group_id, access_group_name, access_model_names, access_mcp_server_ids, assigned_team_ids) VALUES ('g-1', 'fast ones', '{gpt-4o-mini}', '{github}', '{team-1}');
+INSERT INTO "LiteLLM_SSOConfig" (sso_settings) VALUES ('{"google_client_id": "sealed"}');
+INSERT INTO "LiteLLM_ConfigOverrides" (config_type, config_value) VALUES ('hashicorp_vault', '{}');

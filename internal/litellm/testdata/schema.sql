@@ -7,7 +7,8 @@ CREATE TABLE "LiteLLM_BudgetTable" (
 );
 CREATE TABLE "LiteLLM_ObjectPermissionTable" (
     object_permission_id TEXT PRIMARY KEY, mcp_servers TEXT[] DEFAULT '{}', mcp_access_groups TEXT[] DEFAULT '{}', mcp_tool_permissions JSONB, vector_stores TEXT[] DEFAULT '{}',
-    agents TEXT[] DEFAULT '{}', agent_access_groups TEXT[] DEFAULT '{}', models TEXT[] DEFAULT '{}', blocked_tools TEXT[] DEFAULT '{}'
+    agents TEXT[] DEFAULT '{}', agent_access_groups TEXT[] DEFAULT '{}', models TEXT[] DEFAULT '{}', blocked_tools TEXT[] DEFAULT '{}',
+    mcp_toolsets TEXT[] DEFAULT '{}', search_tools TEXT[] DEFAULT '{}', mcp_tool_search_enabled BOOLEAN, skills TEXT[] DEFAULT '{}'
 );
 CREATE TABLE "LiteLLM_OrganizationTable" (
     organization_id TEXT PRIMARY KEY, organization_alias TEXT NOT NULL, budget_id TEXT NOT NULL REFERENCES "LiteLLM_BudgetTable", metadata JSONB DEFAULT '{}', models TEXT[],
@@ -90,7 +91,9 @@ CREATE TABLE "LiteLLM_SpendLogs" (
     prompt_tokens INTEGER NOT NULL DEFAULT 0, completion_tokens INTEGER NOT NULL DEFAULT 0, "startTime" TIMESTAMP(3) NOT NULL, "endTime" TIMESTAMP(3) NOT NULL,
     "completionStartTime" TIMESTAMP(3), model TEXT NOT NULL DEFAULT '', model_id TEXT DEFAULT '', model_group TEXT DEFAULT '', custom_llm_provider TEXT DEFAULT '', api_base TEXT DEFAULT '',
     "user" TEXT DEFAULT '', metadata JSONB DEFAULT '{}', cache_hit TEXT DEFAULT '', cache_key TEXT DEFAULT '', request_tags JSONB DEFAULT '[]', team_id TEXT, organization_id TEXT,
-    end_user TEXT, requester_ip_address TEXT, messages JSONB DEFAULT '{}', response JSONB DEFAULT '{}', session_id TEXT, status TEXT, proxy_server_request JSONB DEFAULT '{}'
+    end_user TEXT, requester_ip_address TEXT, messages JSONB DEFAULT '{}', response JSONB DEFAULT '{}', session_id TEXT, status TEXT, proxy_server_request JSONB DEFAULT '{}',
+    request_duration_ms INTEGER, mcp_namespaced_tool_name TEXT, billing_agent_id TEXT, agent_id TEXT, litellm_call_id TEXT,
+    created_at TIMESTAMP(3) DEFAULT CURRENT_TIMESTAMP, updated_at TIMESTAMP(3) DEFAULT CURRENT_TIMESTAMP
 );
 CREATE INDEX ON "LiteLLM_SpendLogs" ("startTime", request_id);
 CREATE TABLE "LiteLLM_BudgetWindowSpend" (
@@ -172,6 +175,10 @@ CREATE TABLE "LiteLLM_ErrorLogs" (
     litellm_model_name TEXT NOT NULL DEFAULT '', model_id TEXT NOT NULL DEFAULT '', request_kwargs JSONB NOT NULL DEFAULT '{}', exception_type TEXT NOT NULL DEFAULT '',
     exception_string TEXT NOT NULL DEFAULT '', status_code TEXT NOT NULL DEFAULT ''
 );
+CREATE TABLE "LiteLLM_SSOConfig" (id TEXT PRIMARY KEY DEFAULT 'sso_config', sso_settings JSONB NOT NULL, created_at TIMESTAMP(3) DEFAULT CURRENT_TIMESTAMP, updated_at TIMESTAMP(3));
+CREATE TABLE "LiteLLM_CacheConfig" (id TEXT PRIMARY KEY DEFAULT 'cache_config', cache_settings JSONB NOT NULL, created_at TIMESTAMP(3) DEFAULT CURRENT_TIMESTAMP, updated_at TIMESTAMP(3));
+CREATE TABLE "LiteLLM_UISettings" (id TEXT PRIMARY KEY DEFAULT 'ui_settings', ui_settings JSONB NOT NULL, created_at TIMESTAMP(3) DEFAULT CURRENT_TIMESTAMP, updated_at TIMESTAMP(3));
+CREATE TABLE "LiteLLM_ConfigOverrides" (config_type TEXT PRIMARY KEY, config_value JSONB NOT NULL, created_at TIMESTAMP(3) DEFAULT CURRENT_TIMESTAMP, updated_at TIMESTAMP(3));
 CREATE TABLE "LiteLLM_InvitationLink" (
     id TEXT PRIMARY KEY, user_id TEXT NOT NULL, is_accepted BOOLEAN NOT NULL DEFAULT false, accepted_at TIMESTAMP(3), expires_at TIMESTAMP(3) NOT NULL, created_at TIMESTAMP(3) NOT NULL,
     created_by TEXT NOT NULL, updated_at TIMESTAMP(3) NOT NULL, updated_by TEXT NOT NULL
