@@ -113,10 +113,19 @@ func TestPeopleOfOthersAreShownByNameOnly(t *testing.T) {
 // caller has asked for.
 func TestNewKeysGetEveryDefault(t *testing.T) {
 	d := config.KeyParams{More: []gateway.Param{
-		{Name: "aliases", Value: []byte(`{"fast":"m"}`)}, {Name: "permissions", Value: []byte(`{"get_spend_routes":true}`)}, {Name: "allowed_routes", Value: []byte(`["/v1/embeddings"]`)},
-		{Name: "model_max_budget", Value: []byte(`{"m":{"budget_limit":1,"time_period":"1d"}}`)}, {Name: "model_rpm_limit", Value: []byte(`{"m":5}`)}, {Name: "tpd_limit", Value: []byte(`7`)},
-		{Name: "enforced_params", Value: []byte(`["user"]`)}, {Name: "allowed_cache_controls", Value: []byte(`["no-cache"]`)}, {Name: "guardrails", Value: []byte(`["pii"]`)},
-		{Name: "auto_rotate", Value: []byte(`true`)}, {Name: "rotation_interval", Value: []byte(`"30d"`)}, {Name: "spend", Value: []byte(`0.5`)}, {Name: "budget_id", Value: []byte(`"b"`)},
+		{Name: "aliases", Value: []byte(`{"fast":"m"}`)},
+		{Name: "permissions", Value: []byte(`{"get_spend_routes":true}`)},
+		{Name: "allowed_routes", Value: []byte(`["/v1/embeddings"]`)},
+		{Name: "model_max_budget", Value: []byte(`{"m":{"budget_limit":1,"time_period":"1d"}}`)},
+		{Name: "model_rpm_limit", Value: []byte(`{"m":5}`)},
+		{Name: "tpd_limit", Value: []byte(`7`)},
+		{Name: "enforced_params", Value: []byte(`["user"]`)},
+		{Name: "allowed_cache_controls", Value: []byte(`["no-cache"]`)},
+		{Name: "guardrails", Value: []byte(`["pii"]`)},
+		{Name: "auto_rotate", Value: []byte(`true`)},
+		{Name: "rotation_interval", Value: []byte(`"30d"`)},
+		{Name: "spend", Value: []byte(`0.5`)},
+		{Name: "budget_id", Value: []byte(`"b"`)},
 	}}
 	if err := admin.CheckDefaults(&d, noon); err != nil {
 		t.Fatal(err)
