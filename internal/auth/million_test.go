@@ -110,6 +110,15 @@ func BenchmarkMillionKeys(b *testing.B) {
 	}
 	run("of 1000 in use", 1000)
 	run("of all", keys)
+	// What another replica has changed is put in its place, whatever else there is.
+	b.Run("a change", func(b *testing.B) {
+		changed := typical(0)
+		for i := 0; b.Loop(); i++ {
+			changed.Hash, changed.Spend.Total = auth.Hash(typicalKey(i*7919%keys)), gateway.NanoUSD(i)
+			d.PutKey(changed)
+		}
+		b.ReportAllocs()
+	})
 	for i := range keys / 10 {
 		k := typical(10 * i)
 		d.PutUser(&gateway.User{ID: k.UserID, Email: fmt.Sprintf("person%06d@example.com", i), Role: gateway.InternalUser, Teams: []string{k.TeamID}, CreatedAt: now, UpdatedAt: now})

@@ -43,7 +43,7 @@ func deletionFields(d *gateway.Deletion) []field {
 func sortsOf[D, T any](of *entity[T], row func(*D) *T) map[string]order[D] {
 	out := map[string]order[D]{}
 	for name, o := range of.sort {
-		out[name] = order[D]{o.expr, func(d *D) any { return o.value(row(d)) }}
+		out[name] = order[D]{expr: o.expr, value: func(d *D) any { return o.value(row(d)) }}
 	}
 	return out
 }

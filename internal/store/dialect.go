@@ -23,6 +23,8 @@ type dialect struct {
 	// trigrams says that parts of texts are found in tables of their own, as
 	// SQLite does, instead of by an index of the table itself.
 	trigrams bool
+	// spendOrder says that the order by spend stands in a table of its own.
+	spendOrder bool
 	// hasVersions asks whether the table of versions is there.
 	hasVersions string
 	// param is the n-th parameter of a generated statement, counted from 1.

@@ -11,13 +11,13 @@ import (
 var endUsers = &entity[gateway.EndUser]{
 	kind: "end_user", table: "end_users", idField: "id",
 	id:     func(e *gateway.EndUser) string { return e.ID },
-	fields: endUserFields,
-	scope:  EndUser,
-	spend:  func(e *gateway.EndUser) *gateway.Spend { return &e.Spend },
+	fields: endUserFields, tallied: true, words: wordTable{"end_users", "n"},
+	scope: EndUser,
+	spend: func(e *gateway.EndUser) *gateway.Spend { return &e.Spend },
 	sort: map[string]order[gateway.EndUser]{
 		"created_at": byTime("created_at", func(e *gateway.EndUser) time.Time { return e.CreatedAt }),
 		"updated_at": byTime("updated_at", func(e *gateway.EndUser) time.Time { return e.UpdatedAt }),
-		"spend":      bySpend(func(e *gateway.EndUser) *gateway.Spend { return &e.Spend }),
+		"spend":      byTotal(func(e *gateway.EndUser) *gateway.Spend { return &e.Spend }),
 		"max_budget": byBudget(func(e *gateway.EndUser) *gateway.Limits { return &e.Limits }),
 		"user_id":    byText("id", func(e *gateway.EndUser) string { return e.ID }),
 		"alias":      byText("alias", func(e *gateway.EndUser) string { return e.Alias }),
@@ -63,7 +63,8 @@ type EndUserFilter struct {
 }
 
 // ListEndUsers returns one page of the end users that f selects, and how many f
-// selects in all. Orders: created_at, updated_at, spend, max_budget, user_id, alias.
+// selects in all, counted as keys are. Orders: created_at, updated_at, spend,
+// max_budget, user_id, alias.
 func (db *DB) ListEndUsers(ctx context.Context, f EndUserFilter, p Page) ([]*gateway.EndUser, int, error) {
 	var w where
 	if f.IDs != nil {
@@ -71,6 +72,7 @@ func (db *DB) ListEndUsers(ctx context.Context, f EndUserFilter, p Page) ([]*gat
 	}
 	w.is("budget_id", f.BudgetID)
 	w.contains(f.Search, "id", "alias")
+	endUsers.finds(&w, db.d, f.Search, nil, "id", "alias")
 	return endUsers.list(ctx, db, w, p)
 }
 

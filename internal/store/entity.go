@@ -31,10 +31,13 @@ type entity[T any] struct {
 	owned func(*T) gateway.NanoUSD
 	// fill completes rows that were read, if some of it stands elsewhere.
 	fill func(ctx context.Context, q querier, vs []*T) error
-	// tallied says that table tallies has the number of rows.
+	// tallied says that table tallies has the number of rows, and tallied_times
+	// how many were made when.
 	tallied bool
 	// archive is the table that keeps rows that are deleted; "" for none.
 	archive string
+	// words names the tables where SQLite finds parts of texts, and their columns.
+	words wordTable
 	// unique are the indexes beside the id that a row may collide on.
 	unique []unique[T]
 	// sort are the orders that a list can have. "" is the default.
@@ -303,11 +306,12 @@ func (e *entity[T]) list(ctx context.Context, db *DB, w where, p Page) ([]*T, in
 	if err != nil {
 		return nil, 0, err
 	}
-	total, err := e.count(ctx, db, &w)
+	total, exact, err := e.count(ctx, db, &w)
 	if err != nil {
 		return nil, 0, fmt.Errorf("count %ss: %w", e.kind, err)
 	}
-	cut, err := e.window(&w, o, p, total)
+	from := e.idSource(db, &w, o)
+	cut, err := e.window(ctx, db, &w, o, p, total, exact)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -315,7 +319,7 @@ func (e *entity[T]) list(ctx context.Context, db *DB, w where, p Page) ([]*T, in
 	if cut != "" {
 		// Ids first: they can come from an index alone, however far the page is.
 		id := e.idColumn()
-		q := e.selectSQL() + " WHERE " + id + " IN (SELECT " + id + " FROM " + e.spentTable() + w.sql() + cut + ")" + e.direction(o, p.Desc)
+		q := e.selectSQL() + " WHERE " + id + " IN (SELECT " + id + " FROM " + from + w.sql() + cut + ")" + e.direction(o, p.Desc)
 		err = e.each(ctx, db.r, q, w.args, func(v *T) error {
 			out = append(out, v)
 			return nil
@@ -330,31 +334,46 @@ func (e *entity[T]) list(ctx context.Context, db *DB, w where, p Page) ([]*T, in
 	return out, total, err
 }
 
-// count returns how many rows w selects, and has w use what it learned: that
-// the rows of a search are few, so that they are looked up by their ids.
-func (e *entity[T]) count(ctx context.Context, db *DB, w *where) (int, error) {
-	var n int
+// idSource is where the ids of a page come from, before anything is known of
+// the page: the table itself, unless it lacks what rows are sorted by.
+func (e *entity[T]) idSource(db *DB, w *where, o order[T]) string {
+	switch {
+	case o.spent && e.owned != nil && len(w.parts) == 0 && db.d.spendOrder:
+		return "(SELECT spend_total, id AS " + e.idColumn() + " FROM spend_order WHERE kind = '" + e.kind + "') AS ordered"
+	case o.spent:
+		return e.spentTable()
+	}
+	return e.table
+}
+
+// count returns how many rows w selects, and whether that is exact: of the rows
+// of a search it counts no more than fewRows, of others no more than manyRows.
+// It has w use what it learned: that the rows of a search are few, so that they
+// are looked up by their ids.
+func (e *entity[T]) count(ctx context.Context, db *DB, w *where) (n int, exact bool, err error) {
 	if w.few != nil {
 		var f where
 		q := "SELECT COUNT(*) FROM (" + w.few(&f) + ") AS few"
 		if err := db.r.QueryRowContext(ctx, q, f.args...).Scan(&n); err != nil {
-			return 0, err
+			return 0, false, err
 		}
 		if n <= fewRows {
 			w.parts = append(w.parts, e.idColumn()+" IN ("+w.few(w)+")")
 		} else if len(w.parts) == 1 {
-			return fewRows, nil
+			return fewRows, false, nil
 		}
 	}
-	q := "SELECT COUNT(*) FROM " + e.table + w.sql()
-	switch {
-	case len(w.parts) == 0 && e.tallied:
-		q = "SELECT n FROM tallies WHERE kind = '" + e.kind + "'"
-	case w.few != nil:
-		q = "SELECT COUNT(*) FROM (SELECT 1 FROM " + e.table + w.sql() + " LIMIT " + strconv.Itoa(fewRows) + ") AS counted"
+	if len(w.parts) == 0 && e.tallied {
+		err = db.r.QueryRowContext(ctx, "SELECT n FROM tallies WHERE kind = '"+e.kind+"'").Scan(&n)
+		return n, err == nil, err
 	}
-	err := db.r.QueryRowContext(ctx, q, w.args...).Scan(&n)
-	return n, err
+	most := manyRows
+	if w.part {
+		most = fewRows
+	}
+	q := "SELECT COUNT(*) FROM (SELECT 1 FROM " + e.table + w.sql() + " LIMIT " + strconv.Itoa(most) + ") AS counted"
+	err = db.r.QueryRowContext(ctx, q, w.args...).Scan(&n)
+	return n, n < most, err
 }
 
 // fillAtOnce is how many rows are completed together.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+
+	"github.com/pressly/goose/v3"
 )
 
 // MigrateFrom runs the migrations in dir instead of the program's own.
@@ -31,9 +33,44 @@ func (db *DB) Versions(ctx context.Context) (int, error) {
 // Connect opens the database as it is.
 func Connect(url string) (*DB, error) { return connect(url, Options{}) }
 
-// Fill writes n keys of n/10 users and 1,000 teams in one statement, for
-// benchmarks. Their aliases are "service-000123-production".
+// FillMany is Fill for very many rows: what lists need is made after them, as a
+// migration makes it.
+func (db *DB) FillMany(ctx context.Context, n int) error {
+	dir, err := db.embedded()
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(db.d.goose, db.w, dir, goose.WithDisableGlobalRegistry(true), goose.WithAllowOutofOrder(true))
+	if err != nil {
+		return err
+	}
+	const lists, moreLists = 14, 60 // numbers of migrations
+	for _, version := range []int64{moreLists, lists} {
+		if _, err := p.ApplyVersion(ctx, version, false); err != nil {
+			return err
+		}
+	}
+	if err := db.fill(ctx, n); err != nil {
+		return err
+	}
+	for _, version := range []int64{lists, moreLists} {
+		if _, err := p.ApplyVersion(ctx, version, true); err != nil {
+			return err
+		}
+	}
+	return db.analyze(ctx)
+}
+
+// Fill writes n keys of n/10 users and 1,000 teams, and n users, teams and end
+// users, for benchmarks. Aliases of keys are "service-000123-production".
 func (db *DB) Fill(ctx context.Context, n int) error {
+	if err := db.fill(ctx, n); err != nil {
+		return err
+	}
+	return db.analyze(ctx)
+}
+
+func (db *DB) fill(ctx context.Context, n int) error {
 	series, hash := "WITH RECURSIVE s(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM s WHERE i + 1 < $1)",
 		"printf('%08x', (i * 2654435761) & 4294967295) || printf('%056d', i)"
 	pad := func(width int, v string) string { return fmt.Sprintf("printf('%%0%dd', %s)", width, v) }
@@ -47,14 +84,30 @@ func (db *DB) Fill(ctx context.Context, n int) error {
 		SELECT `+hash+`, 'sk-...' || `+pad(4, "i % 10000")+`, 'service-' || `+pad(6, "i")+` || '-production', 'user-' || `+pad(30, "i / 10")+`, 'team-' || `+pad(30, "i % 1000")+`,
 		'org-' || `+pad(30, "i % 50")+`, '["gpt-4o","claude-sonnet-4"]', '', 600, 100000, 100000000000, '30d', i * 1234567, 1767225600000000, i * 7654321, 0, FALSE, '', 'llm_api', '["production"]',
 		'{"application":"service-' || `+pad(6, "i")+` || '","owner":"someone@example.com"}', '', 1767225600000000 + i * 1000, 'default_user_id', 1767225600000000 + i * 1000, 'default_user_id', 0 FROM s`, n)
+	if err == nil {
+		_, err = db.w.ExecContext(ctx, series+` INSERT INTO users (id, alias, email, role, models, teams, budget, budget_duration, spend_window, window_start, spend_total, metadata, created_at, updated_at)
+			SELECT 'user-' || `+pad(30, "i")+`, 'Person ' || `+pad(6, "i")+`, 'person' || `+pad(6, "i")+` || '@example.com', CASE WHEN i % 1000 = 0 THEN 'proxy_admin' ELSE 'internal_user' END,
+			'', '["team-' || `+pad(30, "i % 1000")+` || '"]', 100000000000, '30d', 0, 0, i * 7654321, '', 1767225600000000 + i * 1000, 1767225600000000 + i * 1000 FROM s`, n)
+	}
+	if err == nil {
+		_, err = db.w.ExecContext(ctx, series+` INSERT INTO teams (id, alias, org_id, models, model_aliases, members, budget, budget_duration, spend_window, window_start, spend_total, blocked, metadata, created_at, updated_at)
+			SELECT 'team-' || `+pad(30, "i")+`, 'Division ' || `+pad(6, "i")+`, 'org-' || `+pad(30, "i % 50")+`, '["gpt-4o"]', '', '[{"user_id":"user-' || `+pad(30, "i")+` || '","role":"admin"}]',
+			100000000000, '30d', 0, 0, i * 7654321, FALSE, '', 1767225600000000 + i * 1000, 1767225600000000 + i * 1000 FROM s`, n)
+	}
+	if err == nil {
+		_, err = db.w.ExecContext(ctx, series+` INSERT INTO end_users (id, alias, region, default_model, budget_id, models, budget, budget_duration, limits, blocked, created_at, updated_at)
+			SELECT 'customer-' || `+pad(30, "i")+`, 'Client ' || `+pad(6, "i")+`, '', '', CASE WHEN i % 10 = 0 THEN 'free' ELSE '' END, '', NULL, '', '', FALSE, 1767225600000000 + i * 1000, 1767225600000000 + i * 1000 FROM s`, n)
+	}
+	return err
+}
+
+func (db *DB) analyze(ctx context.Context) error {
 	analyze := "ANALYZE"
 	if db.d.name == "postgres" {
 		// What autovacuum does soon after: the visibility of rows, without which
 		// no index answers alone, and the tail of the trigrams.
-		analyze = "VACUUM ANALYZE keys"
+		analyze = "VACUUM ANALYZE keys, users, teams, end_users, spend_order, tallied_times"
 	}
-	if err == nil {
-		_, err = db.w.ExecContext(ctx, analyze)
-	}
+	_, err := db.w.ExecContext(ctx, analyze)
 	return err
 }

@@ -250,7 +250,7 @@ var groupBudgets = &entity[gateway.GroupBudget]{
 		"name":       byText("name", func(b *gateway.GroupBudget) string { return b.Name }),
 		"created_at": byTime("created_at", func(b *gateway.GroupBudget) time.Time { return b.CreatedAt }),
 		"updated_at": byTime("updated_at", func(b *gateway.GroupBudget) time.Time { return b.UpdatedAt }),
-		"spend":      bySpend(func(b *gateway.GroupBudget) *gateway.Spend { return &b.Spend }),
+		"spend":      byTotal(func(b *gateway.GroupBudget) *gateway.Spend { return &b.Spend }),
 		"max_budget": byBudget(func(b *gateway.GroupBudget) *gateway.Limits { return &b.Limits }),
 	},
 }

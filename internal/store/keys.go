@@ -6,10 +6,8 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"penstock/internal/gateway"
 )
@@ -18,7 +16,7 @@ var keys = &entity[gateway.Key]{
 	owned: func(v *gateway.Key) gateway.NanoUSD { return v.Spend.Total },
 	kind:  "key", table: "keys", idField: "hash",
 	id:     func(k *gateway.Key) string { return k.Hash },
-	fields: keyFields, tallied: true, archive: "deleted_keys",
+	fields: keyFields, tallied: true, archive: "deleted_keys", words: wordTable{"keys", "id"},
 	unique: []unique[gateway.Key]{{"alias", "alias", func(k *gateway.Key) string { return k.Alias }}},
 	sort: map[string]order[gateway.Key]{
 		"created_at": byTime("created_at", func(k *gateway.Key) time.Time { return k.CreatedAt }),
@@ -177,7 +175,8 @@ func (o *KeyOwners) only(w *where) {
 }
 
 // ListKeys returns one page of the keys that f selects, and how many f selects
-// in all; of a search for parts it counts no more than 3,000. Orders:
+// in all; of a search for parts it counts no more than 3,000, of other filters no
+// more than 100,000. Orders:
 // created_at, updated_at, spend, max_budget, key_alias, token.
 func (db *DB) ListKeys(ctx context.Context, f KeyFilter, p Page) ([]*gateway.Key, int, error) {
 	w := f.where()
@@ -270,46 +269,23 @@ func (db *DB) AllKeys(ctx context.Context, yield func(*gateway.Key) error) error
 	return keys.each(ctx, db.r, keys.selectSQL(), nil, yield)
 }
 
-// search wants what f searches for, and says how an index finds it. LIKE alone
-// would read the whole table for a part of a text.
+// search wants what f searches for, and says how an index finds it.
 func (w *where) search(d dialect, f KeyFilter) {
-	if f.Search != "" {
-		w.either(f.found)
-	}
-	// Three characters make one trigram.
-	part, alone := f.Search, false
-	if part == "" {
-		part, alone = f.AliasContains, true
-	}
-	if utf8.RuneCountInString(part) < 3 || len(part) > maxID || !storable(part) {
+	if f.Search == "" {
+		keys.finds(w, d, f.AliasContains, nil, "alias")
 		return
 	}
-	w.few = func(w *where) string {
+	w.either(f.found)
+	keys.finds(w, d, f.Search, func(w *where) []string {
 		var found []string
-		most := " LIMIT " + strconv.Itoa(fewRows+1)
-		if d.trigrams {
-			p := w.arg(`"` + strings.ReplaceAll(part, `"`, `""`) + `"`)
-			found = append(found, "SELECT hash FROM keys_words WHERE id IN (SELECT rowid FROM keys_found WHERE keys_found MATCH "+p+most+")")
-		} else {
-			p := w.arg("%" + escapeLike(part) + "%")
-			found = append(found, "SELECT hash FROM keys WHERE LOWER(alias) LIKE LOWER("+p+")"+most)
-			if !alone {
-				found = append(found, "SELECT hash FROM keys WHERE LOWER(user_id) LIKE LOWER("+p+")"+most)
-			}
+		for _, name := range keyNames(f.Search) {
+			found = append(found, "SELECT hash FROM keys WHERE name = "+w.arg(name))
 		}
-		if !alone {
-			for _, name := range keyNames(part) {
-				found = append(found, "SELECT hash FROM keys WHERE name = "+w.arg(name)+most)
-			}
-			if hashPart(part) {
-				found = append(found, "SELECT hash FROM keys WHERE hash >= "+w.arg(part)+" AND hash < "+w.arg(part+"g")+most)
-			}
+		if hashPart(f.Search) {
+			found = append(found, "SELECT hash FROM keys WHERE hash >= "+w.arg(f.Search)+" AND hash < "+w.arg(f.Search+"g"))
 		}
-		for i := range found {
-			found[i] = "SELECT hash FROM (" + found[i] + ") AS found" + strconv.Itoa(i)
-		}
-		return strings.Join(found, " UNION ")
-	}
+		return found
+	}, "alias", "user_id")
 }
 
 // keyNames are the names of keys that a search may mean.

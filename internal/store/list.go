@@ -1,13 +1,17 @@
 package store
 
 import (
+	"context"
+	"database/sql"
 	"encoding/base64"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 
@@ -40,6 +44,8 @@ func (p Page) limit() int {
 type order[T any] struct {
 	expr  string
 	value func(*T) any
+	spent bool // by what was spent, which may stand in another table
+	made  bool // by when rows were made, which tallied_times knows
 }
 
 // order returns the order that p asks for.
@@ -66,8 +72,9 @@ func (e *entity[T]) direction(o order[T], desc bool) string {
 }
 
 // window returns what cuts p out of the rows that w wants, of which there are
-// total; "" if nothing is left. w comes to want only what is behind p.After.
-func (e *entity[T]) window(w *where, o order[T], p Page, total int) (string, error) {
+// total, or more if that is not exact; "" if nothing is left. w comes to want
+// only what is behind p.After, or from the second on in which the page begins.
+func (e *entity[T]) window(ctx context.Context, db *DB, w *where, o order[T], p Page, total int, exact bool) (string, error) {
 	if p.After != "" {
 		_, numbers := o.value(new(T)).(int64)
 		c, err := parseCursor(p.After, numbers)
@@ -85,12 +92,59 @@ func (e *entity[T]) window(w *where, o order[T], p Page, total int) (string, err
 	if skip >= total {
 		return "", nil
 	}
-	if skip > total/2 && w.few == nil {
+	if skip > total/2 && exact && w.few == nil {
 		// From the other end it is nearer.
 		n = min(n, total-skip)
 		skip, desc = total-skip-n, !desc
 	}
+	if o.made && e.tallied && len(w.parts) == 0 && skip > leapFrom {
+		var err error
+		if skip, err = e.leap(ctx, db, w, skip, desc); err != nil || skip < 0 {
+			return "", err
+		}
+	}
 	return e.direction(o, desc) + " LIMIT " + strconv.Itoa(n) + " OFFSET " + strconv.Itoa(skip), nil
+}
+
+// leap has w want only rows from the second on in which number skip was made,
+// and returns how many of those come before it; -1 if there are not so many.
+func (e *entity[T]) leap(ctx context.Context, db *DB, w *where, skip int, desc bool) (int, error) {
+	dir, from, to := "", int64(math.MinInt64), int64(math.MaxInt64)
+	if desc {
+		dir = " DESC"
+	}
+	const step = 10 // from one level to the next
+	for _, level := range [...]int{40, 30, 20} {
+		rows, err := db.r.QueryContext(ctx, "SELECT bucket, n FROM tallied_times WHERE kind = $1 AND level = $2 AND bucket >= $3 AND bucket <= $4 ORDER BY bucket"+dir,
+			e.kind, level, from, to)
+		found := false
+		err = results(rows, err, func(r *sql.Rows) error {
+			var bucket int64
+			var n int
+			if err := r.Scan(&bucket, &n); err != nil || found {
+				return err
+			}
+			if found = skip < n; !found {
+				skip -= n
+				return nil
+			}
+			from, to = bucket<<step, bucket<<step+1<<step-1
+			return nil
+		})
+		switch {
+		case err != nil:
+			return 0, fmt.Errorf("look for a page of %ss: %w", e.kind, err)
+		case !found:
+			return -1, nil
+		}
+	}
+	// from and to are of a level that there is not: 2^10 microseconds.
+	if desc {
+		w.parts = append(w.parts, "created_at < "+w.arg((to+1)<<step))
+	} else {
+		w.parts = append(w.parts, "created_at >= "+w.arg(from<<step))
+	}
+	return skip, nil
 }
 
 // cursor is the place of a row in a list.
@@ -138,22 +192,29 @@ func parseCursor(text string, numbers bool) (cursor, error) {
 }
 
 func byTime[T any](column string, of func(*T) time.Time) order[T] {
-	return order[T]{column, func(v *T) any { return micros(of(v)) }}
+	return order[T]{expr: column, value: func(v *T) any { return micros(of(v)) }, made: column == "created_at"}
 }
 
 func byText[T any](column string, of func(*T) string) order[T] {
-	return order[T]{column, func(v *T) any { return of(v) }}
+	return order[T]{expr: column, value: func(v *T) any { return of(v) }}
 }
 
-// bySpend sorts by what was ever spent; column may be NULL.
+// bySpend sorts by what was ever spent, of rows that have a column for it.
 func bySpend[T any](of func(*T) *gateway.Spend) order[T] {
-	return order[T]{"COALESCE(spend_total, 0)", func(v *T) any { return int64(of(v).Total) }}
+	return order[T]{expr: "spend_total", value: func(v *T) any { return int64(of(v).Total) }, spent: true}
+}
+
+// byTotal does the same for rows whose spend stands in table totals, if any.
+func byTotal[T any](of func(*T) *gateway.Spend) order[T] {
+	o := bySpend(of)
+	o.expr = "COALESCE(spend_total, 0)"
+	return o
 }
 
 // byBudget sorts by budget. Without one there is no ceiling, so such rows stand
 // above all others; the engines disagree about where a NULL goes.
 func byBudget[T any](of func(*T) *gateway.Limits) order[T] {
-	return order[T]{"COALESCE(budget, 9223372036854775807)", func(v *T) any {
+	return order[T]{expr: "COALESCE(budget, 9223372036854775807)", value: func(v *T) any {
 		if b := of(v).Budget; b != nil {
 			return int64(*b)
 		}
@@ -170,11 +231,56 @@ type where struct {
 	// least all rows that a search may mean, which an index answers, but for no
 	// more than fewRows and one; nil if there is none.
 	few func(*where) string
+	// part says that a part of a text is wanted: rows that do not have it are
+	// walked over.
+	part bool
 }
 
-// fewRows is how many rows of a search are looked up and sorted. A search that
-// means more finds enough of them by walking the list.
-const fewRows = 3000
+const (
+	// fewRows is how many rows of a search are looked up and sorted. A search
+	// that means more finds enough of them by walking the list.
+	fewRows = 3000
+	// leapFrom is how many rows are walked over rather than leapt over, which
+	// takes three queries.
+	leapFrom = 1000
+	// manyRows is how many rows of a list that is not of everything are counted.
+	manyRows = 100_000
+)
+
+// wordTable is where SQLite finds parts of texts: table NAME_words has the texts
+// of each row under a number, column number, and NAME_found their trigrams.
+type wordTable struct{ name, number string }
+
+// finds says how an index finds rows that have part in one of columns, if one
+// can. others are further queries for ids of rows that are meant. LIKE alone
+// would read the whole table.
+func (e *entity[T]) finds(w *where, d dialect, part string, others func(*where) []string, columns ...string) {
+	// Three characters make one trigram.
+	if utf8.RuneCountInString(part) < 3 || len(part) > maxID || !storable(part) {
+		return
+	}
+	id := e.idColumn()
+	w.few = func(w *where) string {
+		var found []string
+		if d.trigrams {
+			p := w.arg(`"` + strings.ReplaceAll(part, `"`, `""`) + `"`)
+			name, n := e.words.name, e.words.number
+			found = append(found, "SELECT "+id+" FROM "+name+"_words WHERE "+n+" IN (SELECT rowid FROM "+name+"_found WHERE "+name+"_found MATCH "+p+" LIMIT "+strconv.Itoa(fewRows+1)+")")
+		} else {
+			p := w.arg("%" + escapeLike(part) + "%")
+			for _, c := range columns {
+				found = append(found, "SELECT "+id+" FROM "+e.table+" WHERE LOWER("+c+") LIKE LOWER("+p+")")
+			}
+		}
+		if others != nil {
+			found = append(found, others(w)...)
+		}
+		for i := range found {
+			found[i] = "SELECT " + id + " FROM (" + found[i] + " LIMIT " + strconv.Itoa(fewRows+1) + ") AS found" + strconv.Itoa(i)
+		}
+		return strings.Join(found, " UNION ")
+	}
+}
 
 // arg adds a parameter and returns its place.
 func (w *where) arg(v any) string {
@@ -230,6 +336,7 @@ func (w *where) contains(v string, columns ...string) {
 		w.parts = append(w.parts, "1 = 0")
 		return
 	}
+	w.part = true
 	p := w.text(columns[0], "%"+escapeLike(v)+"%")
 	ors := make([]string, len(columns))
 	for i, c := range columns {

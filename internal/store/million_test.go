@@ -1,83 +1,48 @@
 package store_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"penstock/internal/auth"
 	"penstock/internal/gateway"
+	"penstock/internal/spend"
 	"penstock/internal/store"
 	"penstock/internal/store/storetest"
 )
 
-// BenchmarkMillionKeys prints what lists of a million keys cost: the middle and
-// the 95th of a hundred lists of each kind, in milliseconds.
-func BenchmarkMillionKeys(b *testing.B) {
-	const keys, looks = 1_000_000, 40
+// BenchmarkMillionRows prints what lists cost where there are a million keys,
+// users, teams and customers: the middle and the 95th of a hundred lists of each
+// kind, in milliseconds. Every list is one of the management API.
+func BenchmarkMillionRows(b *testing.B) {
+	const rows, looks = 1_000_000, 40
 	engines(b, func(b *testing.B, db *store.DB) {
 		ctx := b.Context()
-		if err := db.Fill(ctx, keys); err != nil {
+		begin := time.Now()
+		if err := db.FillMany(ctx, rows); err != nil {
 			b.Fatal(err)
 		}
+		b.Logf("filled in %v", time.Since(begin).Round(time.Second))
 		// What a start does.
 		d := auth.NewDirectory()
-		begin := time.Now()
-		if err := db.AllKeys(ctx, func(k *gateway.Key) error { d.PutKey(k); return nil }); err != nil || d.Keys() != keys {
+		begin = time.Now()
+		if err := db.AllKeys(ctx, func(k *gateway.Key) error { d.PutKey(k); return nil }); err != nil || d.Keys() != rows {
 			b.Fatal(d.Keys(), err)
 		}
-		b.Logf("%d keys loaded in %v", keys, time.Since(begin).Round(10*time.Millisecond))
-		var next string
-		for _, bm := range []struct {
-			name string
-			ask  func(i int) (store.KeyFilter, store.Page)
-		}{
-			{"first page", func(int) (store.KeyFilter, store.Page) { return store.KeyFilter{}, store.Page{Limit: 50, Desc: true} }},
-			{"page by page", func(int) (store.KeyFilter, store.Page) {
-				return store.KeyFilter{}, store.Page{Limit: 50, Desc: true, After: next, Next: &next}
-			}},
-			{"any page by number", func(i int) (store.KeyFilter, store.Page) {
-				return store.KeyFilter{}, store.Page{Limit: 50, Desc: true, Offset: (i * 7919 * 50) % keys}
-			}},
-			{"of a team", func(i int) (store.KeyFilter, store.Page) {
-				return store.KeyFilter{TeamID: fmt.Sprintf("team-%030d", i*7)}, store.Page{Limit: 50, Desc: true}
-			}},
-			{"of a user", func(i int) (store.KeyFilter, store.Page) {
-				return store.KeyFilter{UserID: fmt.Sprintf("user-%030d", i*997)}, store.Page{Limit: 50, Desc: true}
-			}},
-			{"of an organization", func(i int) (store.KeyFilter, store.Page) {
-				return store.KeyFilter{OrganizationID: fmt.Sprintf("org-%030d", i%50)}, store.Page{Limit: 50, Desc: true}
-			}},
-			{"by alias", func(i int) (store.KeyFilter, store.Page) {
-				return store.KeyFilter{Alias: fmt.Sprintf("service-%06d-production", i*9973)}, store.Page{Limit: 50}
-			}},
-			{"by part of the alias", func(i int) (store.KeyFilter, store.Page) {
-				return store.KeyFilter{AliasContains: fmt.Sprintf("ICE-%05d", i*997)}, store.Page{Limit: 50, Desc: true}
-			}},
-			{"search that finds a few", func(i int) (store.KeyFilter, store.Page) {
-				return store.KeyFilter{Search: fmt.Sprintf("e-%05d", i*997)}, store.Page{Limit: 50, Desc: true}
-			}},
-			{"search that finds everything", func(int) (store.KeyFilter, store.Page) {
-				return store.KeyFilter{Search: "production"}, store.Page{Limit: 50, Desc: true}
-			}},
-			{"search that finds nothing", func(i int) (store.KeyFilter, store.Page) {
-				return store.KeyFilter{Search: fmt.Sprintf("nothing-%d", i)}, store.Page{Limit: 50, Desc: true}
-			}},
-			{"by spend", func(int) (store.KeyFilter, store.Page) {
-				return store.KeyFilter{}, store.Page{Limit: 50, Desc: true, Sort: "spend"}
-			}},
-			{"by alias, backwards", func(int) (store.KeyFilter, store.Page) {
-				return store.KeyFilter{}, store.Page{Limit: 50, Desc: true, Sort: "key_alias"}
-			}},
-		} {
-			b.Run(bm.name, func(b *testing.B) {
+		b.Logf("%d keys loaded in %v", rows, time.Since(begin).Round(10*time.Millisecond))
+		d = nil
+
+		run := func(name string, list func(i int) error) {
+			b.Run(name, func(b *testing.B) {
 				took := make([]time.Duration, looks)
 				for b.Loop() {
 					for i := range took {
-						f, p := bm.ask(i)
 						begin := time.Now()
-						if _, _, err := db.ListKeys(ctx, f, p); err != nil {
+						if err := list(i); err != nil {
 							b.Fatal(err)
 						}
 						took[i] = time.Since(begin)
@@ -90,6 +55,97 @@ func BenchmarkMillionKeys(b *testing.B) {
 				b.ReportMetric(ms(took[looks*95/100]), "p95-ms")
 			})
 		}
+		keys := func(f store.KeyFilter, p store.Page) error {
+			_, _, err := db.ListKeys(ctx, f, p)
+			return err
+		}
+		users := func(f store.UserFilter, p store.Page) error {
+			_, _, err := db.ListUsers(ctx, f, p)
+			return err
+		}
+		teams := func(f store.TeamFilter, p store.Page) error {
+			_, _, err := db.ListTeams(ctx, f, p)
+			return err
+		}
+		customers := func(f store.EndUserFilter, p store.Page) error {
+			_, _, err := db.ListEndUsers(ctx, f, p)
+			return err
+		}
+		newest := store.Page{Limit: 50, Desc: true}
+		anywhere := func(i int, sort string) store.Page {
+			return store.Page{Limit: 50, Desc: true, Sort: sort, Offset: (i * 7919 * 50) % rows}
+		}
+
+		var next string
+		run("keys: page by page", func(int) error {
+			return keys(store.KeyFilter{}, store.Page{Limit: 50, Desc: true, After: next, Next: &next})
+		})
+		run("keys: any page by number", func(i int) error { return keys(store.KeyFilter{}, anywhere(i, "")) })
+		run("keys: of a team", func(i int) error {
+			return keys(store.KeyFilter{TeamID: fmt.Sprintf("team-%030d", i*7)}, newest)
+		})
+		run("keys: of a user", func(i int) error {
+			return keys(store.KeyFilter{UserID: fmt.Sprintf("user-%030d", i*997)}, newest)
+		})
+		run("keys: of an organization", func(i int) error {
+			return keys(store.KeyFilter{OrganizationID: fmt.Sprintf("org-%030d", i%50)}, newest)
+		})
+		run("keys: of an organization, by spend", func(i int) error {
+			return keys(store.KeyFilter{OrganizationID: fmt.Sprintf("org-%030d", i%50)}, store.Page{Limit: 50, Desc: true, Sort: "spend"})
+		})
+		run("keys: by alias", func(i int) error {
+			return keys(store.KeyFilter{Alias: fmt.Sprintf("service-%06d-production", i*9973)}, store.Page{Limit: 50})
+		})
+		run("keys: by part of the alias", func(i int) error {
+			return keys(store.KeyFilter{AliasContains: fmt.Sprintf("ICE-%05d", i*997)}, newest)
+		})
+		run("keys: search that finds a few", func(i int) error {
+			return keys(store.KeyFilter{Search: fmt.Sprintf("e-%05d", i*997)}, newest)
+		})
+		run("keys: search that finds everything", func(int) error { return keys(store.KeyFilter{Search: "production"}, newest) })
+		run("keys: search that finds nothing", func(i int) error {
+			return keys(store.KeyFilter{Search: fmt.Sprintf("nothing-%d", i)}, newest)
+		})
+		run("keys: two characters", func(i int) error { return keys(store.KeyFilter{Search: fmt.Sprintf("%02d", i)}, newest) })
+		for _, sort := range []string{"spend", "max_budget", "updated_at", "key_alias", "token"} {
+			run("keys: by "+sort+", first page", func(int) error {
+				return keys(store.KeyFilter{}, store.Page{Limit: 50, Desc: true, Sort: sort})
+			})
+			run("keys: by "+sort+", any page by number", func(i int) error { return keys(store.KeyFilter{}, anywhere(i, sort)) })
+		}
+		run("key aliases: any page by number", func(i int) error {
+			return keys(store.KeyFilter{HasAlias: true}, store.Page{Limit: 50, Sort: "key_alias", Offset: (i * 7919 * 50) % 100_000})
+		})
+		run("key aliases: search", func(i int) error {
+			return keys(store.KeyFilter{HasAlias: true, AliasContains: fmt.Sprintf("ice-%04d", i*97)}, store.Page{Limit: 50, Sort: "key_alias"})
+		})
+		for _, sort := range []string{"created_at", "spend", "max_budget", "updated_at", "user_alias", "user_id", "user_email", "user_role"} {
+			run("users: by "+sort+", first page", func(int) error {
+				return users(store.UserFilter{}, store.Page{Limit: 50, Desc: true, Sort: sort})
+			})
+		}
+		run("users: any page by number", func(i int) error { return users(store.UserFilter{}, anywhere(i, "")) })
+		run("users: of a role that nearly all have", func(int) error { return users(store.UserFilter{Role: gateway.InternalUser}, newest) })
+		run("users: by part of the email", func(i int) error {
+			return users(store.UserFilter{EmailContains: fmt.Sprintf("n%05d", i*997)}, newest)
+		})
+		run("users: search that finds a few", func(i int) error { return users(store.UserFilter{Search: fmt.Sprintf("son %04d", i*97)}, newest) })
+		run("users: search that finds everything", func(int) error { return users(store.UserFilter{Search: "example.com"}, newest) })
+		for _, sort := range []string{"created_at", "spend", "max_budget", "updated_at", "team_alias", "team_id"} {
+			run("teams: by "+sort+", first page", func(int) error {
+				return teams(store.TeamFilter{}, store.Page{Limit: 50, Desc: true, Sort: sort})
+			})
+		}
+		run("teams: any page by number", func(i int) error { return teams(store.TeamFilter{}, anywhere(i, "")) })
+		run("teams: of an organization", func(i int) error {
+			return teams(store.TeamFilter{OrganizationID: fmt.Sprintf("org-%030d", i%50)}, newest)
+		})
+		run("teams: search that finds a few", func(i int) error { return teams(store.TeamFilter{Search: fmt.Sprintf("ion %04d", i*97)}, newest) })
+		run("customers: any page by number", func(i int) error { return customers(store.EndUserFilter{}, anywhere(i, "")) })
+		run("customers: of a budget", func(int) error { return customers(store.EndUserFilter{BudgetID: "free"}, newest) })
+		run("customers: search that finds a few", func(i int) error {
+			return customers(store.EndUserFilter{Search: fmt.Sprintf("ent %04d", i*97)}, newest)
+		})
 	})
 }
 
@@ -128,5 +184,157 @@ func manyKeys(t *testing.T, db *store.DB) {
 			want > 1 && list[1].Alias != fmt.Sprintf("service-%06d-production", offset+1) {
 			t.Errorf("from %d on: %d keys of %d", offset, len(list), total)
 		}
+	}
+}
+
+// Pages by number are those of the whole list, whatever is added, deleted,
+// renamed, charged and moved, and the counts are right.
+func TestPagesOfManyRows(t *testing.T) {
+	t.Run("sqlite", func(t *testing.T) { manyPages(t, storetest.SQLite(t)) })
+	t.Run("postgres", func(t *testing.T) { manyPages(t, storetest.Postgres(t)) })
+}
+
+func manyPages(t *testing.T, db *store.DB) {
+	t.Helper()
+	ctx := t.Context()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(db.Fill(ctx, 3000))
+	all := func() []*gateway.Key {
+		var list []*gateway.Key
+		must(db.AllKeys(ctx, func(k *gateway.Key) error { list = append(list, k); return nil }))
+		return list
+	}
+	// Some go, some come at other times, some change.
+	var gone []string
+	for i, k := range all() {
+		switch {
+		case i%11 == 0:
+			gone = append(gone, k.Hash)
+		case i%101 == 1:
+			_, err := db.UpdateKey(ctx, k.Hash, func(k *gateway.Key) error {
+				k.Spend.Total += gateway.NanoUSD(i) * 1_000_000_000
+				k.CreatedAt = k.CreatedAt.AddDate(0, i%40-20, 0)
+				return nil
+			})
+			must(err)
+		}
+	}
+	_, err := db.DeleteKeys(ctx, gone)
+	must(err)
+	for i, at := range []time.Time{time.Date(1970, 1, 2, 0, 0, 0, 0, time.UTC), time.Date(1969, 7, 20, 0, 0, 0, 0, time.UTC), time.Date(2031, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		must(db.CreateKey(ctx, &gateway.Key{Hash: auth.Hash(fmt.Sprint("new", i)), CreatedAt: at.UTC(), Spend: gateway.Spend{Total: gateway.NanoUSD(i)}}))
+	}
+	want := all()
+	_, err = db.RotateKey(ctx, want[5].Hash, auth.Hash("rotated"), time.Now(), time.Time{}, func(*gateway.Key) error { return nil })
+	must(err)
+	r := storetest.Row(1)
+	r.KeyHash = want[7].Hash
+	_, err = db.Book(ctx, []spend.Row{r})
+	must(err)
+	want = all()
+
+	for name, of := range map[string]func(*gateway.Key) int64{
+		"created_at": func(k *gateway.Key) int64 { return k.CreatedAt.UnixMicro() },
+		"spend":      func(k *gateway.Key) int64 { return int64(k.Spend.Total) },
+	} {
+		slices.SortFunc(want, func(a, b *gateway.Key) int { return cmp.Or(cmp.Compare(of(a), of(b)), cmp.Compare(a.Hash, b.Hash)) })
+		for _, desc := range []bool{false, true} {
+			if desc {
+				slices.Reverse(want)
+			}
+			for offset := 0; offset <= len(want); offset += 61 {
+				list, total, err := db.ListKeys(ctx, store.KeyFilter{}, store.Page{Sort: name, Desc: desc, Offset: offset, Limit: 3})
+				must(err)
+				var got, expected []string
+				for _, k := range list {
+					got = append(got, k.Hash)
+				}
+				for _, k := range want[offset:min(offset+3, len(want))] {
+					expected = append(expected, k.Hash)
+				}
+				if total != len(want) || !slices.Equal(got, expected) {
+					t.Fatalf("by %s, descending %v, from %d on: got %q of %d, want %q of %d", name, desc, offset, got, total, expected, len(want))
+				}
+			}
+		}
+	}
+}
+
+// Searches and orders of users, teams and customers are those of the rows as
+// they are now.
+func TestListsFollowChanges(t *testing.T) {
+	t.Run("sqlite", func(t *testing.T) { changedLists(t, storetest.SQLite(t)) })
+	t.Run("postgres", func(t *testing.T) { changedLists(t, storetest.Postgres(t)) })
+}
+
+func changedLists(t *testing.T, db *store.DB) {
+	t.Helper()
+	ctx := t.Context()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 4 {
+		id := fmt.Sprint("row-", i)
+		must(db.CreateUser(ctx, &gateway.User{ID: id, Alias: "Alias " + id, Email: id + "@example.com", Spend: gateway.Spend{Total: gateway.NanoUSD(i)}}))
+		must(db.CreateTeam(ctx, &gateway.Team{ID: id, Alias: "Alias " + id, Spend: gateway.Spend{Total: gateway.NanoUSD(i)}}))
+		must(db.CreateEndUser(ctx, &gateway.EndUser{ID: id, Alias: "Alias " + id, Spend: gateway.Spend{Total: gateway.NanoUSD(i)}}))
+	}
+	_, err := db.UpdateUser(ctx, "row-1", func(u *gateway.User) error { u.Email, u.Spend.Total = "new@elsewhere.org", 9; return nil })
+	must(err)
+	_, err = db.UpdateTeam(ctx, "row-1", func(tm *gateway.Team) error { tm.Alias, tm.Spend.Total = "elsewhere", 9; return nil })
+	must(err)
+	_, err = db.UpdateEndUser(ctx, "row-1", func(e *gateway.EndUser) error { e.Alias, e.Spend.Total = "elsewhere", 9; return nil })
+	must(err)
+	_, err = db.DeleteUsers(ctx, []string{"row-2"})
+	must(err)
+	_, err = db.DeleteTeams(ctx, []string{"row-2"})
+	must(err)
+	_, err = db.DeleteEndUsers(ctx, []string{"row-2"})
+	must(err)
+	for _, tt := range []struct {
+		name, search, sort, want string
+	}{
+		{"everything, by spend", "", "spend", "row-0 row-3 row-1"},
+		{"a part that all have", "ROW", "spend", "row-0 row-3 row-1"},
+		{"what one of them has now", "elsewhere", "spend", "row-1"},
+		{"what is gone", "row-2", "spend", ""},
+		{"two characters", "-3", "spend", "row-3"},
+		{"a quote is only a quote", `el"se`, "spend", ""},
+	} {
+		page := store.Page{Sort: tt.sort}
+		users, n, err := db.ListUsers(ctx, store.UserFilter{Search: tt.search}, page)
+		must(err)
+		teams, m, err := db.ListTeams(ctx, store.TeamFilter{Search: tt.search}, page)
+		must(err)
+		customers, c, err := db.ListEndUsers(ctx, store.EndUserFilter{Search: tt.search}, page)
+		must(err)
+		var got [3][]string
+		for _, u := range users {
+			got[0] = append(got[0], u.ID)
+		}
+		for _, tm := range teams {
+			got[1] = append(got[1], tm.ID)
+		}
+		for _, e := range customers {
+			got[2] = append(got[2], e.ID)
+		}
+		for i, of := range []string{"users", "teams", "customers"} {
+			if list := strings.Join(got[i], " "); list != tt.want || []int{n, m, c}[i] != len(got[i]) {
+				t.Errorf("%s: got %s %q of %d, want %q", tt.name, of, list, []int{n, m, c}[i], tt.want)
+			}
+		}
+	}
+	list, n, err := db.ListUsers(ctx, store.UserFilter{EmailContains: "ELSEWHERE", Search: "row"}, store.Page{})
+	must(err)
+	if n != 1 || len(list) != 1 || list[0].ID != "row-1" {
+		t.Errorf("two parts at once: got %d users of %d", len(list), n)
 	}
 }

@@ -20,7 +20,7 @@ var organizations = &entity[gateway.Organization]{
 	sort: map[string]order[gateway.Organization]{
 		"created_at":         byTime("created_at", func(o *gateway.Organization) time.Time { return o.CreatedAt }),
 		"updated_at":         byTime("updated_at", func(o *gateway.Organization) time.Time { return o.UpdatedAt }),
-		"spend":              bySpend(func(o *gateway.Organization) *gateway.Spend { return &o.Spend }),
+		"spend":              byTotal(func(o *gateway.Organization) *gateway.Spend { return &o.Spend }),
 		"max_budget":         byBudget(func(o *gateway.Organization) *gateway.Limits { return &o.Limits }),
 		"organization_id":    byText("id", func(o *gateway.Organization) string { return o.ID }),
 		"organization_alias": byText("alias", func(o *gateway.Organization) string { return o.Alias }),

@@ -17,7 +17,7 @@ var projects = &entity[gateway.Project]{
 	sort: map[string]order[gateway.Project]{
 		"created_at":    byTime("created_at", func(pj *gateway.Project) time.Time { return pj.CreatedAt }),
 		"updated_at":    byTime("updated_at", func(pj *gateway.Project) time.Time { return pj.UpdatedAt }),
-		"spend":         bySpend(func(pj *gateway.Project) *gateway.Spend { return &pj.Spend }),
+		"spend":         byTotal(func(pj *gateway.Project) *gateway.Spend { return &pj.Spend }),
 		"max_budget":    byBudget(func(pj *gateway.Project) *gateway.Limits { return &pj.Limits }),
 		"project_id":    byText("id", func(pj *gateway.Project) string { return pj.ID }),
 		"project_alias": byText("alias", func(pj *gateway.Project) string { return pj.Alias }),

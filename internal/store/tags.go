@@ -17,7 +17,7 @@ var tags = &entity[gateway.Tag]{
 	sort: map[string]order[gateway.Tag]{
 		"created_at": byTime("created_at", func(t *gateway.Tag) time.Time { return t.CreatedAt }),
 		"updated_at": byTime("updated_at", func(t *gateway.Tag) time.Time { return t.UpdatedAt }),
-		"spend":      bySpend(func(t *gateway.Tag) *gateway.Spend { return &t.Spend }),
+		"spend":      byTotal(func(t *gateway.Tag) *gateway.Spend { return &t.Spend }),
 		"max_budget": byBudget(func(t *gateway.Tag) *gateway.Limits { return &t.Limits }),
 		"name":       byText("name", func(t *gateway.Tag) string { return t.Name }),
 	},

@@ -15,8 +15,8 @@ var teams = &entity[gateway.Team]{
 	owned: func(v *gateway.Team) gateway.NanoUSD { return v.Spend.Total },
 	kind:  "team", table: "teams", idField: "id",
 	id:     func(t *gateway.Team) string { return t.ID },
-	fields: teamFields,
-	fill:   fillMembers, archive: "deleted_teams",
+	fields: teamFields, tallied: true, words: wordTable{"teams", "n"},
+	fill: fillMembers, archive: "deleted_teams",
 	sort: map[string]order[gateway.Team]{
 		"created_at": byTime("created_at", func(t *gateway.Team) time.Time { return t.CreatedAt }),
 		"updated_at": byTime("updated_at", func(t *gateway.Team) time.Time { return t.UpdatedAt }),
@@ -163,12 +163,16 @@ func (o *TeamOwners) only(w *where) {
 }
 
 // ListTeams returns one page of the teams that f selects, and how many f
-// selects in all. Orders: created_at, updated_at, spend, max_budget, team_id,
-// team_alias. The teams of a user are those in User.Teams.
+// selects in all, counted as keys are. Orders: created_at, updated_at, spend,
+// max_budget, team_id, team_alias. The teams of a user are those in User.Teams.
 func (db *DB) ListTeams(ctx context.Context, f TeamFilter, p Page) ([]*gateway.Team, int, error) {
-	return teams.list(ctx, db, f.where(), p)
+	w := f.where()
+	teams.finds(&w, db.d, f.AliasContains, nil, "alias")
+	teams.finds(&w, db.d, f.Search, nil, "id", "alias")
+	return teams.list(ctx, db, w, p)
 }
 
+// where wants what f selects.
 func (f *TeamFilter) where() where {
 	var w where
 	if f.IDs != nil {

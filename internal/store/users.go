@@ -14,7 +14,7 @@ var users = &entity[gateway.User]{
 	owned: func(v *gateway.User) gateway.NanoUSD { return v.Spend.Total },
 	kind:  "user", table: "users", idField: "id",
 	id:     func(u *gateway.User) string { return u.ID },
-	fields: userFields,
+	fields: userFields, tallied: true, words: wordTable{"users", "n"},
 	unique: []unique[gateway.User]{
 		{"email", "email", func(u *gateway.User) string { return u.Email }},
 		{"sso", "sso_user_id", func(u *gateway.User) string { return u.SSOID }},
@@ -183,8 +183,8 @@ type UserFilter struct {
 }
 
 // ListUsers returns one page of the users that f selects, and how many f
-// selects in all. Orders: created_at, updated_at, spend, max_budget, user_id,
-// user_alias, user_email, user_role.
+// selects in all, counted as keys are. Orders: created_at, updated_at, spend,
+// max_budget, user_id, user_alias, user_email, user_role.
 func (db *DB) ListUsers(ctx context.Context, f UserFilter, p Page) ([]*gateway.User, int, error) {
 	var w where
 	if f.IDs != nil {
@@ -200,6 +200,8 @@ func (db *DB) ListUsers(ctx context.Context, f UserFilter, p Page) ([]*gateway.U
 	w.is("role", string(f.Role))
 	w.is("org_id", f.OrganizationID)
 	w.contains(f.Search, "id", "alias", "email")
+	users.finds(&w, db.d, f.EmailContains, nil, "email")
+	users.finds(&w, db.d, f.Search, nil, "id", "alias", "email")
 	return users.list(ctx, db, w, p)
 }
 
