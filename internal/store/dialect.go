@@ -119,6 +119,7 @@ func postgresDialect() dialect {
 		byTag: `(SELECT DISTINCT c.started_at, c.call_id, c.context, c.prompt, c.completion, c.cache_read, c.cache_write, c.cache_write_1h, c.cost, c.took, j.value AS tag
 			FROM calls AS c, jsonb_array_elements_text(CAST(c.tags AS JSONB)) AS j (value) WHERE c.tags IS NOT NULL) AS c`,
 		partitions: true,
+		spendOrder: true,
 		otherID:    `calls.call_id >= '\xff'::BYTEA`,
 		bulk:       128,
 		again: func(err error) bool {

@@ -68,6 +68,9 @@ func (e *entity[T]) direction(o order[T], desc bool) string {
 	if desc {
 		dir = " DESC"
 	}
+	if o.expr == e.idColumn() {
+		return " ORDER BY " + o.expr + dir
+	}
 	return " ORDER BY " + o.expr + dir + ", " + e.idColumn() + dir
 }
 

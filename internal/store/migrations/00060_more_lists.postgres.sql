@@ -4,16 +4,23 @@
 -- is found without walking to it.
 
 -- +goose Up
+DROP INDEX teams_org;
+CREATE INDEX teams_org ON teams (org_id, created_at, id) WHERE org_id <> '';
+DROP INDEX end_users_budget;
+CREATE INDEX end_users_budget ON end_users (budget_id, created_at, id) WHERE budget_id <> '';
+DROP INDEX keys_project;
+CREATE INDEX keys_project ON keys (project_id, created_at, hash) WHERE project_id <> '';
 CREATE INDEX keys_updated ON keys (updated_at, hash);
-CREATE INDEX keys_budgeted ON keys (COALESCE(budget, 9223372036854775807), hash);
+-- Only with the column itself can the index answer alone.
+CREATE INDEX keys_budgeted ON keys (COALESCE(budget, 9223372036854775807), hash) INCLUDE (budget);
 CREATE INDEX users_updated ON users (updated_at, id);
-CREATE INDEX users_budgeted ON users (COALESCE(budget, 9223372036854775807), id);
+CREATE INDEX users_budgeted ON users (COALESCE(budget, 9223372036854775807), id) INCLUDE (budget);
 CREATE INDEX users_by_alias ON users (alias, id);
 CREATE INDEX users_by_email ON users (email, id);
 CREATE INDEX users_by_role ON users (role, id);
 CREATE INDEX users_of_role ON users (role, created_at, id);
 CREATE INDEX teams_updated ON teams (updated_at, id);
-CREATE INDEX teams_budgeted ON teams (COALESCE(budget, 9223372036854775807), id);
+CREATE INDEX teams_budgeted ON teams (COALESCE(budget, 9223372036854775807), id) INCLUDE (budget);
 CREATE INDEX teams_by_alias ON teams (alias, id);
 
 -- What is spent changes with every call. In an index of the table itself it would
@@ -220,3 +227,9 @@ DROP INDEX users_budgeted;
 DROP INDEX users_updated;
 DROP INDEX keys_budgeted;
 DROP INDEX keys_updated;
+DROP INDEX teams_org;
+CREATE INDEX teams_org ON teams (org_id) WHERE org_id <> '';
+DROP INDEX end_users_budget;
+CREATE INDEX end_users_budget ON end_users (budget_id) WHERE budget_id <> '';
+DROP INDEX keys_project;
+CREATE INDEX keys_project ON keys (project_id) WHERE project_id <> '';

@@ -4,6 +4,12 @@
 -- is found without walking to it.
 
 -- +goose Up
+DROP INDEX teams_org;
+CREATE INDEX teams_org ON teams (org_id, created_at, id) WHERE org_id <> '';
+DROP INDEX end_users_budget;
+CREATE INDEX end_users_budget ON end_users (budget_id, created_at, id) WHERE budget_id <> '';
+DROP INDEX keys_project;
+CREATE INDEX keys_project ON keys (project_id, created_at, hash) WHERE project_id <> '';
 CREATE INDEX keys_updated ON keys (updated_at, hash);
 CREATE INDEX keys_budgeted ON keys (COALESCE(budget, 9223372036854775807), hash);
 CREATE INDEX users_updated ON users (updated_at, id);
@@ -289,3 +295,9 @@ DROP INDEX users_budgeted;
 DROP INDEX users_updated;
 DROP INDEX keys_budgeted;
 DROP INDEX keys_updated;
+DROP INDEX teams_org;
+CREATE INDEX teams_org ON teams (org_id) WHERE org_id <> '';
+DROP INDEX end_users_budget;
+CREATE INDEX end_users_budget ON end_users (budget_id) WHERE budget_id <> '';
+DROP INDEX keys_project;
+CREATE INDEX keys_project ON keys (project_id) WHERE project_id <> '';
