@@ -96,7 +96,8 @@ const lastDay = "9999-99-99"
 // importDaysOf brings the sums of one scope, month by month. count says that the
 // rows of the table have not been counted in the report yet.
 func (im *importer) importDaysOf(ctx context.Context, source, from string, d dailyTable, count bool) error {
-	rows, err := im.tx.QueryContext(ctx, im.daysSQL(d), from)
+	query, args := im.daysSQL(d, from)
+	rows, err := im.tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}
@@ -206,9 +207,11 @@ func (s *daySum) left(room *store.Counters) store.Counters {
 	return out
 }
 
-// daysSQL selects the sums of the days from $1 on, with what the calls of the
+// daysSQL selects the sums of the days from from on ("" for all), with what the calls of the
 // same day, owner, model and provider add up to, and those of the owner's day.
-func (im *importer) daysSQL(d dailyTable) string {
+func (im *importer) daysSQL(d dailyTable, from string) (query string, args []any) {
+	args = []any{from}
+	since := ""
 	sum := func(column string) string {
 		if !im.has(d.table, column) {
 			return "0::bigint"
@@ -240,12 +243,19 @@ func (im *importer) daysSQL(d dailyTable) string {
 	calls := `SELECT to_char(s."startTime", 'YYYY-MM-DD') AS date, COALESCE(` + d.call + `, '') AS id, COALESCE(NULLIF(s.model, ''), ` + group + `, '') AS model,
 			COALESCE(s.custom_llm_provider, '') AS provider, COUNT(*) AS requests, ` + failed + ` AS failures,
 			COALESCE(SUM(s.prompt_tokens), 0)::bigint AS prompt, COALESCE(SUM(s.completion_tokens), 0)::bigint AS completion, ` + nanoSum("s.spend") + ` AS cost
-		FROM ` + d.from + ` WHERE $1::text = '' OR s."startTime" >= NULLIF($1::text, '')::timestamp GROUP BY 1, 2, 3, 4`
+		FROM ` + d.from + ` `
+	if from != "" {
+		// The calls have an index by time.
+		since = `WHERE s."startTime" >= $2::timestamp `
+		args = append(args, from)
+	}
+	calls += since + `GROUP BY 1, 2, 3, 4`
 	if im.tables[callsTable] == nil || !im.has(callsTable, "custom_llm_provider") || strings.Contains(d.call, "organization_id") && !im.has(callsTable, "organization_id") {
 		calls = `SELECT ''::text AS date, ''::text AS id, ''::text AS model, ''::text AS provider, 0::bigint AS requests, 0::bigint AS failures, 0::bigint AS prompt,
 			0::bigint AS completion, 0::bigint AS cost WHERE false`
+		args = args[:1]
 	}
-	return `WITH days AS (
+	query = `WITH days AS (
 		SELECT t.date, ` + id + ` AS id, COALESCE(NULLIF(` + col("model") + `, ''), ` + col("model_group") + `) AS model, ` + col("custom_llm_provider") + ` AS provider,
 			COUNT(*) AS n, ` + requests + ` AS requests, ` + sum("failed_requests") + ` AS failures, ` + sum("prompt_tokens") + ` AS prompt, ` + sum("completion_tokens") + ` AS completion,
 			` + sum("cache_read_input_tokens") + ` AS cache_read, ` + sum("cache_creation_input_tokens") + ` AS cache_write, ` + nanoSum("t.spend") + ` AS cost
@@ -257,4 +267,5 @@ func (im *importer) daysSQL(d dailyTable) string {
 		(SUM(d.requests) OVER day)::bigint, (SUM(d.cost) OVER day)::bigint, COALESCE(w.requests, 0), COALESCE(w.cost, 0)
 	FROM days d LEFT JOIN calls c USING (date, id, model, provider) LEFT JOIN whole w ON w.date = d.date AND w.id = d.id
 	WINDOW day AS (PARTITION BY d.date, d.id) ORDER BY d.date, d.id, d.model, d.provider`
+	return query, args
 }
