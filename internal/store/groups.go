@@ -186,7 +186,7 @@ func fillOwners(ctx context.Context, q querier, groups []*gateway.AccessGroup) e
 		if w.bad != nil {
 			return w.bad
 		}
-		rows, err := q.QueryContext(ctx, "SELECT group_id, kind, owner FROM access_group_owners"+w.sql()+" ORDER BY group_id, kind, owner", w.args...) //nolint:gosec // G202: the text is ours, values are parameters
+		rows, err := q.QueryContext(ctx, "SELECT group_id, kind, owner FROM access_group_owners"+w.sql()+" ORDER BY group_id, kind, owner", w.args...)
 		err = results(rows, err, func(r *sql.Rows) error {
 			var id, kind, owner string
 			if err := r.Scan(&id, &kind, &owner); err != nil {
