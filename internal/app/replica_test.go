@@ -77,6 +77,7 @@ func TestChangesReachOtherReplicas(t *testing.T) {
 		{"a project", func() error { return s.CreateProject(ctx, &gateway.Project{ID: "p"}) }, func() bool { return d.Project("p") != nil }},
 		{"an end user", func() error { return s.CreateEndUser(ctx, &gateway.EndUser{ID: "e"}) }, func() bool { return d.EndUser("e", "") != nil }},
 		{"a tag", func() error { return s.CreateTag(ctx, &gateway.Tag{Name: "g"}) }, func() bool { return d.Tag("g") != nil }},
+		{"an access group's budget", func() error { return s.CreateGroupBudget(ctx, &gateway.GroupBudget{Name: "g"}) }, func() bool { return d.GroupBudget("g") != nil }},
 		{"an access group", func() error { return s.CreateAccessGroup(ctx, &gateway.AccessGroup{ID: "a"}) }, func() bool { return d.AccessGroup("a") != nil }},
 		{"the tag's end", func() error { _, err := s.DeleteTags(ctx, []string{"g"}); return err }, func() bool { return d.Tag("g") == nil }},
 	} {
