@@ -102,7 +102,8 @@ type verifyCmd struct {
 // Help is shown below the flags.
 func (*verifyCmd) Help() string {
 	return `Every call's cost is computed again from its tokens and the terms of its price, which the ledger keeps. The costs are added up, and
-the sums compared to the nano-dollar with the totals of all keys, users, teams, members, organizations, projects, end users and tags and with their daily sums.
+the sums compared to the nano-dollar with the totals of all keys, users, teams, members, organizations, projects, end users and tags, with their daily sums, and with the parts
+of days that reports are made of.
 The exit code is 1 if anything is not as it must be.
 
 Examples:

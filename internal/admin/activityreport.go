@@ -141,8 +141,10 @@ func (a *API) addFact(day *dayActivity, f *asked, fact *store.Fact, about keyMet
 		parts map[string]*part
 		name  string
 	}{
-		{day.Breakdown.Models, fact.Of(store.OfModel)}, {day.Breakdown.Groups, fact.Of(store.OfGroup)},
-		{day.Breakdown.Providers, fact.Of(store.OfProvider)}, {day.Breakdown.Endpoints, fact.Of(store.OfRoute)},
+		{day.Breakdown.Models, fact.Of(store.OfModel)},
+		{day.Breakdown.Groups, fact.Of(store.OfGroup)},
+		{day.Breakdown.Providers, fact.Of(store.OfProvider)},
+		{day.Breakdown.Endpoints, fact.Of(store.OfRoute)},
 	} {
 		if to.name == store.Rest {
 			continue

@@ -1,8 +1,8 @@
 package admin
 
 import (
+	"maps"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -71,10 +71,7 @@ func (a *API) facetOf(scope string) handler {
 			}
 		}
 		link := func(n int) string {
-			values := url.Values{}
-			for name, v := range q.values {
-				values[name] = v
-			}
+			values := maps.Clone(q.values)
 			values.Set("page", strconv.Itoa(n))
 			return r.URL.Path + "?" + values.Encode()
 		}

@@ -180,8 +180,14 @@ func TestActivityIsToldApart(t *testing.T) {
 	onEngines(t, func(t *testing.T, h *house) {
 		annKey, bobKey := spent(t, h)
 		for _, tt := range []struct{ noun, who, entity, entitySpend string }{
-			{"user", "user_id=ann", "ann", "0.002"}, {"team", "team_ids=t1", "t1", "0.005"}, {"organization", "organization_ids=o1", "o1", "0.005"},
-			{"tag", "tags=red", "red", "0.002"}, {"customer", "end_user_ids=c1", "c1", "0.002"}, {"end_user", "end_user_ids=c1", "c1", "0.002"}, {"user", "", "ann", "0.002"}, {"gateway", "", "", ""},
+			{"user", "user_id=ann", "ann", "0.002"},
+			{"team", "team_ids=t1", "t1", "0.005"},
+			{"organization", "organization_ids=o1", "o1", "0.005"},
+			{"tag", "tags=red", "red", "0.002"},
+			{"customer", "end_user_ids=c1", "c1", "0.002"},
+			{"end_user", "end_user_ids=c1", "c1", "0.002"},
+			{"user", "", "ann", "0.002"},
+			{"gateway", "", "", ""},
 		} {
 			base := "/" + tt.noun + "/daily/activity"
 			query := "?" + tt.who + "&" + january

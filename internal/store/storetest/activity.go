@@ -96,10 +96,11 @@ func activityApart(t *testing.T, db *store.DB) {
 					continue
 				}
 				for _, id := range entities[scope](r) {
-					name := id
+					parts := []string{id}
 					for _, facet := range facets[1:] {
-						name += "|" + of[facet](r)
+						parts = append(parts, of[facet](r))
 					}
+					name := strings.Join(parts, "|")
 					f := want[name]
 					f.Count(r)
 					if !r.End.IsZero() {
@@ -114,10 +115,11 @@ func activityApart(t *testing.T, db *store.DB) {
 				t.Errorf("%d facts, want %d", len(facts), len(want))
 			}
 			for _, f := range facts {
-				name := f.Of(store.OfEntity)
-				for _, facet := range facets[1:] {
-					name += "|" + f.Of(facet)
+				var parts []string
+				for _, facet := range facets {
+					parts = append(parts, f.Of(facet))
 				}
+				name := strings.Join(parts, "|")
 				w := want[name]
 				if f.Counters != w.Counters || f.Took != w.Took || f.Timed != w.Timed {
 					t.Errorf("%s: %+v, took %s (%d), want %+v, %s (%d)", name, f.Counters, f.Took, f.Timed, w.Counters, w.Took, w.Timed)
