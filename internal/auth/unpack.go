@@ -3,7 +3,7 @@ package auth
 import (
 	"reflect"
 	"time"
-	"unsafe" //nolint:gosec // G103: fields are set at their offsets, which reflect has said
+	"unsafe"
 
 	"github.com/google/uuid"
 )

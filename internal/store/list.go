@@ -118,7 +118,7 @@ func (e *entity[T]) leap(ctx context.Context, db *DB, w *where, skip int, desc b
 	}
 	const step = 10 // from one level to the next
 	for _, level := range [...]int{40, 30, 20} {
-		rows, err := db.r.QueryContext(ctx, "SELECT bucket, n FROM tallied_times WHERE kind = $1 AND level = $2 AND bucket >= $3 AND bucket <= $4 ORDER BY bucket"+dir,
+		rows, err := db.r.QueryContext(ctx, "SELECT bucket, n FROM tallied_times WHERE kind = $1 AND level = $2 AND bucket >= $3 AND bucket <= $4 ORDER BY bucket"+dir, //nolint:gosec // G202: the text is ours, values are parameters
 			e.kind, level, from, to)
 		found := false
 		err = results(rows, err, func(r *sql.Rows) error {
