@@ -323,9 +323,15 @@ func (f *FactFilter) where(d dialect) (w where, from string) {
 	default:
 		few = few || len(f.IDs) > 0
 	}
-	w.parts = append(w.parts, "a.scope = "+w.arg(own))
-	if own == "" {
-		w.parts = append(w.parts, "a.id = ''")
+	switch {
+	case few:
+		// Of the two ways to these rows SQLite would take the primary key, which is
+		// every row of those days anew for each context, unless it is hidden.
+		w.parts = append(w.parts, "COALESCE(a.scope, '') = ''", "COALESCE(a.id, '') = ''")
+	case own == "":
+		w.parts = append(w.parts, "a.scope = ''", "a.id = ''")
+	default:
+		w.parts = append(w.parts, "a.scope = "+w.arg(own))
 	}
 	switch {
 	case f.Scope == "" || f.Scope == Global:

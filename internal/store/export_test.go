@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"io/fs"
 
@@ -110,4 +111,19 @@ func (db *DB) analyze(ctx context.Context) error {
 	}
 	_, err := db.w.ExecContext(ctx, analyze)
 	return err
+}
+
+// Explain returns how SQLite finds the facts that f selects.
+func (db *DB) Explain(ctx context.Context, f FactFilter) ([]string, error) {
+	w, from := f.where(db.d)
+	rows, err := db.r.QueryContext(ctx, "EXPLAIN QUERY PLAN SELECT a.day, SUM(a.cost)"+from+w.sql()+" GROUP BY 1", w.args...)
+	var out []string
+	err = results(rows, err, func(r *sql.Rows) error {
+		var id, parent, unused int
+		var detail string
+		err := r.Scan(&id, &parent, &unused, &detail)
+		out = append(out, detail)
+		return err
+	})
+	return out, err
 }
