@@ -75,6 +75,7 @@ func sqliteDialect() dialect {
 				FROM hours WHERE n IS NOT NULL
 			) SELECT n FROM hours WHERE n IS NOT NULL)`,
 		otherID: `calls.call_id >= X'FF'`,
+		hexID:   `LOWER(HEX(calls.call_id))`,
 		size:    `SELECT page_count * page_size FROM pragma_page_count, pragma_page_size`,
 		byTag: `(SELECT DISTINCT c.started_at, c.call_id, c.context, c.prompt, c.completion, c.cache_read, c.cache_write, c.cache_write_1h, c.cost, c.took, j.value AS tag
 			FROM calls AS c, json_each(c.tags) AS j WHERE c.tags IS NOT NULL) AS c`,
@@ -121,6 +122,7 @@ func postgresDialect() dialect {
 		partitions: true,
 		spendOrder: true,
 		otherID:    `calls.call_id >= '\xff'::BYTEA`,
+		hexID:      `encode(calls.call_id, 'hex')`,
 		bulk:       128,
 		again: func(err error) bool {
 			e, ok := errors.AsType[*pgconn.PgError](err)

@@ -154,6 +154,10 @@ func callsInPages(t *testing.T, db *store.DB) {
 			all[i].Error = "Rate limit of the provider"
 		}
 	}
+	// One has an id as Penstock makes them: it says when.
+	ms := all[7].Start.UnixMilli()
+	ours := fmt.Sprintf("%08x-%04x-7d13-b7b7-dc600af3862a", ms>>16, ms&0xffff)
+	all[7].CallID = ours
 	book(t, db, all, len(all))
 	is := func(b bool) *bool { return &b }
 	usd := func(n gateway.NanoUSD) *gateway.NanoUSD { return &n }
@@ -176,7 +180,9 @@ func callsInPages(t *testing.T, db *store.DB) {
 		{"up to a cost", store.CallFilter{MaxCost: usd(1010)}, func(r *spend.Row) bool { return r.Cost <= 1010 }},
 		{"without a tag", store.CallFilter{WithoutTag: "b1"}, func(r *spend.Row) bool { return !slices.Contains(r.Tags, "b1") }},
 		{"a search", store.CallFilter{Search: "SESSION-1"}, func(r *spend.Row) bool { return r.Session == "Session-1" }},
-		{"a search for a call", store.CallFilter{Search: "call-000007"}, func(r *spend.Row) bool { return r.CallID == "call-000007" }},
+		{"a search for a call", store.CallFilter{Search: "call-000008"}, func(r *spend.Row) bool { return r.CallID == "call-000008" }},
+		{"a search for a part of its id", store.CallFilter{Search: "7D13-b7b7"}, func(r *spend.Row) bool { return r.CallID == ours }},
+		{"a search for a call of that id", store.CallFilter{Search: ours}, func(r *spend.Row) bool { return r.CallID == ours }},
 		{"a time", store.CallFilter{From: all[10].Start, To: all[40].Start}, func(r *spend.Row) bool { return !r.Start.Before(all[10].Start) && r.Start.Before(all[40].Start) }},
 	} {
 		for by, of := range map[string]func(*spend.Row) int64{
