@@ -77,6 +77,7 @@ type App struct {
 	transport  *http.Transport
 	mock       *mockServer
 	server     *http.Server
+	clients    clients
 	listener   net.Listener
 	seq        int64 // of the last change seen in the store; only the poller touches it
 	// reloadDue is when a change asks for a reload, zero if none does; only the
@@ -234,10 +235,16 @@ func (a *App) build(ctx context.Context) error {
 
 	a.server = &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 3 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug), ConnState: a.clients.state,
 	}
-	a.onStop("server", func(context.Context) error { return a.server.Close() })
+	a.onStop("server", a.closeServer)
 	return nil
+}
+
+// closeServer cuts the calls that are still open and waits until each has
+// written down what it used: what closes next is the journal.
+func (a *App) closeServer(ctx context.Context) error {
+	return errors.Join(a.server.Close(), a.clients.wait(ctx))
 }
 
 // closeListener closes the listener, which the server has done already if it
@@ -326,10 +333,11 @@ func (a *App) Served() []string {
 // Run serves until ctx ends, and then stops: no new calls, open ones are
 // finished within the drain time, everything is booked. hup asks for a reload.
 func (a *App) Run(ctx context.Context, hup <-chan os.Signal) error {
-	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
-	defer wg.Wait()
+	// What goes on beside the calls ends before what it uses is closed: a reload
+	// would start destinations that nobody ends.
+	stop := func() { cancel(); wg.Wait() }
 	defer stop()
 	a.start(background, &wg, hup)
 
@@ -337,14 +345,15 @@ func (a *App) Run(ctx context.Context, hup <-chan os.Signal) error {
 	wg.Go(func() { served <- a.server.Serve(a.listener) })
 	select {
 	case err := <-served:
+		stop()
 		return errors.Join(fmt.Errorf("serve: %w", err), a.Close(context.WithoutCancel(ctx)))
 	case <-ctx.Done():
 	}
 	a.stopping.Store(true)
 	drain := a.loaded.Load().config.Server.DrainTimeout
 	a.log.Info("stopping: no new calls, open ones may end; a second signal does not wait for them", "within", drain.String())
-	dctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
-	defer cancel()
+	dctx, cancel1 := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	defer cancel1()
 	if err := a.server.Shutdown(dctx); err != nil {
 		a.log.Warn("calls were still open when the drain time ended; they are cut and booked as far as they came", "err", err)
 	}

@@ -26,6 +26,7 @@ type exports struct {
 	own    *export.Own // of keys and teams
 
 	mu      sync.Mutex
+	closed  bool
 	current *export.Exporter
 	closing sync.WaitGroup // exporters of earlier configurations
 }
@@ -57,12 +58,15 @@ func (e *exports) build(l config.Logging) (*export.Exporter, error) {
 	return export.New(export.Options{}, e.log, targets...), nil
 }
 
-// swap makes x the current destinations. Those before deliver what they hold.
+// swap makes x the current destinations. Those before deliver what they hold;
+// so does x itself when the gateway is closed, as nobody else would end it.
 func (e *exports) swap(x *export.Exporter) {
 	e.mu.Lock()
-	old := e.current
-	e.current = x
-	e.mu.Unlock()
+	defer e.mu.Unlock()
+	old := x
+	if !e.closed {
+		old, e.current = e.current, x
+	}
 	if old == nil {
 		return
 	}
@@ -91,7 +95,7 @@ func (e *exports) stats() []export.Stats {
 func (e *exports) close(ctx context.Context) error {
 	e.mu.Lock()
 	x := e.current
-	e.current = nil
+	e.current, e.closed = nil, true
 	e.mu.Unlock()
 	defer e.closing.Wait()
 	err := e.own.Close(ctx)
