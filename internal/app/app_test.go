@@ -52,9 +52,26 @@ func start(t testing.TB, config string, env ...string) *house {
 	t.Cleanup(func() { h.mock.Close(); up.Close() })
 	dir := t.TempDir()
 	h.config = filepath.Join(dir, "config.yaml")
-	h.write(strings.ReplaceAll(config, "MOCK", up.URL))
+	h.write(patiently(strings.ReplaceAll(config, "MOCK", up.URL), env))
 	h.serve(dir)
 	return h
+}
+
+// patiently has calls wait for the store that limits are shared through as long
+// as it takes: what a test shows must not depend on how busy the machine is.
+func patiently(config string, env []string) string {
+	const wait = "limit_store_timeout: 10"
+	vars := strings.Join(env, " ")
+	shared := strings.Contains(config, "database_url") || strings.Contains(vars, "DATABASE_URL") || strings.Contains(vars, "REDIS_URL")
+	if !shared || strings.Contains(config, "limit_store_timeout") {
+		return config
+	}
+	for _, at := range []struct{ section, first string }{{"\ngeneral_settings: {", wait + ", "}, {"\ngeneral_settings:\n", "  " + wait + "\n"}} {
+		if before, after, ok := strings.Cut(config, at.section); ok {
+			return before + at.section + at.first + after
+		}
+	}
+	return config + "\ngeneral_settings: {" + wait + "}\n"
 }
 
 func (h *house) write(config string) {

@@ -126,7 +126,7 @@ func openOn(t *testing.T, m *mock.Server, url, config string, env ...string) *ho
 	h := &house{t: t, mock: m, dir: t.TempDir(), env: env}
 	if config != "" {
 		h.config = filepath.Join(h.dir, "config.yaml")
-		h.write(strings.ReplaceAll(config, "MOCK", url))
+		h.write(patiently(strings.ReplaceAll(config, "MOCK", url), env))
 	}
 	h.start()
 	t.Cleanup(func() {
@@ -138,6 +138,23 @@ func openOn(t *testing.T, m *mock.Server, url, config string, env ...string) *ho
 		}
 	})
 	return h
+}
+
+// patiently has calls wait for the store that limits are shared through as long
+// as it takes: what a test shows must not depend on how busy the machine is.
+func patiently(config string, env []string) string {
+	const wait = "limit_store_timeout: 10"
+	vars := strings.Join(env, " ")
+	shared := strings.Contains(config, "database_url") || strings.Contains(vars, "DATABASE_URL") || strings.Contains(vars, "REDIS_URL")
+	if !shared || strings.Contains(config, "limit_store_timeout") {
+		return config
+	}
+	for _, at := range []struct{ section, first string }{{"\ngeneral_settings: {", wait + ", "}, {"\ngeneral_settings:\n", "  " + wait + "\n"}} {
+		if before, after, ok := strings.Cut(config, at.section); ok {
+			return before + at.section + at.first + after
+		}
+	}
+	return config + "\ngeneral_settings: {" + wait + "}\n"
 }
 
 // write replaces the configuration in one step, as editors do: a reload never

@@ -111,10 +111,6 @@ func (h *house) metric(name string) float64 {
 // paced answers after a fifth of a second, with five tokens, which is half a cent.
 const paced = "mock-tokens=5,latency=200"
 
-// The time that calls wait for the store is long here: whether limits are exact
-// must not depend on how busy this machine is.
-const patient = "general_settings: {limit_store_timeout: 10}\n"
-
 // What a thousand calls at once get of a limit that three replicas share is
 // exactly the limit: nothing more, and nothing less.
 func TestThreeReplicasShareLimitsExactly(t *testing.T) {
@@ -122,7 +118,7 @@ func TestThreeReplicasShareLimitsExactly(t *testing.T) {
 	for _, share := range shares {
 		t.Run(share.name, func(t *testing.T) {
 			t.Parallel()
-			f := openFleet(t, oneModel(paced)+patient, share.env(t)...)
+			f := openFleet(t, oneModel(paced), share.env(t)...)
 			const calls = 1000
 			t.Run("budget", func(t *testing.T) {
 				// Money is counted twice for the half second from its booking by one
@@ -200,7 +196,7 @@ func TestAKilledReplicaKeepsNothing(t *testing.T) {
 model_list:
   - {model_name: m, litellm_params: {model: "openai/mock-tokens=5", api_base: MOCK/v1, api_key: k, input_cost_per_token: 0, output_cost_per_token: 0.001}}
   - {model_name: stalls, litellm_params: {model: "openai/mock-chunks=5,stall=1", api_base: MOCK/v1, api_key: k, input_cost_per_token: 0, output_cost_per_token: 0}}
-`+patient, share.env(t)...)
+`, share.env(t)...)
 			dies, others := f.hs[0], f.hs[1:]
 			slots, money := f.key(`"max_parallel_requests":4`), f.key(`"max_budget":0.1`)
 			for range 4 {

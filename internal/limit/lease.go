@@ -265,7 +265,9 @@ func (le *lease) settle(taken, used, second int64) {
 	case sliding:
 		if d := used - taken; d != 0 && le.ring.holds(second) {
 			le.use(second, d)
-			if d > 0 {
+			// What was not used goes back to the store, which gives it to whoever
+			// needs it; while that is away, nobody else would.
+			if d > 0 || le.s.down.Load() {
 				le.free -= d
 			}
 		}
@@ -537,9 +539,23 @@ func (le *lease) unsend() {
 	le.askAdd += a.Add
 }
 
+// left returns how much of the amount is neither used nor held by a call, as far
+// as this replica knows: of what it may use, while the store is away.
+func (le *lease) left(amount int64, now time.Time) int64 {
+	switch {
+	case le.s.down.Load() && le.s.policy(le.meter.Kind) == LocalShare:
+		return le.shareOf(now)
+	case le.known:
+		return max(le.rest, 0) + le.free
+	case le.span == budget:
+		return amount - le.hint + min(le.free, 0)
+	}
+	return amount + min(le.free, 0)
+}
+
 // refusal fills in what the store knows of the limit.
 func (le *lease) refusal(f *Refusal, end, now time.Time) {
-	taken := f.Amount - max(le.rest, 0) - le.free
+	taken := f.Amount - le.left(f.Amount, now)
 	switch le.span {
 	case sliding:
 		f.Used, f.Reserved, f.RetryAfter = taken, 0, time.Second

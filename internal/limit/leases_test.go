@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -331,6 +332,59 @@ func TestWhoIsShortDoesNotStormTheStore(t *testing.T) {
 		}
 		if n := c.asked.Load(); n > most {
 			t.Errorf("the store was asked more than %d times in the deadline", most)
+		}
+	})
+}
+
+// A replica that is alone keeps a limit exactly while the store is away: what
+// a call has reserved and not used can be had again, and refusals and headers
+// say what is left.
+func TestAloneWithoutTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := limittest.NewStore(time.Now)
+		c := limittest.Replica(t, "alone", store, &limittest.Ledger{}, time.Now, func(o *limit.LeaseOptions) { o.Deadline = 50 * time.Millisecond })
+		known := limittest.Takes(limit.KeyScope, "known", limittest.Of(limit.Tokens, 100), limittest.Of(limit.Requests, 4))
+		call := func(takes []limit.Take, tokens, used int64) (left []int64, f *limit.Refusal) {
+			t.Helper()
+			var h limit.Hold
+			if f := c.Reserve(t.Context(), time.Now(), &h, takes, limittest.Exactly(tokens, 0)); f != nil {
+				return nil, f
+			}
+			h.Each(func(l limit.Left) { left = append(left, l.Left) })
+			c.Settle(&h, &limit.Actual{Requests: 1, Tokens: used})
+			return left, nil
+		}
+		if _, f := call(known, 20, 10); f != nil {
+			t.Fatal(f)
+		}
+		time.Sleep(2 * time.Second)
+		store.Fail(errors.New("away"))
+		time.Sleep(2 * time.Second) // a beat is missed
+		for _, tt := range []struct {
+			name  string
+			takes []limit.Take
+			used  int64 // before
+		}{
+			{"a limit that the store has told of", known, 10},
+			{"one that it has not", limittest.Takes(limit.KeyScope, "unknown", limittest.Of(limit.Tokens, 100), limittest.Of(limit.Requests, 3)), 0},
+		} {
+			left, f := call(tt.takes, 90-tt.used, 30)
+			if f != nil {
+				t.Fatalf("%s: %+v", tt.name, f)
+			}
+			if want := []int64{10, 2}; !slices.Equal(left, want) {
+				t.Errorf("%s: %v are left, want %v", tt.name, left, want)
+			}
+			_, f = call(tt.takes, 71-tt.used, 0)
+			if f == nil || f.Used != 30+tt.used || f.Amount != 100 || f.RetryAfter <= 0 {
+				t.Errorf("%s: one token too many is refused with %+v, want %d used", tt.name, f, 30+tt.used)
+			}
+			if _, f = call(tt.takes, 70-tt.used, 70-tt.used); f != nil {
+				t.Errorf("%s: what was not used cannot be had: %+v", tt.name, f)
+			}
+			if _, f = call(tt.takes, 1, 1); f == nil || f.Used != 100 {
+				t.Errorf("%s: all is used: %+v", tt.name, f)
+			}
 		}
 	})
 }

@@ -173,7 +173,7 @@ func (m *meter) take(e *entry, now time.Time) {
 	if le := m.lease; le != nil && amount != Unlimited {
 		e.lease = le
 		le.take(e.taken, e.second, now)
-		e.left = max(le.rest, 0) + le.free
+		e.left = le.left(amount, now)
 	}
 }
 
