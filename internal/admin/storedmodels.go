@@ -46,6 +46,8 @@ type modelBody struct {
 	Params  Opt[object] `json:"litellm_params"`
 	Info    Opt[object] `json:"model_info"`
 	Blocked Opt[bool]   `json:"blocked"`
+	// ID is where LiteLLM's own Python client says which model to change.
+	ID Opt[string] `json:"id"`
 	unknown
 }
 
@@ -386,7 +388,7 @@ func (a *API) updateModel(w http.ResponseWriter, r *http.Request, p *gateway.Pri
 	}
 	id := r.PathValue("model_id")
 	if id == "" {
-		id = info.ID.Or("")
+		id = info.ID.Or(b.ID.Or(""))
 	}
 	if id == "" {
 		return nil, malformed("model_info.id", "model_info.id is missing: say which model to change")

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -40,7 +41,26 @@ func (q *request) readBody(in *wire.Object) ([]byte, error) {
 	if err := in.Parse(body); err != nil {
 		return nil, &gateway.Error{Kind: gateway.Invalid, Param: "request_body", Message: "Invalid JSON payload: " + err.Error()}
 	}
+	if model := q.r.PathValue("model"); model != "" {
+		return q.a.called(in, body, model)
+	}
 	return body, nil
+}
+
+// called has the body ask for the model that stands in the path, as Azure's
+// clients call one: what they have in the body is of no meaning there.
+func (a *API) called(in *wire.Object, body []byte, model string) ([]byte, error) {
+	if m := in.Find("model"); m != nil && bytes.Equal(in.Get("model"), wire.Quote(model)) {
+		return body, nil
+	}
+	named := wire.Segments(body, []wire.Edit{in.Set("model", wire.Quote(model))}).Bytes()
+	if len(body) > smallestBuffer {
+		a.buffers.keep(body)
+	}
+	if err := in.Parse(named); err != nil {
+		return nil, fmt.Errorf("put the path's model into the body: %w", err)
+	}
+	return named, nil
 }
 
 // readAll reads the request's body. Bodies too large for exact memory of their

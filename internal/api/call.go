@@ -74,9 +74,6 @@ func (q *request) call(op gateway.Operation, in *wire.Object, body []byte) (*gat
 	}
 	model, ok := in.String("model")
 	if !ok {
-		if m := q.r.PathValue("model"); m != "" && in.Find("model") == nil {
-			return nil, gateway.Invalidf("model", "Missing required parameter: 'model'. Say in the body which model you want, as well as in the path.")
-		}
 		if in.Find("model") != nil {
 			return nil, &gateway.Error{Kind: gateway.Invalid, Type: "bad_request_error", Param: "model", Message: "'model' must be a string."}
 		}

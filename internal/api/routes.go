@@ -176,8 +176,15 @@ var (
 
 // NotFound answers for what is no endpoint of mux, where it stands as "/": with
 // 405 and the methods there are if only the method is wrong, else with 404.
+// Names that have slashes in them, in the middle of a path, end up here too.
 func NotFound(mux *http.ServeMux) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		if u := slashed(r.URL); u != nil {
+			whole := *r
+			whole.URL = u
+			mux.ServeHTTP(w, &whole)
+			return
+		}
 		path := clip(r.URL.Path, 200)
 		var allow []string
 		for _, method := range [...]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {

@@ -336,6 +336,8 @@ func TestAllowedRoutes(t *testing.T) {
 		{"llm_api_routes", "/model/info", true},
 		{"llm_api_routes", "/key/generate", false},
 		{"openai_routes", "/openai/deployments/gpt-4o/embeddings", true},
+		{"openai_routes", "/openai/deployments/openai/gpt-4o/embeddings", true},
+		{"openai_routes", "/openai/deployments//embeddings", false},
 		{"openai_routes", "/openai/deployments/gpt-4o/images/generations", false},
 		{"openai_routes", "/v1/messages", false},
 		{"anthropic_routes", "/v1/messages", true},

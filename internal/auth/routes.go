@@ -97,7 +97,8 @@ func inGroup(group []string, path string) bool {
 	return false
 }
 
-// like reports whether a path is what a pattern of a group stands for.
+// like reports whether a path is what a pattern of a group stands for. A name in
+// the middle may have slashes in it, as that of a model.
 func like(pattern, path string) bool {
 	for {
 		fixed, rest, part := strings.Cut(pattern, "{}")
@@ -109,6 +110,9 @@ func like(pattern, path string) bool {
 			return false
 		}
 		path, pattern = path[len(fixed):], rest
+		if rest != "" && !strings.ContainsAny(rest, "{*") {
+			return len(path) > len(rest) && strings.HasSuffix(path, rest)
+		}
 		end := strings.IndexByte(path, '/')
 		if end < 0 {
 			end = len(path)
