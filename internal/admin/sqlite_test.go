@@ -1,27 +1,19 @@
 package admin_test
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"penstock/internal/spend"
 	"penstock/internal/store"
+	"penstock/internal/store/storetest"
 )
 
 // openSQLite returns an API over a database of its own.
 func openSQLite(t *testing.T) (*door, *store.DB) {
 	t.Helper()
-	db, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "penstock.db"), store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	db := storetest.SQLite(t)
 	return open(t, db), db
 }
 

@@ -53,6 +53,11 @@ func start(t testing.TB, config string, env ...string) *house {
 	dir := t.TempDir()
 	h.config = filepath.Join(dir, "config.yaml")
 	h.write(patiently(strings.ReplaceAll(config, "MOCK", up.URL), env))
+	data := filepath.Join(dir, "data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	storetest.SQLiteFile(t, filepath.Join(data, "penstock.db"))
 	h.serve(dir)
 	return h
 }

@@ -44,7 +44,7 @@ func TestWhatLiteLLMsClientsRelyOn(t *testing.T) {
 			fresh := func(t *testing.T, more string, vars ...string) *house {
 				vars = append(vars, env())
 				if engine == "PostgreSQL" {
-					vars = append(vars, "DATABASE_URL="+storetest.PostgresURL(t))
+					vars = append(vars, "DATABASE_URL="+storetest.EmptyPostgresURL(t))
 				}
 				return openOn(t, m, url, acceptanceConfig+more, vars...)
 			}

@@ -26,12 +26,14 @@ func TestKeysOfLiteLLMGoOnWorking(t *testing.T) {
 		env  func(t *testing.T, litellm string) []string
 	}{
 		{"into the embedded database", func(*testing.T, string) []string { return nil }},
-		{"into a PostgreSQL of its own", func(t *testing.T, _ string) []string { return []string{"DATABASE_URL=" + storetest.PostgresURL(t)} }},
+		{"into a PostgreSQL of its own", func(t *testing.T, _ string) []string {
+			return []string{"DATABASE_URL=" + storetest.EmptyPostgresURL(t)}
+		}},
 		{"into LiteLLM's own PostgreSQL", func(_ *testing.T, litellm string) []string { return []string{"DATABASE_URL=" + litellm} }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			litellm := storetest.PostgresURL(t)
+			litellm := storetest.EmptyPostgresURL(t)
 			m, url := provider(t)
 			h := openOn(t, m, url, oneModel("mock-tokens=5")+"\ngeneral_settings:\n  store_model_in_db: true\n", append(tt.env(t, litellm), env())...)
 			fill(t, litellm, url+"/v1")

@@ -113,7 +113,7 @@ func TestOddUsersAreOnlyText(t *testing.T) {
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		oddUsers(t, open(t, oneModel("mock-tokens=5"), env(), "DATABASE_URL="+storetest.PostgresURL(t)))
+		oddUsers(t, open(t, oneModel("mock-tokens=5"), env(), "DATABASE_URL="+storetest.EmptyPostgresURL(t)))
 	})
 }
 

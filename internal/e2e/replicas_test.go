@@ -22,9 +22,9 @@ var shares = []struct {
 }{
 	{"redis", func(t *testing.T) []string {
 		url := redistest.URL(t)
-		return []string{"DATABASE_URL=" + storetest.PostgresURL(t), "REDIS_URL=" + url, "REDIS_NAMESPACE=" + rand.Text()}
+		return []string{"DATABASE_URL=" + storetest.EmptyPostgresURL(t), "REDIS_URL=" + url, "REDIS_NAMESPACE=" + rand.Text()}
 	}},
-	{"postgres alone", func(t *testing.T) []string { return []string{"DATABASE_URL=" + storetest.PostgresURL(t)} }},
+	{"postgres alone", func(t *testing.T) []string { return []string{"DATABASE_URL=" + storetest.EmptyPostgresURL(t)} }},
 }
 
 // fleet is three gateways that share a store, in front of one provider.

@@ -148,7 +148,7 @@ func TestEveryCommandSaysHowItIsUsed(t *testing.T) {
 
 func TestPostgresKeepsKeysAndSpend(t *testing.T) {
 	t.Parallel()
-	h := open(t, oneModel("mock-tokens=5"), env(), "DATABASE_URL="+storetest.PostgresURL(t))
+	h := open(t, oneModel("mock-tokens=5"), env(), "DATABASE_URL="+storetest.EmptyPostgresURL(t))
 	key := h.key(`"max_budget":0.012`)
 	for range 2 {
 		if a := h.ask(key, `"model":"m","max_tokens":5`); !a.whole() {

@@ -35,7 +35,7 @@ func (s *server) signal(sig syscall.Signal) {
 // killed. The database is the tests' own.
 func ownRedis(t *testing.T) *server {
 	t.Helper()
-	database := storetest.PostgresURL(t)
+	database := storetest.EmptyPostgresURL(t)
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
 		if os.Getenv("CI") == "true" {
@@ -73,7 +73,7 @@ func ownRedis(t *testing.T) *server {
 // ownPostgres starts a PostgreSQL.
 func ownPostgres(t *testing.T) *server {
 	t.Helper()
-	storetest.PostgresURL(t)                        // skips where there is none
+	storetest.EmptyPostgresURL(t)                   // skips where there is none
 	dir, err := os.MkdirTemp("/tmp", "penstock-pg") //nolint:usetesting // as above
 	if err != nil {
 		t.Fatal(err)

@@ -68,7 +68,7 @@ func TestWhatTheTerraformProviderSends(t *testing.T) {
 			t.Parallel()
 			vars := []string{env()}
 			if engine == "PostgreSQL" {
-				vars = append(vars, "DATABASE_URL="+storetest.PostgresURL(t))
+				vars = append(vars, "DATABASE_URL="+storetest.EmptyPostgresURL(t))
 			}
 			h := open(t, acceptanceConfig, vars...)
 			for _, c := range []struct {

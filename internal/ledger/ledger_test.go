@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/csv"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -70,7 +69,7 @@ func open(t *testing.T, driver, url string, chain bool) books {
 
 func engines(t *testing.T, chain bool, run func(t *testing.T, b books)) {
 	t.Run("sqlite", func(t *testing.T) {
-		run(t, open(t, "sqlite", "sqlite:"+filepath.Join(t.TempDir(), "x.db"), chain))
+		run(t, open(t, "sqlite", storetest.SQLiteURL(t), chain))
 	})
 	t.Run("postgres", func(t *testing.T) { run(t, open(t, "pgx", storetest.PostgresURL(t), chain)) })
 }

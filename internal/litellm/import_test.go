@@ -9,7 +9,6 @@ import (
 	_ "embed"
 	"encoding/base64"
 	"errors"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -56,7 +55,7 @@ type source struct {
 
 func newSource(t *testing.T) *source {
 	t.Helper()
-	s := &source{t: t, url: storetest.PostgresURL(t)}
+	s := &source{t: t, url: storetest.EmptyPostgresURL(t)}
 	cfg, err := pgx.ParseConfig(s.url)
 	must(t, err)
 	s.db = stdlib.OpenDB(*cfg)
@@ -114,10 +113,7 @@ func same[T any](t *testing.T, what string, got, want T) {
 // targets are the databases that an import is tested into.
 func targets(t *testing.T, f func(t *testing.T, s *source, db *store.DB)) {
 	t.Run("into SQLite", func(t *testing.T) {
-		db, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "p.db"), store.Options{})
-		must(t, err)
-		t.Cleanup(func() { must(t, db.Close()) })
-		f(t, newSource(t), db)
+		f(t, newSource(t), storetest.SQLite(t))
 	})
 	t.Run("into the PostgreSQL that LiteLLM uses", func(t *testing.T) {
 		s := newSource(t)
@@ -485,7 +481,7 @@ func TestADryRunSaysTheSame(t *testing.T) {
 }
 
 func TestADatabaseWithoutLiteLLMSaysSo(t *testing.T) {
-	from, err := store.Foreign(storetest.PostgresURL(t))
+	from, err := store.Foreign(storetest.EmptyPostgresURL(t))
 	must(t, err)
 	defer from.Close()
 	_, err = litellm.Run(t.Context(), litellm.Options{Source: from, Now: now})

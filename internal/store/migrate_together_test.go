@@ -16,7 +16,7 @@ func TestReplicasThatStartTogetherMigrateOnce(t *testing.T) {
 		url  func(*testing.T) string
 	}{
 		{"sqlite", func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "new.db") }},
-		{"postgres", func(t *testing.T) string { return storetest.PostgresURL(t) }},
+		{"postgres", func(t *testing.T) string { return storetest.EmptyPostgresURL(t) }},
 	} {
 		t.Run(e.name, func(t *testing.T) {
 			url := e.url(t)

@@ -55,7 +55,7 @@ func TestManyProcessesStartOnOneNewDatabase(t *testing.T) {
 		url  func(*testing.T) string
 	}{
 		{"sqlite", func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "new.db") }},
-		{"postgres", func(t *testing.T) string { return storetest.PostgresURL(t) }},
+		{"postgres", func(t *testing.T) string { return storetest.EmptyPostgresURL(t) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			url := tt.url(t)
@@ -161,7 +161,7 @@ func TestAFailedMigrationChangesNothing(t *testing.T) {
 		url  func(*testing.T) string
 	}{
 		{"sqlite", func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "new.db") }},
-		{"postgres", func(t *testing.T) string { return storetest.PostgresURL(t) }},
+		{"postgres", func(t *testing.T) string { return storetest.EmptyPostgresURL(t) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			ctx := t.Context()

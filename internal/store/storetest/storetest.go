@@ -1,21 +1,12 @@
 package storetest
 
 import (
-	"context"
-	"crypto/rand"
-	"database/sql"
-	"errors"
 	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	_ "github.com/jackc/pgx/v5/stdlib" // the "pgx" driver, to make databases with
 
 	"penstock/internal/gateway"
 	"penstock/internal/spend"
@@ -92,59 +83,6 @@ func Run(t *testing.T, open func(testing.TB) *store.DB) {
 			c.run(t, open(t))
 		})
 	}
-}
-
-// SQLite opens an empty database in a file.
-func SQLite(tb testing.TB) *store.DB {
-	tb.Helper()
-	return openURL(tb, "sqlite:"+filepath.Join(tb.TempDir(), "penstock.db"))
-}
-
-// Postgres opens an empty database on the server that TEST_POSTGRES_DSN names
-// (a URL or keywords, of a user who may create databases).
-func Postgres(tb testing.TB) *store.DB {
-	tb.Helper()
-	return openURL(tb, PostgresURL(tb))
-}
-
-// PostgresURL makes a database and returns its URL. Without TEST_POSTGRES_DSN
-// the test is skipped, or fails where CI=true says that it must run.
-func PostgresURL(tb testing.TB) string {
-	tb.Helper()
-	dsn := os.Getenv("TEST_POSTGRES_DSN")
-	if dsn == "" {
-		const what = "TEST_POSTGRES_DSN names no PostgreSQL server, so the store is not tested on one"
-		if os.Getenv("CI") == "true" {
-			tb.Fatal(what)
-		}
-		tb.Skip(what)
-	}
-	server, err := sql.Open("pgx", dsn)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	name := "penstock_test_" + strings.ToLower(rand.Text())
-	if _, err := server.ExecContext(tb.Context(), "CREATE DATABASE "+name); err != nil {
-		tb.Fatal(errors.Join(err, server.Close()))
-	}
-	tb.Cleanup(func() {
-		// The test's context is over by now.
-		if _, err := server.ExecContext(context.WithoutCancel(tb.Context()), "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
-			tb.Error(err)
-		}
-		if err := server.Close(); err != nil {
-			tb.Error(err)
-		}
-	})
-	if !strings.Contains(dsn, "://") {
-		return dsn + " dbname=" + name
-	}
-	u, err := url.Parse(dsn)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	u.Path = "/" + name
-	return u.String()
 }
 
 func openURL(tb testing.TB, url string) *store.DB {
