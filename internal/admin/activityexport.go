@@ -118,7 +118,7 @@ var exports = map[string][]store.Facet{
 func (a *API) activityExport(noun string) handler {
 	return func(_ http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
 		q := readQuery(r)
-		f := q.dayQuery(noun)
+		f := q.dayQuery(noun, a.o.Now())
 		kind := q.oneOf("export_type", "daily", "daily", "daily_with_keys", "daily_with_models", "daily_with_users")
 		format := q.oneOf("format", "csv", "csv", "json")
 		if err := a.askFor(r.Context(), q, f, p); err != nil {

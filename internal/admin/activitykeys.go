@@ -70,7 +70,7 @@ func (a *API) dearestKeys(ctx context.Context, f store.FactFilter, limit, offset
 func (a *API) activityKeys(noun string) handler {
 	return func(_ http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
 		q := readQuery(r)
-		f := q.dayQuery(noun)
+		f := q.dayQuery(noun, a.o.Now())
 		out := &keyActivityPage{Offset: q.number("offset", 0, 0, 100_000_000), Limit: q.number("limit", 50, 1, maxListed)}
 		if err := a.askFor(r.Context(), q, f, p); err != nil {
 			return nil, err
@@ -100,7 +100,7 @@ type keysFound struct {
 func (a *API) activitySearch(noun string) handler {
 	return func(_ http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
 		q := readQuery(r)
-		f := q.dayQuery(noun)
+		f := q.dayQuery(noun, a.o.Now())
 		search, limit := q.text("search"), q.number("limit", 50, 1, maxListed)
 		if search == "" && q.err == nil {
 			q.err = malformed("search", "search is missing: say what to look for in keys, their aliases and users")
@@ -149,7 +149,7 @@ type modelKeys struct {
 func (a *API) activityModelKeys(noun string) handler {
 	return func(_ http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
 		q := readQuery(r)
-		f := q.dayQuery(noun)
+		f := q.dayQuery(noun, a.o.Now())
 		out := &modelKeys{Model: q.text("model_group"), ByGroup: q.flag("by_model_group", true)}
 		limit := q.number("limit", 5, 1, maxListed)
 		if out.Model == "" && q.err == nil {
@@ -200,7 +200,7 @@ func (a *API) userActivity(f *store.Fact) userActivity {
 // activityUsers shows users, the dearest first.
 func (a *API) activityUsers(_ http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
 	q := readQuery(r)
-	f := q.dayQuery("user")
+	f := q.dayQuery("user", a.o.Now())
 	out := &userActivityPage{Users: []userActivity{}, Offset: q.number("offset", 0, 0, 100_000_000), Limit: q.number("limit", 50, 1, maxListed)}
 	if err := a.askFor(r.Context(), q, f, p); err != nil {
 		return nil, err
@@ -232,7 +232,7 @@ type teamUser struct {
 // teamSpendByUser shows what each user has spent in each of some teams.
 func (a *API) teamSpendByUser(_ http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
 	q := readQuery(r)
-	f := q.dayQuery("team")
+	f := q.dayQuery("team", a.o.Now())
 	if f.ids == nil && q.err == nil {
 		q.err = invalid("team_ids", "Please provide team_ids")
 	}

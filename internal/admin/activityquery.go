@@ -35,7 +35,7 @@ type asked struct {
 }
 
 // dayQuery reads what all activity reports are asked by.
-func (q *query) dayQuery(noun string) *asked {
+func (q *query) dayQuery(noun string, now time.Time) *asked {
 	n := nouns[noun]
 	f := &asked{scope: n.scope, entity: store.OfEntity, model: q.text("model")}
 	if key := q.text("api_key"); key != "" {
@@ -67,7 +67,29 @@ func (q *query) dayQuery(noun string) *asked {
 	if f.days.to.Before(f.days.from) && q.err == nil {
 		q.err = invalid("end_date", "end_date must not be before start_date")
 	}
+	if noun == "user" {
+		q.untilNow(&f.days, now)
+	}
 	return f
+}
+
+// untilNow has days that end on the caller's own today end on UTC's, if the
+// caller asks for that. Sums are kept by days of UTC, and a day of the caller's is
+// taken for the day of UTC with its date: days before cannot be told apart better
+// without counting hours twice. West of Greenwich a day of UTC begins while it is
+// still yesterday, and what is spent from then on would not be shown until
+// midnight; of that day nothing is in the future yet but what is not there.
+func (q *query) untilNow(days *span, now time.Time) {
+	current := q.flag("include_current_utc_day", false)
+	west := q.number("timezone", 0, -18*60, 18*60) // minutes, as getTimezoneOffset of JavaScript
+	if !current || q.text("timezone") == "" || q.err != nil {
+		return
+	}
+	midnight := func(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
+	today := midnight(now)
+	if local := midnight(now.Add(-time.Duration(west) * time.Minute)); !days.to.Before(local) && days.to.Before(today) {
+		days.to = today
+	}
 }
 
 // storedKey is how the ledger knows a key that a request names, by its value,

@@ -22,7 +22,7 @@ const (
 func (a *API) activityOf(noun string, aggregated bool) handler {
 	return func(_ http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
 		q := readQuery(r)
-		f := q.dayQuery(noun)
+		f := q.dayQuery(noun, a.o.Now())
 		page, size, keys := 1, 0, defaultKeys
 		if !aggregated {
 			page, size, keys = q.number("page", 1, 1, 1_000_000), q.number("page_size", 50, 1, 1000), maxListed

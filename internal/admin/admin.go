@@ -70,6 +70,8 @@ type Options struct {
 	Book *price.Book
 	// Models returns what /model/info shows.
 	Models func() []Model
+	// Ill returns the names of models of which no deployment is well.
+	Ill func() map[string]bool
 	// Allowed reports whether the caller may use a model.
 	Allowed func(p *gateway.Principal, model string) bool
 	// Try says what would be served if what the database adds to the
@@ -134,6 +136,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Models == nil {
 		o.Models = func() []Model { return nil }
+	}
+	if o.Ill == nil {
+		o.Ill = func() map[string]bool { return nil }
 	}
 	if o.Allowed == nil {
 		o.Allowed = func(p *gateway.Principal, _ string) bool { return isAdmin(p) }

@@ -104,12 +104,17 @@ func (a *API) seen(p *gateway.Principal, teams bool) []Model {
 func (a *API) modelInfo(_ http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
 	q := readQuery(r)
 	id, team, teams := q.text("litellm_model_id"), q.text("teamId"), q.flag("include_team_models", false)
+	healthy := q.flag("healthy_only", false)
 	if q.err != nil {
 		return nil, q.err
 	}
+	var ill map[string]bool
+	if healthy {
+		ill = a.o.Ill()
+	}
 	out := &modelList{Data: []modelRow{}}
 	for _, m := range a.seen(p, teams) {
-		if (id == "" || m.Deployment.ID == id) && (team == "" || m.Deployment.TeamID == team) {
+		if !ill[publicName(m.Deployment)] && (id == "" || m.Deployment.ID == id) && (team == "" || m.Deployment.TeamID == team) {
 			out.Data = append(out.Data, modelOf(&m))
 		}
 	}

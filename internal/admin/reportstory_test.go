@@ -237,6 +237,41 @@ func TestActivityIsToldApart(t *testing.T) {
 	})
 }
 
+// Whoever is west of Greenwich sees in the evening what is spent then, though it
+// is on the next day of UTC.
+func TestAReportOnTodayEndsNow(t *testing.T) {
+	onEngines(t, func(t *testing.T, h *house) {
+		spent(t, h)
+		for _, tt := range []struct {
+			name, now, query, want string // want is the days, the newest first
+		}{
+			{"days are UTC's", "2026-01-16T03:00:00Z", "start_date=2026-01-14&end_date=2026-01-15&timezone=480", "2026-01-15"},
+			{"today goes on until now", "2026-01-16T03:00:00Z", "start_date=2026-01-14&end_date=2026-01-15&timezone=480&include_current_utc_day=true", "2026-01-16 2026-01-15"},
+			{"and later days too", "2026-01-16T03:00:00Z", "start_date=2026-01-15&end_date=2026-01-15&timezone=300&include_current_utc_day=true", "2026-01-16 2026-01-15"},
+			{"a day that is over does not", "2026-01-16T09:00:00Z", "start_date=2026-01-14&end_date=2026-01-15&timezone=480&include_current_utc_day=true", "2026-01-15"},
+			{"nor one before today", "2026-01-16T03:00:00Z", "start_date=2026-01-13&end_date=2026-01-14&timezone=480&include_current_utc_day=true", ""},
+			{"east of Greenwich nothing is added", "2026-01-15T20:00:00Z", "start_date=2026-01-15&end_date=2026-01-15&timezone=-540&include_current_utc_day=true", "2026-01-15"},
+			{"without a time zone nothing is added", "2026-01-16T03:00:00Z", "start_date=2026-01-15&end_date=2026-01-15&include_current_utc_day=true", "2026-01-15"},
+		} {
+			now, err := time.Parse(time.RFC3339, tt.now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.now = now
+			for _, path := range []string{"/user/daily/activity?", "/user/daily/activity/aggregated?"} {
+				var got []string
+				for _, part := range strings.Split(h.get(path+tt.query).ok().Body, `"date":"`)[1:] {
+					got = append(got, part[:len("2026-01-16")])
+				}
+				if got := strings.Join(got, " "); got != tt.want {
+					t.Errorf("%s: %s shows %q, want %q", tt.name, path, got, tt.want)
+				}
+			}
+		}
+		h.get("/user/daily/activity?start_date=2026-01-15&end_date=2026-01-15&timezone=berlin").refused(422, "validation_error", "timezone", "whole number")
+	})
+}
+
 func TestTheLifeOfATag(t *testing.T) {
 	onEngines(t, func(t *testing.T, h *house) {
 		spent(t, h)

@@ -182,8 +182,8 @@ func shapes() map[string]shape {
 
 		"POST /model/block":              takes[modelIDBody, storedModelRow]().needs("model_id"),
 		"POST /model/delete":             takes[modelIDBody, messageRow]().needs("id"),
-		"GET /model/info":                shows[modelList](texts("litellm_model_id", "teamId"), flags("include_team_models")),
-		"GET /v1/model/info":             shows[modelList](texts("litellm_model_id", "teamId"), flags("include_team_models")),
+		"GET /model/info":                shows[modelList](texts("litellm_model_id", "teamId"), flags("include_team_models", "healthy_only")),
+		"GET /v1/model/info":             shows[modelList](texts("litellm_model_id", "teamId"), flags("include_team_models", "healthy_only")),
 		"GET /v2/model/info":             shows[modelPage](paging("size", 1000), oneOf("sortBy", "model_name", "model_id", "provider", "created_at", "updated_at", "costs", "status"), oneOf("sortOrder", "asc", "desc"), texts("model", "modelId", "teamId", "access_group", "search"), flags("wildcard_only", "include_team_models", "user_models_only", "debug")),
 		"POST /model/new":                takes[modelBody, storedModelRow]().needs("model_name", "litellm_params"),
 		"POST /model/unblock":            takes[modelIDBody, storedModelRow]().needs("model_id"),
@@ -272,6 +272,9 @@ func shapes() map[string]shape {
 			if list != "" {
 				of = append(of, texts(list)...)
 			}
+		}
+		if noun == "user" {
+			of = append(append(of, number("timezone", -18*60, 18*60)...), flags("include_current_utc_day")...)
 		}
 		base, few, some := "GET /"+noun+"/daily/activity", number("api_key_limit", 1, maxListed), number("limit", 1, maxListed)
 		out[base] = shows[activity](paging("page_size", 1000), few, of)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"penstock/internal/gateway"
+	"penstock/internal/health"
 	"penstock/internal/router"
 	"penstock/internal/wire"
 )
@@ -148,14 +149,19 @@ func public(d *gateway.Deployment) string {
 
 // ill are the names of which no deployment is well.
 func (q *request) ill() map[string]bool {
+	return Ill(q.s.Table, q.a.Health.Last, time.Now())
+}
+
+// Ill returns the names of models of which every deployment has failed its last
+// check, or is cooling down. last is the last check of a deployment.
+func Ill(t *router.Table, last func(deployment string) (health.Result, bool), now time.Time) map[string]bool {
 	ill, well := map[string]bool{}, map[string]bool{}
-	hs := q.s.Table.Health(time.Now())
-	for i := range hs {
-		r, _ := q.a.Health.Last(hs[i].ID)
-		_, ok := endpointOf(q, &hs[i], &r, false)
-		name := public(hs[i].Deployment)
+	for _, h := range t.Health(now) {
+		r, checked := last(h.ID)
+		failed := checked && r.Unknown == "" && !r.OK
+		name := public(h.Deployment)
 		ill[name] = true
-		well[name] = well[name] || ok
+		well[name] = well[name] || !failed && h.Cooling <= 0
 	}
 	for name := range well {
 		if well[name] {

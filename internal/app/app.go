@@ -272,7 +272,7 @@ func (a *App) handler() http.Handler {
 		mux.Handle(r.Method+" "+r.Pattern, r.Handler)
 	}
 	a.management = admin.New(admin.Options{
-		Store: a.store, Directory: a.directory, Changed: a.changed, Flush: a.booker.Flush, LiveSpend: a.liveSpend, Settings: a.settings.Load, NewMaster: a.newMaster, Models: a.models, Book: a.book, Secrets: a.box,
+		Store: a.store, Directory: a.directory, Changed: a.changed, Flush: a.booker.Flush, LiveSpend: a.liveSpend, Settings: a.settings.Load, NewMaster: a.newMaster, Models: a.models, Ill: a.ill, Book: a.book, Secrets: a.box,
 		Allowed: a.allowed, Try: a.try, StoreModels: func() bool { return a.loaded.Load().config.Server.StoreModelInDB },
 		CheckLog: checkLog, LogsOf: a.logsOf, TestLog: a.testLog, Now: time.Now, Log: a.log,
 	})
@@ -413,6 +413,11 @@ func (a *App) liveSpend(entity, id string) (gateway.NanoUSD, bool) {
 // allowed reports whether p may use the model.
 func (a *App) allowed(p *gateway.Principal, model string) bool {
 	return a.directory.Allowed(p, model, a.snapshot.Load().Table) == nil
+}
+
+// ill are the names of models of which no deployment is well.
+func (a *App) ill() map[string]bool {
+	return api.Ill(a.snapshot.Load().Table, a.health.Last, time.Now())
 }
 
 // models is what /model/info shows.

@@ -96,6 +96,12 @@ router_settings:
 	if _, body := h.do("GET", "/v1/models?healthy_only=true", all, ""); idsOf(t, body)["ill"] || !idsOf(t, body)["a"] {
 		t.Errorf("healthy ones are %s", body)
 	}
+	for _, path := range []string{"/models", "/model/info", "/v1/model/info"} {
+		_, body := h.do("GET", path, all, "")
+		if _, healthy := h.do("GET", path+"?healthy_only=true", all, ""); !strings.Contains(body, `"ill"`) || strings.Contains(healthy, `"ill"`) || !strings.Contains(healthy, `"a"`) {
+			t.Errorf("healthy ones at %s are %s, all are %s", path, healthy, body)
+		}
+	}
 
 	// Anthropic's form.
 	if _, body := h.do("GET", "/v1/models", some, "", "anthropic-version", "2023-06-01"); !strings.HasPrefix(body, `{"data":[{"type":"model","id":"a","display_name":"a",`) || !strings.HasSuffix(body, `"has_more":false,"first_id":"a","last_id":"b"}`) {
