@@ -62,7 +62,9 @@ type Options struct {
 	// Flush books the calls that have ended, so that a report has them all.
 	Flush func(context.Context) error
 	// LiveSpend returns what an entity has spent in its current budget window
-	// by the counters that admit calls. They are ahead of the store.
+	// by the counters that admit calls, and false if they know of nothing that the
+	// store may not have. They are ahead of the store with calls of this process,
+	// and may be behind it with those of others.
 	LiveSpend func(entity, id string) (gateway.NanoUSD, bool)
 	// Settings returns what the configuration says now: a reload may change it.
 	Settings func() *Settings

@@ -419,12 +419,14 @@ func (a *API) spent(s *gateway.Spend, l *gateway.Limits, now, anchor time.Time) 
 }
 
 // live returns what an entity has spent in its window: by the counters that
-// admit calls, or by the store if they have not seen it yet.
+// admit calls or by the store, whichever knows of more. Calls that have just ended
+// are not in the store yet, and counters may not have seen what others did.
 func (a *API) live(entity, id string, s *gateway.Spend, l *gateway.Limits, now, anchor time.Time) gateway.NanoUSD {
-	if n, ok := a.o.LiveSpend(entity, id); ok {
-		return n
+	n, ok := a.o.LiveSpend(entity, id)
+	if !ok {
+		n = 0
 	}
-	return a.spent(s, l, now, anchor)
+	return max(n, a.spent(s, l, now, anchor))
 }
 
 // respend carries over what was spent when an update has set it, or has moved

@@ -377,8 +377,9 @@ func (a *App) Close(ctx context.Context) error {
 
 // liveSpend is what the counters know, which is ahead of the books. What they have
 // not seen, since the start or because another replica serves it, the books know:
-// those keep the window of a key, a user or a team on its own row, and that of
-// others by itself.
+// those keep the window of a key, a user or a team on its own row, which whoever
+// asks has read, and that of others by itself. It is the greater of both: counters
+// that are shared hear of the books now and then only.
 func (a *App) liveSpend(entity, id string) (gateway.NanoUSD, bool) {
 	scope, l, _ := a.charged(entity, id)
 	if l == nil {
@@ -389,25 +390,27 @@ func (a *App) liveSpend(entity, id string) (gateway.NanoUSD, bool) {
 		return 0, false
 	}
 	now := time.Now()
-	if n, ok := a.counters.Spent(scope, w, now); ok {
-		return gateway.NanoUSD(n), true
+	n, ok := a.counters.Spent(scope, w, now)
+	counted := gateway.NanoUSD(n)
+	if ok && a.sharing.leases == nil {
+		return counted, true // nobody else counts
 	}
 	switch scope.Kind {
 	case limit.KeyScope, limit.UserScope, limit.TeamScope:
-		return 0, false
+		return counted, ok
 	}
 	start, _ := w.Bounds(now, a.anchor(scope), a.settings.Load().Calendar)
 	if start.IsZero() {
-		return 0, false // the total is on its row
+		return counted, ok // the total is on its row
 	}
 	// A manager waits for this, and no call.
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	sums, err := a.store.Spent(ctx, []limit.Account{{Set: scope, Scope: limit.Scopes[scope.Kind].Books, ID: scope.String(), Window: w.String(), Start: start}})
 	if err != nil || sums[0] == limit.Unkept {
-		return 0, false
+		return counted, ok
 	}
-	return gateway.NanoUSD(sums[0]), true
+	return max(counted, gateway.NanoUSD(sums[0])), true
 }
 
 // allowed reports whether p may use the model.

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"net"
 	"path/filepath"
 	"testing"
 
@@ -125,6 +126,69 @@ router_settings:
 				t.Fatal(err)
 			}
 			h.serve(filepath.Dir(h.config))
+		}
+	}
+}
+
+// A store of shared counters that accepts connections and says nothing does not
+// make anybody's spend seem less than the books have.
+func TestWhatIsBookedIsShownThoughTheStoreIsSilent(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { silent.Close() }) // what waits in its queue is never read
+	const budget = `"max_budget":50,"budget_duration":"30d"`
+	h := start(t, `
+model_list:
+  - {model_name: m, litellm_params: {model: openai/mock, api_base: MOCK/v1, api_key: k, input_cost_per_token: 0.001, output_cost_per_token: 0.001}}
+general_settings: {limit_store_timeout: 0.05}
+`, "DATABASE_URL", storetest.PostgresURL(t), "REDIS_URL", "redis://"+silent.Addr().String())
+	for _, made := range []struct{ path, body string }{
+		{"/customer/new", `{"user_id":"c",` + budget + `}`},
+		{"/team/new", `{"team_id":"t","models":["m"],` + budget + `}`},
+	} {
+		if res, got := h.do("POST", made.path, master, made.body); res.StatusCode != 200 {
+			t.Fatalf("POST %s: %d %s", made.path, res.StatusCode, got)
+		}
+	}
+	key := h.key(`"team_id":"t","models":["m"],` + budget)
+	call := func() {
+		t.Helper()
+		if res, body := h.ask(key, `"model":"m","max_tokens":20,"user":"c"`); res.StatusCode != 200 {
+			t.Fatalf("%d %s", res.StatusCode, body)
+		}
+	}
+	shown := func() map[string]float64 {
+		t.Helper()
+		type row struct {
+			Spend float64 `json:"spend"`
+		}
+		out := map[string]float64{}
+		for _, path := range []string{"/key/info?key=" + key, "/team/info?team_id=t", "/customer/info?end_user_id=c"} {
+			_, body := h.do("GET", path, master, "")
+			var all struct {
+				row
+				Info row `json:"info"`
+				Team row `json:"team_info"`
+			}
+			if err := json.Unmarshal([]byte(body), &all); err != nil {
+				t.Fatalf("%s: %v in %s", path, err, body)
+			}
+			out[path] = max(all.Spend, all.Info.Spend, all.Team.Spend)
+		}
+		return out
+	}
+	call()
+	before := shown()
+	if err := h.stop(); err != nil {
+		t.Fatal(err)
+	}
+	h.serve(filepath.Dir(h.config))
+	call()
+	for path, spent := range shown() {
+		if before[path] <= 0 || spent <= before[path] {
+			t.Errorf("%s shows a spend of %v after one call, and of %v after a restart and another one", path, before[path], spent)
 		}
 	}
 }

@@ -20,7 +20,6 @@ type lease struct {
 	acct  Account
 	span  Span
 	ring  *ring // of rates: all that this replica used
-	hint  int64 // what the books held when the limit was made, should they not answer
 
 	amount int64 // the ceiling, as the last call had it
 	free   int64 // below 0: used beyond what is held
@@ -34,7 +33,7 @@ type lease struct {
 	told   int64     // what we hold by its books
 	rest   int64     // what nobody holds
 	others int64     // what others hold, and of rates have used
-	base   int64     // of money: what is in the books
+	base   int64     // of money: what is in the books, at first as they were when the limit was made
 	tight  time.Time // until when nothing is held for calls to come
 	low    int64     // below this much free, more is asked for
 
@@ -152,6 +151,9 @@ func (le *lease) room(l *Limit, amount int64, r *Range, reserved int64, mine *ro
 		return n, yes
 	}
 	if late || le.s.down.Load() || mine != nil && mine.failed {
+		if mine == nil && !late && le.unread() {
+			return min(r.Worst, max(r.Want, amount/16)), ask // the books are asked
+		}
 		return le.away(r, reserved, now)
 	}
 	if !le.known {
@@ -190,7 +192,7 @@ func (le *lease) claimed() int64 {
 
 // away is room while the store is away.
 func (le *lease) away(r *Range, reserved int64, now time.Time) (int64, verdict) {
-	left := le.free
+	left := le.booked(le.free)
 	switch le.s.policy(le.meter.Kind) {
 	case Open:
 		return r.Worst, yes
@@ -216,10 +218,12 @@ func (le *lease) shareOf(now time.Time) int64 {
 	if o := le.s.outage.Load(); le.outage != o {
 		le.outage = o
 		switch {
+		case le.known && le.span == budget:
+			le.share = max(min(le.rest, le.amount-le.base), 0) / n
 		case le.known:
 			le.share = max(le.rest, 0) / n
 		case le.span == budget:
-			le.share = max(le.amount-le.hint, 0) / n
+			le.share = max(le.amount-le.base, 0) / n
 		default:
 			le.share = le.amount / n
 		}
@@ -233,7 +237,33 @@ func (le *lease) shareOf(now time.Time) int64 {
 			left = max(left, le.amount/n-le.busy)
 		}
 	}
-	return left
+	return le.booked(left)
+}
+
+// booked cuts what seems to be left of a budget down to what its books leave:
+// more may have been booked than the store had told of, by an import or while
+// nobody called here.
+func (le *lease) booked(left int64) int64 {
+	if le.span != budget {
+		return left
+	}
+	return min(left, le.amount-le.base-le.busy)
+}
+
+// unread reports whether the books, which the store cannot be asked for now, may
+// have more of the budget than this replica has heard of: nothing was called here
+// in the time before the store went away, or never. Books that have failed to
+// answer since are not waited for again.
+func (le *lease) unread() bool {
+	s := le.s
+	if le.span != budget || !s.ledger.Common() || s.bookless.Load() == s.outage.Load() {
+		return false
+	}
+	heard := le.acked
+	if le.reread.After(heard) {
+		heard = le.reread
+	}
+	return heard.Before(s.lostAt().Add(-beatEvery))
 }
 
 // expire gives up what the store has given up on: it does not hold for ever
@@ -319,7 +349,11 @@ func (le *lease) join(need, wish int64, until time.Time) *round {
 	if until.After(le.next.until) {
 		le.next.until = until
 	}
-	le.s.kick(le)
+	if le.s.down.Load() && le.unread() {
+		le.read()
+	} else {
+		le.s.kick(le)
+	}
 	return le.next
 }
 
@@ -451,14 +485,7 @@ func (le *lease) answer(g *Grant, sent time.Time) {
 		le.rejoin(r)
 		switch g.Status {
 		case NeedBase:
-			le.wantBase = true
-			le.s.mu.Lock()
-			le.s.reads = append(le.s.reads, le)
-			le.s.mu.Unlock()
-			select {
-			case le.s.read <- struct{}{}:
-			default:
-			}
+			le.read()
 			return
 		case Superseded:
 			le.s.supersede()
@@ -510,6 +537,22 @@ func (le *lease) answer(g *Grant, sent time.Time) {
 	le.finish(r)
 }
 
+// read has the books asked what they have of the budget. Until they have
+// answered, the store is not asked for more.
+func (le *lease) read() {
+	if le.wantBase {
+		return
+	}
+	le.wantBase = true
+	le.s.mu.Lock()
+	le.s.reads = append(le.s.reads, le)
+	le.s.mu.Unlock()
+	select {
+	case le.s.read <- struct{}{}:
+	default:
+	}
+}
+
 // rejoin has the calls of a round wait for the next one.
 func (le *lease) rejoin(r *round) {
 	switch {
@@ -548,7 +591,7 @@ func (le *lease) left(amount int64, now time.Time) int64 {
 	case le.known:
 		return max(le.rest, 0) + le.free
 	case le.span == budget:
-		return amount - le.hint + min(le.free, 0)
+		return amount - le.base - le.busy
 	}
 	return amount + min(le.free, 0)
 }

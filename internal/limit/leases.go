@@ -91,6 +91,7 @@ type Leases struct {
 	asks     atomic.Int64
 	failures atomic.Int64
 	since    atomic.Int64 // of the outage, Unix ns
+	bookless atomic.Int64 // the outage in which the books did not answer either
 
 	booking sync.Mutex // one flush at a time
 
@@ -245,7 +246,7 @@ func (s *Leases) lease(c *cell, m *meter, t Take, now time.Time) {
 	}
 	if m.kind == Money {
 		le.acct = Account{Set: t.Set.Scope, Model: l.Model, Scope: l.scope, ID: l.id, Window: l.duration, Start: m.start, Further: l.Further}
-		le.hint = m.used
+		le.base = m.used
 		if !m.start.IsZero() {
 			le.meter.Start = m.start.Unix()
 		}
@@ -323,7 +324,7 @@ func (s *Leases) send(todo []*lease) {
 	if s.down.Load() {
 		for _, le := range todo {
 			le.mu.Lock()
-			if r := le.next; r != nil {
+			if r := le.next; r != nil && !le.wantBase { // or it waits for the books
 				le.next, r.failed = nil, true
 				le.finish(r)
 			}
@@ -373,6 +374,11 @@ func (s *Leases) failed(err error) {
 	s.outage.Add(1)
 	s.since.Store(s.o.Now().UnixNano())
 	s.log.Error("shared counters do not answer; limits are kept from what this process holds, and by on_store_failure", "err", err)
+}
+
+// lostAt is when the store was first missed, by its clock.
+func (s *Leases) lostAt() time.Time {
+	return time.Unix(0, s.since.Load()).Add(time.Duration(s.offset.Load()))
 }
 
 // beater beats until Stop.
@@ -489,12 +495,12 @@ func (s *Leases) bookOnce(ctx context.Context) {
 			return // the database is away: what is spent stays held
 		}
 	}
-	s.readBases(ctx, list, true)
+	_ = s.readBases(ctx, list, true) // tried again with the next booking
 }
 
 // readBases reads what the books hold of each lease's budget. flushed says that
 // all that was being flushed is in them.
-func (s *Leases) readBases(ctx context.Context, list []*lease, flushed bool) {
+func (s *Leases) readBases(ctx context.Context, list []*lease, flushed bool) error {
 	at := s.clock()
 	accounts := make([]Account, len(list))
 	for i, le := range list {
@@ -503,13 +509,16 @@ func (s *Leases) readBases(ctx context.Context, list []*lease, flushed bool) {
 	sums, err := s.ledger.Spent(ctx, accounts)
 	for i, le := range list {
 		le.mu.Lock()
+		if err == nil && s.ledger.Common() {
+			le.reread = at
+		}
 		switch kept := err == nil && sums[i] != Unkept; {
 		case kept && (s.ledger.Common() || le.wantBase):
 			le.askBase, le.askAt = sums[i], at.UnixMicro()
 			le.base, le.reread = sums[i], at
 		case le.wantBase:
-			// What we knew when we started, until the books can be read.
-			le.askBase, le.askAt = le.hint, 1
+			// What we knew last, until the books can be read.
+			le.askBase, le.askAt = le.base, 1
 			if err == nil && flushed {
 				le.askAdd += le.flushing
 			}
@@ -524,6 +533,7 @@ func (s *Leases) readBases(ctx context.Context, list []*lease, flushed bool) {
 		s.kick(le)
 		le.mu.Unlock()
 	}
+	return err
 }
 
 // reader reads bases that the store does not know, for calls that wait.
@@ -543,10 +553,16 @@ func (s *Leases) readNow() {
 	list := s.reads
 	s.reads = nil
 	s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(s.ctx, 2*time.Second)
+	within := 2 * time.Second
+	if s.down.Load() {
+		within = s.o.Deadline // calls wait
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, within)
 	defer cancel()
 	if s.ledger.Common() {
-		s.readBases(ctx, list, false)
+		if err := s.readBases(ctx, list, false); err != nil && s.down.Load() {
+			s.bookless.Store(s.outage.Load())
+		}
 		return
 	}
 	// What is booked is added to the base: none of it may be in it already.
@@ -558,7 +574,7 @@ func (s *Leases) readNow() {
 		le.settled = 0
 		le.mu.Unlock()
 	}
-	s.readBases(ctx, list, s.ledger.Flush(ctx) == nil)
+	_ = s.readBases(ctx, list, s.ledger.Flush(ctx) == nil) // the store asks again
 }
 
 // listen gives back what others are short of.

@@ -432,3 +432,117 @@ func TestALeaseHearsThatTheBooksHaveChanged(t *testing.T) {
 		}
 	})
 }
+
+// While the store is away, budgets are kept by the books: by what they had when
+// the limit was made, and by what they have now.
+func TestBudgetsWithoutTheStoreAreKeptByTheBooks(t *testing.T) {
+	scope := limit.Scope{Kind: limit.KeyScope, ID: "k"}
+	away := errors.New("away")
+	for _, tt := range []struct {
+		name string
+		// before is what happens until the store is away, then what happens after.
+		before, then func(t *testing.T, c *limit.Leases, books *booksAlone, call func(cost int64) *limit.Refusal)
+		loaded       int64 // what the books had when the limit was made
+		room         int64 // of the budget of 100
+		spent        int64 // as shown
+	}{
+		{
+			name: "what was booked before this process started counts, though neither answers", loaded: 60, room: 40, spent: 60,
+			then: func(_ *testing.T, _ *limit.Leases, books *booksAlone, _ func(int64) *limit.Refusal) {
+				books.err.Store(&away)
+			},
+		},
+		{
+			name: "what another replica has spent since counts at the first call here", loaded: 0, room: 10, spent: 90,
+			before: func(_ *testing.T, _ *limit.Leases, books *booksAlone, _ func(int64) *limit.Refusal) {
+				books.sum.Store(90)
+			},
+		},
+		{
+			name: "what another replica has spent since the last call here counts", room: 10, spent: 90,
+			before: func(t *testing.T, _ *limit.Leases, books *booksAlone, call func(int64) *limit.Refusal) {
+				if f := call(5); f != nil {
+					t.Fatal(f)
+				}
+				books.sum.Store(5)
+				time.Sleep(2 * time.Minute)
+				books.sum.Store(90)
+			},
+		},
+		{
+			name: "what is imported while the store is away counts", room: 5, spent: 95,
+			before: func(t *testing.T, _ *limit.Leases, books *booksAlone, call func(int64) *limit.Refusal) {
+				if f := call(5); f != nil {
+					t.Fatal(f)
+				}
+				books.sum.Store(5)
+				time.Sleep(time.Second)
+			},
+			then: func(_ *testing.T, c *limit.Leases, books *booksAlone, _ func(int64) *limit.Refusal) {
+				books.sum.Store(95)
+				c.Reread(scope)
+				synctest.Wait()
+			},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store, books := limittest.NewStore(time.Now), &booksAlone{}
+				c := limittest.Replica(t, "one", store, books, time.Now, func(o *limit.LeaseOptions) { o.Deadline = 50 * time.Millisecond })
+				l := limittest.Of(limit.Money, 100)
+				l.Booked = gateway.Spend{Window: gateway.NanoUSD(tt.loaded)}
+				takes := limittest.Takes(limit.KeyScope, "k", l)
+				call := func(cost int64) *limit.Refusal {
+					var h limit.Hold
+					f := c.Reserve(t.Context(), time.Now(), &h, takes, &limit.Size{Money: limit.Exactly(cost)})
+					if f == nil {
+						c.Settle(&h, &limit.Actual{Requests: 1, Money: gateway.NanoUSD(cost)})
+						h.Recorded()
+					}
+					return f
+				}
+				if tt.before != nil {
+					tt.before(t, c, books, call)
+				}
+				store.Fail(away)
+				time.Sleep(2 * time.Second) // a beat is missed
+				if tt.then != nil {
+					tt.then(t, c, books, call)
+				}
+				if f := call(tt.room + 1); f == nil || f.Used != tt.spent {
+					t.Errorf("one more than is left: %+v, want it refused because %d are spent", f, tt.spent)
+				}
+				if f := call(tt.room); f != nil {
+					t.Errorf("what is left: %+v", f)
+				}
+				if n, ok := c.Spent(scope, limit.Window{}, time.Now()); n != 100 || !ok {
+					t.Errorf("%d are shown as spent, %t, want 100", n, ok)
+				}
+				if f := call(1); f == nil {
+					t.Error("more than all was spent")
+				}
+				store.Fail(nil)
+			})
+		})
+	}
+}
+
+// booksAlone are books whose one sum a test sets, and which may be away too.
+type booksAlone struct {
+	told
+	err atomic.Pointer[error]
+}
+
+func (l *booksAlone) Spent(ctx context.Context, accounts []limit.Account) ([]int64, error) {
+	if err := l.err.Load(); err != nil {
+		return nil, *err
+	}
+	return l.told.Spent(ctx, accounts)
+}
+
+func (l *booksAlone) Flush(context.Context) error {
+	if err := l.err.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
