@@ -39,6 +39,9 @@ func costMap(book *price.Book) (jsontext.Value, error) {
 				row.Rest[name] = jsontext.Value(dollars)
 			}
 		}
+		if m.Ends != "" {
+			row.Rest["deprecation_date"] = jsontext.Value(strconv.Quote(m.Ends))
+		}
 		for ability, can := range m.Abilities() {
 			row.Rest["supports_"+ability] = strconv.AppendBool(nil, can)
 		}

@@ -190,6 +190,13 @@ func shapes() map[string]shape {
 		"POST /model/update":             takes[modelBody, storedModelRow](),
 		"PATCH /model/{model_id}/update": takes[modelBody, storedModelRow](),
 
+		"GET /model/deprecations":           shows[deprecations](number("warn_within_days", 0, 100_000)),
+		"GET /v1/model/deprecations":        shows[deprecations](number("warn_within_days", 0, 100_000)),
+		"GET /model/metrics":                shows[measures](texts("_selected_model_group", "startTime", "endTime", "api_key", "customer")),
+		"GET /model/metrics/slow_responses": shows[[]slowDeployment](texts("_selected_model_group", "startTime", "endTime", "api_key", "customer")),
+		"GET /model/metrics/exceptions":     shows[modelExceptions](texts("_selected_model_group", "startTime", "endTime", "api_key", "customer")),
+		"GET /model/streaming_metrics":      shows[measures](texts("_selected_model_group", "startTime", "endTime", "api_key", "customer")),
+
 		"GET /model_group/info": shows[modelGroupList](texts("model_group")),
 
 		"GET /credentials":                     shows[credentialList](paging("page_size", maxListed), texts("search")),

@@ -37,6 +37,9 @@ type Model struct {
 	MaxInput  int64  // most input tokens, 0 if unknown
 	MaxOutput int64  // most output tokens, 0 if unknown
 	Rate      *Rate  // nil if tokens have no price
+	// Ends is the day from which the provider may not serve the model any more,
+	// "2026-12-31"; "" if none was announced.
+	Ends      string
 	abilities string
 }
 
@@ -158,8 +161,8 @@ func compareKey(line string, key []byte) int {
 // output tokens, abilities and prices, with tabs between.
 func parseModel(line string) (*Model, error) {
 	columns := strings.Split(line, "\t")
-	if len(columns) != 7 {
-		return nil, fmt.Errorf("price table entry %q: %d columns, want 7", columns[0], len(columns))
+	if len(columns) != 7 && len(columns) != 8 {
+		return nil, fmt.Errorf("price table entry %q: %d columns, want 7 or 8", columns[0], len(columns))
 	}
 	m := &Model{Key: columns[0], Provider: columns[1], Mode: columns[2], abilities: columns[5]}
 	var err error
@@ -177,6 +180,11 @@ func parseModel(line string) (*Model, error) {
 	t.atLeast = m.Provider == "xai"
 	if rate, ok := newRate(t); ok {
 		m.Rate = rate
+	}
+	if len(columns) == 8 {
+		if m.Ends = columns[7]; !isDay(m.Ends) {
+			return nil, fmt.Errorf("price table entry %q: %q is no day", m.Key, m.Ends)
+		}
 	}
 	return m, nil
 }

@@ -27,6 +27,7 @@ const header = `# Prices, sizes and abilities of models, as published by the Lit
 # prompts above a size and ".." for prompts up to one. "search" is per web search.
 # "@off" prices apply in off_hours: offset of the days' time zone in minutes, then
 # per window the days (1 is Monday) and minutes of the UTC day.
+# An eighth column is the day from which the provider may not serve the model.
 `
 
 // entry is what we read of one model in LiteLLM's file. Numbers stay text.
@@ -39,6 +40,7 @@ type entry struct {
 	Search    map[string]jsontext.Value   `json:"search_context_cost_per_query"`
 	Tiers     []map[string]jsontext.Value `json:"tiered_pricing"`
 	OffPeak   *offPeakEntry               `json:"off_peak_pricing"`
+	Ends      jsontext.Value              `json:"deprecation_date"`
 	Rest      map[string]jsontext.Value   `json:",embed"`
 }
 
@@ -92,7 +94,20 @@ func convertEntry(key string, raw jsontext.Value, unused map[string]int) (string
 		key, e.Provider, e.Mode, count(e.MaxInput), count(maxOutput),
 		strings.Join(e.abilities(), ","), strings.Join(prices, " "),
 	}
+	if e.Ends != nil {
+		var day string
+		if json.Unmarshal(e.Ends, &day) == nil && isDay(day) {
+			columns = append(columns, day)
+		} else {
+			unused["deprecation_date that is no day"]++
+		}
+	}
 	return strings.Join(columns, "\t") + "\n", nil
+}
+
+func isDay(text string) bool {
+	_, err := time.Parse(time.DateOnly, text)
+	return err == nil
 }
 
 // prices returns the price column.

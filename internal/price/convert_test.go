@@ -17,12 +17,12 @@ func TestConvertKeepsThePublishedDigits(t *testing.T) {
 		"z/plain": {"litellm_provider": "z", "mode": "chat", "max_tokens": 4096, "max_input_tokens": 8192.0,
 			"output_cost_per_token": "2.0e-06", "input_cost_per_token": 1.5000020000000002e-05, "input_dbu_cost_per_token": 1,
 			"input_cost_per_token_above_272k_tokens_flex": 3E-6,
-			"supports_vision": false, "supports_function_calling": true, "supports_flying": true},
+			"deprecation_date": "2026-12-31", "supports_vision": false, "supports_function_calling": true, "supports_flying": true},
 		"a/ranges": {"litellm_provider": "a", "mode": "chat", "tiered_pricing": [
 			{"range": [0, 1000.0], "input_cost_per_token": 1e-07}, {"range": [1000, 2e3], "input_cost_per_token": 2e-07}],
 			"search_context_cost_per_query": {"search_context_size_low": 0.01, "search_context_size_medium": 0.01, "search_context_size_high": 0.02}},
 		"a/embedding": {"litellm_provider": "a", "mode": "embedding", "max_tokens": 4096, "input_cost_per_token": 0, "output_cost_per_token": 0},
-		"a/rerank": {"litellm_provider": "a", "mode": "rerank", "input_cost_per_token": 0.0, "output_cost_per_token": 0.0, "input_cost_per_query": 0.002}
+		"a/rerank": {"litellm_provider": "a", "mode": "rerank", "deprecation_date": "soon", "input_cost_per_token": 0.0, "output_cost_per_token": 0.0, "input_cost_per_query": 0.002}
 	}`), day)
 	if err != nil {
 		t.Fatal(err)
@@ -38,13 +38,13 @@ func TestConvertKeepsThePublishedDigits(t *testing.T) {
 		"a/embedding	a	embedding				input=0 output=0",
 		"a/ranges	a	chat				search=0.01 search_high=0.02 input..1000=1e-07 input..2000=2e-07",
 		"a/rerank	a	rerank				",
-		"z/plain	z	chat	8192	4096	fn,!vis	input=1.5000020000000002e-05 output=2.0e-06 input>272000@flex=3E-6",
+		"z/plain	z	chat	8192	4096	fn,!vis	input=1.5000020000000002e-05 output=2.0e-06 input>272000@flex=3E-6	2026-12-31",
 	}, "\n")
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if len(unused) != 2 || unused["input_dbu_cost_per_token"] != 1 || unused["input_cost_per_query"] != 1 {
-		t.Errorf("unused fields %v, want the two that are not per token", unused)
+	if len(unused) != 3 || unused["deprecation_date that is no day"] != 1 || unused["input_dbu_cost_per_token"] != 1 || unused["input_cost_per_query"] != 1 {
+		t.Errorf("unused fields %v, want the two that are not per token, and the day that is none", unused)
 	}
 	b, err := price.Parse(text)
 	if err != nil {
@@ -52,6 +52,9 @@ func TestConvertKeepsThePublishedDigits(t *testing.T) {
 	}
 	if err := b.Check(); err != nil {
 		t.Error(err)
+	}
+	if m, ok := b.Model("z", "plain"); !ok || m.Ends != "2026-12-31" {
+		t.Errorf("z/plain is %+v, want the day it ends", m)
 	}
 	if v := b.Version(); !strings.HasPrefix(v, "2026-11-24.") || len(v) != len("2026-11-24.3fa9c1") {
 		t.Errorf("version %q, want the day and six digits", v)
