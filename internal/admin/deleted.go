@@ -2,9 +2,11 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
+	"penstock/internal/auth"
 	"penstock/internal/gateway"
 	"penstock/internal/store"
 )
@@ -45,6 +47,43 @@ func (a *API) deletedKeyRow(k *gateway.DeletedKey) deletedKeyRow {
 	row.Spend, row.Status = usd(a.spent(&k.Spend, &k.Limits, k.At, k.CreatedAt)), "deleted"
 	row.KeyRotationAt, row.BudgetResetAt = nil, nil
 	return deletedKeyRow{ID: k.ID, keyRow: row, deletionRow: newDeletionRow(&k.Deletion)}
+}
+
+// seenKey is a key without its hash, and when it was deleted if it was.
+type seenKey struct {
+	keyRow
+	*deletionRow
+}
+
+// seenKey returns what p sees of the key with the hash: as it is, with the key
+// itself, or as it was when the last one that had it was deleted. The error says
+// the same of a key that p may not see and of one that never was.
+func (a *API) seenKey(ctx context.Context, p *gateway.Principal, hash string) (*seenKey, *gateway.Key, error) {
+	k, err := a.store.Key(ctx, hash)
+	seen := k
+	var gone *gateway.DeletedKey
+	if errors.Is(err, store.ErrNotFound) {
+		if gone, err = a.store.DeletedKey(ctx, hash); err == nil {
+			seen = &gone.Key
+		}
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, nil, err
+	}
+	if e := a.directory.MayKey(p, auth.SeeKey, seen); e != nil {
+		return nil, nil, e
+	}
+	switch {
+	case k != nil:
+		out := &seenKey{keyRow: a.keyRow(k)}
+		out.Token = ""
+		return out, k, nil
+	case gone != nil:
+		row := a.deletedKeyRow(gone)
+		row.Token = ""
+		return &seenKey{row.keyRow, &row.deletionRow}, nil, nil
+	}
+	return nil, nil, notFound(err, "key", "Key not found in database")
 }
 
 // listDeletedKeys is the page of /key/list for keys that were deleted.

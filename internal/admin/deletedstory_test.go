@@ -22,7 +22,8 @@ func TestDeletedKeysAndTeamsAreKept(t *testing.T) {
 		_, hash := h.key(`{"key":"sk-chosen-by-a-person","key_alias":"mine","user_id":"ann","max_budget":5,"budget_duration":"30d"}`)
 		h.post("/key/update", `{"key":"`+hash+`","spend":2.5}`).ok()
 		h.post("/key/delete", `{"keys":["`+hash+`"]}`).ok()
-		h.get("/key/info?key="+hash).refused(404, "not_found_error", "key", "Key not found in database")
+		h.get("/key/info?key="+hash).ok().has("key", `"`+hash+`"`, "info.status", `"deleted"`, "info.key_alias", `"mine"`, "info.spend", "2.5", "info.budget_reset_at", "null",
+			"info.deleted_at", `"2026-01-17T12:00:00Z"`, "info.deleted_by", `"default_user_id"`).lacks(`"token"`)
 		h.get("/key/list").ok().has("total_count", "0")
 		h.get("/key/list?status=deleted").ok().has("keys", `["`+hash+`"]`, "total_count", "1", "total_pages", "1")
 		h.get("/key/list?status=deleted&return_full_object=true").ok().has(
@@ -31,12 +32,18 @@ func TestDeletedKeysAndTeamsAreKept(t *testing.T) {
 
 		// The same key again is another one, with another record.
 		h.post("/key/generate", `{"key":"sk-chosen-by-a-person","user_id":"ann"}`).ok().has("spend", "0.0")
+		h.get("/key/info?key="+hash).ok().has("info.status", `"active"`, "info.spend", "0.0").lacks("deleted_at")
 		h.now = noon.AddDate(0, 0, 1)
 		h.as("ann", gateway.InternalUser)
 		h.post("/key/delete", `{"keys":["`+hash+`"]}`).ok()
 		h.get("/key/list?status=deleted&return_full_object=true&sort_by=max_budget&sort_order=asc").ok().has("total_count", "2", "keys.0.spend", "2.5", "keys.1.spend", "0.0",
 			"keys.1.deleted_by", `"ann"`, "keys.1.deleted_by_api_key", `"`+h.who.Key.Hash+`"`)
+		// Of two with one value the last is shown, to whom it was when it lived.
+		h.get("/key/info?key=sk-chosen-by-a-person").ok().has("info.status", `"deleted"`, "info.spend", "0.0", "info.deleted_by", `"ann"`)
+		h.post("/v2/key/info", `{"keys":["`+hash+`","sk-there-is-no-such-key"]}`).ok().has("info.0.status", `"deleted"`, "info.0.deleted_by", `"ann"`).lacks(`"token"`)
 		h.as("bob", gateway.InternalUser)
+		h.get("/key/info?key="+hash).refused(403, "auth_error", "key", "not allowed to access this key's info")
+		h.post("/v2/key/info", `{"keys":["`+hash+`"]}`).ok().has("info", "[]")
 		h.get("/key/list?status=deleted").ok().has("total_count", "0")
 		h.asAdmin()
 		h.get("/key/list?status=deleted&search=min").ok().has("total_count", "1")

@@ -114,6 +114,11 @@ func (f *fake) CreateKey(_ context.Context, k *gateway.Key) error {
 	return create(f, f.keys, k.Hash, k, func(have *gateway.Key) *store.ErrConflict { return sameAlias(have, k) })
 }
 
+// DeletedKey says that it keeps none.
+func (f *fake) DeletedKey(context.Context, string) (*gateway.DeletedKey, error) {
+	return find(f, rows[gateway.DeletedKey]{}, nil)
+}
+
 func (f *fake) Key(_ context.Context, hash string) (*gateway.Key, error) {
 	return find(f, f.keys, func(k *gateway.Key) bool { return k.Hash == hash })
 }

@@ -19,7 +19,7 @@ type keyInfo struct {
 }
 
 type keyDetail struct {
-	keyRow
+	seenKey
 	usage
 }
 
@@ -35,17 +35,15 @@ func (a *API) keyInfo(_ http.ResponseWriter, r *http.Request, p *gateway.Princip
 	if key == "" {
 		return nil, invalid("key", "key is missing: the master key is not a virtual key, say which key to show with ?key=")
 	}
-	k, err := a.keyFor(r.Context(), p, auth.SeeKey, keyHash(key), "Key not found in database")
+	shown, k, err := a.seenKey(r.Context(), p, keyHash(key))
 	if err != nil {
 		return nil, err
 	}
-	u, err := a.usage(r.Context(), store.Key, k.Hash, &k.Limits, k.CreatedAt)
-	if err != nil {
-		return nil, err
+	out := &keyInfo{Key: key, Info: keyDetail{seenKey: *shown}}
+	if k != nil {
+		out.Info.usage, err = a.usage(r.Context(), store.Key, k.Hash, &k.Limits, k.CreatedAt)
 	}
-	row := a.keyRow(k)
-	row.Token = ""
-	return &keyInfo{Key: key, Info: keyDetail{row, u}}, nil
+	return out, err
 }
 
 // keysBody is the body of POST /v2/key/info.
@@ -55,11 +53,12 @@ type keysBody struct {
 }
 
 type keyInfos struct {
-	Keys []string `json:"key"`
-	Info []keyRow `json:"info"`
+	Keys []string  `json:"key"`
+	Info []seenKey `json:"info"`
 }
 
-// keyInfos shows those of the keys that are there and that the caller may see.
+// keyInfos shows those of the keys that are or were there and that the caller may
+// see.
 func (a *API) keyInfos(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
 	var b keysBody
 	if err := read(w, r, &b); err != nil {
@@ -75,16 +74,14 @@ func (a *API) keyInfos(w http.ResponseWriter, r *http.Request, p *gateway.Princi
 	if len(keys) == 0 {
 		return nil, invalid("keys", "keys is missing: pass a list of keys or of their hashes")
 	}
-	out := &keyInfos{Keys: keys, Info: []keyRow{}}
+	out := &keyInfos{Keys: keys, Info: []seenKey{}}
 	for _, key := range keys {
-		k, err := a.store.Key(r.Context(), keyHash(key))
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
+		shown, _, err := a.seenKey(r.Context(), p, keyHash(key))
+		switch e := gateway.AsError(err); {
+		case err == nil:
+			out.Info = append(out.Info, *shown)
+		case e.Kind != gateway.NotFound && e.Kind != gateway.Forbidden:
 			return nil, err
-		}
-		if k != nil && a.directory.MayKey(p, auth.SeeKey, k) == nil {
-			row := a.keyRow(k)
-			row.Token = ""
-			out.Info = append(out.Info, row)
 		}
 	}
 	return out, nil

@@ -58,7 +58,7 @@ func TestTheLifeOfAnOrganization(t *testing.T) {
 		_, hash := h.key(`{"team_id":"t1"}`)
 		h.do("DELETE", "/organization/delete", `{"organization_ids":["o1"]}`).ok().has("0.organization_id", `"o1"`)
 		h.get("/team/info?team_id=t1").refused(404, "not_found_error", "team_id", "t1")
-		h.get("/key/info?key="+hash).refused(404, "not_found_error", "key", "not found")
+		h.get("/key/info?key="+hash).ok().has("info.status", `"deleted"`)
 		h.get("/user/info?user_id=boss").ok().has("user_info.organizations", "[]")
 		h.audited("o1", "deleted by default_user_id", "updated by default_user_id")
 		h.audited("t1", "deleted by default_user_id", "created by boss")

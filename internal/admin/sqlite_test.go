@@ -70,7 +70,7 @@ func TestOnSQLite(t *testing.T) {
 	d.get("/key/list?size=1&page=2&sort_by=key_alias&sort_order=asc").ok().has("total_count", "2", "total_pages", "2", "current_page", "2")
 	d.get("/key/list?search=a&user_id=%27%20OR%201=1%20--").ok().has("total_count", "0")
 	d.post("/key/delete", `{"keys":["`+key+`","sk-unknown"]}`).ok().has("deleted_keys", `["`+key+`"]`)
-	d.get("/key/info?key="+key).refused(404, "not_found_error", "key", "Key not found in database")
+	d.get("/key/info?key="+key).ok().has("info.status", `"deleted"`)
 	d.post("/key/delete", `{"keys":["`+key+`"]}`).refused(404, "not_found_error", "keys", "No keys found")
 }
 

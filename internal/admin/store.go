@@ -26,6 +26,7 @@ type Store interface {
 	ReplacedBy(ctx context.Context, hash string) (old []string, err error)
 	DeleteKeys(ctx context.Context, hashes []string) (deleted []string, err error)
 	ListKeys(context.Context, store.KeyFilter, store.Page) (keys []*gateway.Key, total int, err error)
+	DeletedKey(ctx context.Context, hash string) (*gateway.DeletedKey, error)
 	ListDeletedKeys(context.Context, store.KeyFilter, store.Page) (keys []*gateway.DeletedKey, total int, err error)
 
 	CountKeys(ctx context.Context, of store.KeysOf, ids []string) (map[string]int, error)

@@ -110,7 +110,7 @@ func terraformKey(t *testing.T, h terraform) {
 		"info.max_budget": "5.0", "info.models": `["gpt-4o"]`, "info.rpm_limit": "60",
 	})
 	h.call(t, "POST", "/key/delete", `{"keys":["`+token+`"]}`, 200)
-	h.call(t, "GET", "/key/info?key="+token, "", 404)
+	h.reads(t, h.call(t, "GET", "/key/info?key="+token, "", 200), map[string]string{"info.status": `"deleted"`})
 	h.call(t, "POST", "/key/delete", `{"keys":["`+token+`"]}`, 404)
 }
 

@@ -95,6 +95,12 @@ func (e *entity[T]) take(ctx context.Context, db *DB, tx *sql.Tx, w where) ([]st
 	return texts(ctx, tx, gone+back, w.args...)
 }
 
+// DeletedKey returns the key that had the hash as it was when it was deleted: the
+// latest, if several had it. The error is ErrNotFound if none had.
+func (db *DB) DeletedKey(ctx context.Context, hash string) (*gateway.DeletedKey, error) {
+	return deletedKeys.get(ctx, db.r, "hash", "hash = $1 ORDER BY deleted_at DESC, archive DESC LIMIT 1", hash)
+}
+
 // ListDeletedKeys is ListKeys for keys that were deleted, as they were then.
 func (db *DB) ListDeletedKeys(ctx context.Context, f KeyFilter, p Page) ([]*gateway.DeletedKey, int, error) {
 	w := f.where()
