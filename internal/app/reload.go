@@ -252,6 +252,7 @@ func (a *App) start(ctx context.Context, wg *sync.WaitGroup, hup <-chan os.Signa
 	wg.Go(func() { a.runTokens(ctx) })
 	wg.Go(func() { a.retain(ctx) })
 	wg.Go(func() { a.tidy(ctx) })
+	wg.Go(func() { a.countLists(ctx, countEvery) })
 	wg.Go(func() { a.rotateKeys(ctx) })
 	wg.Go(func() { a.exports.own.Run(ctx) })
 	a.tidyLeases(ctx, wg)

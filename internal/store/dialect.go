@@ -39,6 +39,8 @@ type dialect struct {
 	daily bool
 	// size asks how many bytes the ledger takes.
 	size string
+	// elements selects the texts of the JSON array that is put into it.
+	elements string
 	// hexID is the stored form of a call's id in hexadecimal, lower case.
 	hexID string
 	// byTag is calls once for each of their tags.
@@ -74,9 +76,10 @@ func sqliteDialect() dialect {
 				SELECT (SELECT MAX(started_at / 3600000000) FROM calls WHERE response_id IS NOT NULL AND started_at / 3600000000 < hours.n)
 				FROM hours WHERE n IS NOT NULL
 			) SELECT n FROM hours WHERE n IS NOT NULL)`,
-		otherID: `calls.call_id >= X'FF'`,
-		hexID:   `LOWER(HEX(calls.call_id))`,
-		size:    `SELECT page_count * page_size FROM pragma_page_count, pragma_page_size`,
+		otherID:  `calls.call_id >= X'FF'`,
+		elements: `SELECT value FROM json_each(%s)`,
+		hexID:    `LOWER(HEX(calls.call_id))`,
+		size:     `SELECT page_count * page_size FROM pragma_page_count, pragma_page_size`,
 		byTag: `(SELECT DISTINCT c.started_at, c.call_id, c.context, c.prompt, c.completion, c.cache_read, c.cache_write, c.cache_write_1h, c.cost, c.took, j.value AS tag
 			FROM calls AS c, json_each(c.tags) AS j WHERE c.tags IS NOT NULL) AS c`,
 		daily: true,
@@ -122,6 +125,7 @@ func postgresDialect() dialect {
 		partitions: true,
 		spendOrder: true,
 		otherID:    `calls.call_id >= '\xff'::BYTEA`,
+		elements:   `SELECT unnest(ARRAY(SELECT jsonb_array_elements_text(CAST(%s AS JSONB))))`,
 		hexID:      `encode(calls.call_id, 'hex')`,
 		bulk:       128,
 		again: func(err error) bool {

@@ -34,6 +34,8 @@ type entity[T any] struct {
 	// tallied says that table tallies has the number of rows, and tallied_times
 	// how many were made when.
 	tallied bool
+	// spendScopes are the columns that spend_order has besides the spend.
+	spendScopes []string
 	// archive is the table that keeps rows that are deleted; "" for none.
 	archive string
 	// words names the tables where SQLite finds parts of texts, and their columns.
@@ -306,24 +308,16 @@ func (e *entity[T]) list(ctx context.Context, db *DB, w where, p Page) ([]*T, in
 	if err != nil {
 		return nil, 0, err
 	}
-	total, exact, err := e.count(ctx, db, &w)
-	if err != nil {
-		return nil, 0, fmt.Errorf("count %ss: %w", e.kind, err)
-	}
-	from := e.idSource(db, &w, o)
-	cut, err := e.window(ctx, db, &w, o, p, total, exact)
-	if err != nil {
-		return nil, 0, err
-	}
 	var out []*T
-	if cut != "" {
-		// Ids first: they can come from an index alone, however far the page is.
-		id := e.idColumn()
-		q := e.selectSQL() + " WHERE " + id + " IN (SELECT " + id + " FROM " + from + w.sql() + cut + ")" + e.direction(o, p.Desc)
-		err = e.each(ctx, db.r, q, w.args, func(v *T) error {
-			out = append(out, v)
-			return nil
-		})
+	var total int
+	ids, few, err := e.fewIDs(ctx, db, &w)
+	switch {
+	case err != nil:
+		return nil, 0, fmt.Errorf("find %ss: %w", e.kind, err)
+	case few:
+		out, total, err = e.pageOf(ctx, db, &w, o, p, ids)
+	default:
+		out, total, err = e.walk(ctx, db, &w, o, p)
 	}
 	if p.Next != nil {
 		*p.Next = ""
@@ -334,42 +328,138 @@ func (e *entity[T]) list(ctx context.Context, db *DB, w where, p Page) ([]*T, in
 	return out, total, err
 }
 
+// fewIDs returns the ids of at least all rows that a search may mean, if they
+// are few.
+func (e *entity[T]) fewIDs(ctx context.Context, db *DB, w *where) (ids []string, few bool, err error) {
+	if w.few == nil {
+		return nil, false, nil
+	}
+	var f where
+	q := w.few(&f)
+	ids, err = texts(ctx, db.r, q, f.args...)
+	return ids, err == nil && len(ids) <= fewRows, err
+}
+
+// pageOf returns the page of those of the rows with these ids that w selects, and
+// how many it selects.
+func (e *entity[T]) pageOf(ctx context.Context, db *DB, w *where, o order[T], p Page, ids []string) ([]*T, int, error) {
+	if len(ids) == 0 {
+		return nil, 0, nil
+	}
+	if err := w.among(db.d, e.idColumn(), ids); err != nil {
+		return nil, 0, err
+	}
+	behind := "1"
+	if p.After != "" {
+		cond, err := e.behind(w, o, p)
+		if err != nil {
+			return nil, 0, err
+		}
+		behind = "CASE WHEN " + cond + " THEN 1 ELSE 0 END"
+	}
+	total, skip := 0, max(p.Offset, 0)
+	if p.After != "" {
+		skip = 0
+	}
+	var page []string
+	rows, err := db.r.QueryContext(ctx, "SELECT "+e.idColumn()+", "+behind+" FROM "+e.spentTable()+w.sql()+e.direction(o, p.Desc), w.args...)
+	err = results(rows, err, func(r *sql.Rows) error {
+		var id string
+		var in int
+		if err := r.Scan(&id, &in); err != nil {
+			return err
+		}
+		total++
+		switch {
+		case in == 0:
+		case skip > 0:
+			skip--
+		case len(page) < p.limit():
+			page = append(page, id)
+		}
+		return nil
+	})
+	if err != nil || len(page) == 0 {
+		return nil, total, err
+	}
+	var of where
+	if err := of.among(db.d, e.idColumn(), page); err != nil {
+		return nil, 0, err
+	}
+	out, err := e.read(ctx, db, of.sql()+e.direction(o, p.Desc), of.args)
+	return out, total, err
+}
+
+// read returns the rows of selectSQL with a tail.
+func (e *entity[T]) read(ctx context.Context, db *DB, tail string, args []any) ([]*T, error) {
+	var out []*T
+	err := e.each(ctx, db.r, e.selectSQL()+tail, args, func(v *T) error {
+		out = append(out, v)
+		return nil
+	})
+	return out, err
+}
+
+// walk returns the page and the count of rows that are not few.
+func (e *entity[T]) walk(ctx context.Context, db *DB, w *where, o order[T], p Page) ([]*T, int, error) {
+	total, exact, err := e.count(ctx, db, w, p)
+	if err != nil {
+		return nil, 0, fmt.Errorf("count %ss: %w", e.kind, err)
+	}
+	if out, ok, err := e.nearby(ctx, db, w, o, p, total, exact); ok || err != nil {
+		return out, total, err
+	}
+	tail, err := e.tail(ctx, db, w, o, p, total, exact)
+	if err != nil || tail == "" {
+		return nil, total, err
+	}
+	out, err := e.read(ctx, db, tail, w.args)
+	return out, total, err
+}
+
+// tail cuts the page out of selectSQL; "" if there is nothing on it.
+func (e *entity[T]) tail(ctx context.Context, db *DB, w *where, o order[T], p Page, total int, exact bool) (string, error) {
+	from := e.idSource(db, w, o)
+	cut, err := e.window(ctx, db, w, o, p, &from, total, exact)
+	if err != nil || cut == "" {
+		return "", err
+	}
+	// Ids first: they can come from an index alone, however far the page is.
+	id := e.idColumn()
+	return " WHERE " + id + " IN (SELECT " + id + " FROM " + from + w.sql() + cut + ")" + e.direction(o, p.Desc), nil
+}
+
 // idSource is where the ids of a page come from, before anything is known of
 // the page: the table itself, unless it lacks what rows are sorted by.
 func (e *entity[T]) idSource(db *DB, w *where, o order[T]) string {
 	switch {
-	case o.spent && e.owned != nil && len(w.parts) == 0 && db.d.spendOrder:
-		return "(SELECT spend_total, id AS " + e.idColumn() + " FROM spend_order WHERE kind = '" + e.kind + "') AS ordered"
-	case o.spent:
+	case o.spent && !w.only(e.spendScopes):
 		return e.spentTable()
+	case o.spent && !db.d.spendOrder:
+		for _, c := range w.columns {
+			w.parts = append(w.parts, c+" > ''") // what the index by spend is of
+		}
 	}
-	return e.table
+	return e.orderSource(db.d, o)
 }
 
-// count returns how many rows w selects, and whether that is exact: of the rows
-// of a search it counts no more than fewRows, of others no more than manyRows.
-// It has w use what it learned: that the rows of a search are few, so that they
-// are looked up by their ids.
-func (e *entity[T]) count(ctx context.Context, db *DB, w *where) (n int, exact bool, err error) {
-	if w.few != nil {
-		var f where
-		q := "SELECT COUNT(*) FROM (" + w.few(&f) + ") AS few"
-		if err := db.r.QueryRowContext(ctx, q, f.args...).Scan(&n); err != nil {
-			return 0, false, err
-		}
-		if n <= fewRows {
-			w.parts = append(w.parts, e.idColumn()+" IN ("+w.few(w)+")")
-		} else if len(w.parts) == 1 {
-			return fewRows, false, nil
-		}
+// count returns how many rows w selects, and whether that is exact: of rows that a
+// part of a text is looked for in it counts no more than fewRows, or partRows if
+// no index knows of the part, of others no more than manyRows.
+func (e *entity[T]) count(ctx context.Context, db *DB, w *where, p Page) (n int, exact bool, err error) {
+	if w.few != nil && len(w.parts) == 1 {
+		return fewRows, false, nil
 	}
 	if len(w.parts) == 0 && e.tallied {
 		err = db.r.QueryRowContext(ctx, "SELECT n FROM tallies WHERE kind = '"+e.kind+"'").Scan(&n)
 		return n, err == nil, err
 	}
 	most := manyRows
-	if w.part {
+	switch {
+	case w.few != nil:
 		most = fewRows
+	case w.part:
+		most = max(partRows, min(p.Offset, manyRows)+p.limit()+1)
 	}
 	q := "SELECT COUNT(*) FROM (SELECT 1 FROM " + e.table + w.sql() + " LIMIT " + strconv.Itoa(most) + ") AS counted"
 	err = db.r.QueryRowContext(ctx, q, w.args...).Scan(&n)

@@ -45,8 +45,8 @@ func (db *DB) FillMany(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	const lists, moreLists = 14, 60 // numbers of migrations
-	for _, version := range []int64{moreLists, lists} {
+	const lists, moreLists, places = 14, 60, 70 // numbers of migrations
+	for _, version := range []int64{places, moreLists, lists} {
 		if _, err := p.ApplyVersion(ctx, version, false); err != nil {
 			return err
 		}
@@ -54,7 +54,7 @@ func (db *DB) FillMany(ctx context.Context, n int) error {
 	if err := db.fill(ctx, n); err != nil {
 		return err
 	}
-	for _, version := range []int64{lists, moreLists} {
+	for _, version := range []int64{lists, moreLists, places} {
 		if _, err := p.ApplyVersion(ctx, version, true); err != nil {
 			return err
 		}
@@ -102,21 +102,64 @@ func (db *DB) fill(ctx context.Context, n int) error {
 	return err
 }
 
+// analyze does what autovacuum does soon after: statistics, the visibility of rows,
+// without which no index answers alone, and the tail of the trigrams. A gateway
+// never has SQLite analyze anything.
 func (db *DB) analyze(ctx context.Context) error {
-	analyze := "ANALYZE"
-	if db.d.name == "postgres" {
-		// What autovacuum does soon after: the visibility of rows, without which
-		// no index answers alone, and the tail of the trigrams.
-		analyze = "VACUUM ANALYZE keys, users, teams, end_users, spend_order, tallied_times"
+	if db.d.name != "postgres" {
+		return nil
 	}
-	_, err := db.w.ExecContext(ctx, analyze)
+	_, err := db.w.ExecContext(ctx, "VACUUM ANALYZE keys, users, teams, end_users, spend_order, tallied_times")
 	return err
+}
+
+// ExplainKeys returns how SQLite finds a page of a list of keys.
+func (db *DB) ExplainKeys(ctx context.Context, f KeyFilter, p Page) ([]string, error) {
+	w := f.where()
+	o, err := keys.order(p)
+	if err != nil {
+		return nil, err
+	}
+	total, exact, err := keys.count(ctx, db, &w, p)
+	if err != nil {
+		return nil, err
+	}
+	tail, err := keys.tail(ctx, db, &w, o, p, total, exact)
+	if err != nil {
+		return nil, err
+	}
+	return db.explain(ctx, "SELECT hash FROM keys"+tail, w.args)
+}
+
+// Touched returns how many rows and entries of indexes PostgreSQL reads in f.
+func (db *DB) Touched(ctx context.Context, f func() error) (int64, error) {
+	db.r.SetMaxOpenConns(1) // what one connection has read is told by it
+	count := func() (n int64, err error) {
+		if _, err := db.r.ExecContext(ctx, `SELECT pg_stat_force_next_flush()`); err != nil {
+			return 0, err
+		}
+		err = db.r.QueryRowContext(ctx, `SELECT (SELECT SUM(seq_tup_read) FROM pg_stat_user_tables) + (SELECT SUM(idx_tup_read) FROM pg_stat_user_indexes)`).Scan(&n)
+		return n, err
+	}
+	before, err := count()
+	if err == nil {
+		err = f()
+	}
+	if err != nil {
+		return 0, err
+	}
+	after, err := count()
+	return after - before, err
 }
 
 // Explain returns how SQLite finds the facts that f selects.
 func (db *DB) Explain(ctx context.Context, f FactFilter) ([]string, error) {
 	w, from := f.where(db.d)
-	rows, err := db.r.QueryContext(ctx, "EXPLAIN QUERY PLAN SELECT a.day, SUM(a.cost)"+from+w.sql()+" GROUP BY 1", w.args...)
+	return db.explain(ctx, "SELECT a.day, SUM(a.cost)"+from+w.sql()+" GROUP BY 1", w.args)
+}
+
+func (db *DB) explain(ctx context.Context, query string, args []any) ([]string, error) {
+	rows, err := db.r.QueryContext(ctx, "EXPLAIN QUERY PLAN "+query, args...)
 	var out []string
 	err = results(rows, err, func(r *sql.Rows) error {
 		var id, parent, unused int

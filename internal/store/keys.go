@@ -16,7 +16,7 @@ var keys = &entity[gateway.Key]{
 	owned: func(v *gateway.Key) gateway.NanoUSD { return v.Spend.Total },
 	kind:  "key", table: "keys", idField: "hash",
 	id:     func(k *gateway.Key) string { return k.Hash },
-	fields: keyFields, tallied: true, archive: "deleted_keys", words: wordTable{"keys", "id"},
+	fields: keyFields, tallied: true, spendScopes: []string{"org_id", "team_id"}, archive: "deleted_keys", words: wordTable{"keys", "id"},
 	unique: []unique[gateway.Key]{{"alias", "alias", func(k *gateway.Key) string { return k.Alias }}},
 	sort: map[string]order[gateway.Key]{
 		"created_at": byTime("created_at", func(k *gateway.Key) time.Time { return k.CreatedAt }),
@@ -180,8 +180,31 @@ func (o *KeyOwners) only(w *where) {
 // created_at, updated_at, spend, max_budget, key_alias, token.
 func (db *DB) ListKeys(ctx context.Context, f KeyFilter, p Page) ([]*gateway.Key, int, error) {
 	w := f.where()
+	if f.HasAlias && len(w.parts) == 1 && f.Search == "" && p.Sort == "key_alias" && !p.Desc && p.After == "" {
+		// They are the end of the whole list, of which more is known.
+		unnamed, err := db.unnamedKeys(ctx)
+		if err != nil {
+			return nil, 0, err
+		}
+		p.Offset = max(p.Offset, 0) + unnamed
+		list, total, err := keys.list(ctx, db, where{}, p)
+		return list, max(total-unnamed, 0), err
+	}
 	w.search(db.d, f)
 	return keys.list(ctx, db, w, p)
+}
+
+// unnamedKeys returns how many keys have no alias.
+func (db *DB) unnamedKeys(ctx context.Context) (int, error) {
+	m, _, err := keys.mark(ctx, db, keys.sort["alias"], 0, "text = $2", "")
+	if err != nil {
+		return 0, err
+	}
+	var n int
+	if err := db.r.QueryRowContext(ctx, "SELECT COUNT(*) FROM keys WHERE alias = '' AND hash >= $1", m.id).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count keys: %w", err)
+	}
+	return m.at + n, nil
 }
 
 // where wants what f selects, but for what it searches for.

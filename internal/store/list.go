@@ -46,6 +46,11 @@ type order[T any] struct {
 	value func(*T) any
 	spent bool // by what was spent, which may stand in another table
 	made  bool // by when rows were made, which tallied_times knows
+	// computed says that expr is no column.
+	computed bool
+	// marks names the positions in table list_marks; "" if there are none. What it
+	// names is a column of table list_moves too.
+	marks string
 }
 
 // order returns the order that p asks for.
@@ -74,22 +79,30 @@ func (e *entity[T]) direction(o order[T], desc bool) string {
 	return " ORDER BY " + o.expr + dir + ", " + e.idColumn() + dir
 }
 
-// window returns what cuts p out of the rows that w wants, of which there are
-// total, or more if that is not exact; "" if nothing is left. w comes to want
-// only what is behind p.After, or from the second on in which the page begins.
-func (e *entity[T]) window(ctx context.Context, db *DB, w *where, o order[T], p Page, total int, exact bool) (string, error) {
+// behind is the condition that a row comes after the one that p.After names.
+func (e *entity[T]) behind(w *where, o order[T], p Page) (string, error) {
+	_, numbers := o.value(new(T)).(int64)
+	c, err := parseCursor(p.After, numbers)
+	if err != nil {
+		return "", err
+	}
+	op := ">"
+	if p.Desc {
+		op = "<"
+	}
+	cond := "(" + o.expr + ", " + e.idColumn() + ") " + op + " (" + w.arg(c.value) + ", " + w.text("after", c.id) + ")"
+	return cond, w.bad
+}
+
+// window returns what cuts p out of the rows of source that w wants, of which
+// there are total, or more if that is not exact; "" if nothing is left. w and source
+// come to be only of what is behind p.After, or from a place on that is not far
+// before the page.
+func (e *entity[T]) window(ctx context.Context, db *DB, w *where, o order[T], p Page, source *string, total int, exact bool) (string, error) {
 	if p.After != "" {
-		_, numbers := o.value(new(T)).(int64)
-		c, err := parseCursor(p.After, numbers)
-		if err != nil {
-			return "", err
-		}
-		behind := ">"
-		if p.Desc {
-			behind = "<"
-		}
-		w.parts = append(w.parts, "("+o.expr+", "+e.idColumn()+") "+behind+" ("+w.arg(c.value)+", "+w.text("after", c.id)+")")
-		return e.direction(o, p.Desc) + " LIMIT " + strconv.Itoa(p.limit()), w.bad
+		cond, err := e.behind(w, o, p)
+		w.parts = append(w.parts, cond)
+		return e.direction(o, p.Desc) + " LIMIT " + strconv.Itoa(p.limit()), err
 	}
 	skip, n, desc := max(p.Offset, 0), p.limit(), p.Desc
 	if skip >= total {
@@ -100,10 +113,26 @@ func (e *entity[T]) window(ctx context.Context, db *DB, w *where, o order[T], p 
 		n = min(n, total-skip)
 		skip, desc = total-skip-n, !desc
 	}
-	if o.made && e.tallied && len(w.parts) == 0 && skip > leapFrom {
+	switch {
+	case !e.tallied || len(w.parts) > 0 || skip <= leapFrom:
+	case o.made:
 		var err error
 		if skip, err = e.leap(ctx, db, w, skip, desc); err != nil || skip < 0 {
 			return "", err
+		}
+	case o.marks != "":
+		n = min(n, total-skip)
+		at := skip
+		if desc {
+			at = total - skip - n
+		}
+		m, ok, err := e.mark(ctx, db, o, total, "at <= $2", at)
+		if err != nil {
+			return "", err
+		}
+		if ok {
+			skip, desc = at-m.at, false
+			*source = e.from(w, db.d, o, m, skip+n, *source)
 		}
 	}
 	return e.direction(o, desc) + " LIMIT " + strconv.Itoa(n) + " OFFSET " + strconv.Itoa(skip), nil
@@ -195,22 +224,22 @@ func parseCursor(text string, numbers bool) (cursor, error) {
 }
 
 func byTime[T any](column string, of func(*T) time.Time) order[T] {
-	return order[T]{expr: column, value: func(v *T) any { return micros(of(v)) }, made: column == "created_at"}
+	return order[T]{expr: column, value: func(v *T) any { return micros(of(v)) }, made: column == "created_at", marks: column}
 }
 
 func byText[T any](column string, of func(*T) string) order[T] {
-	return order[T]{expr: column, value: func(v *T) any { return of(v) }}
+	return order[T]{expr: column, value: func(v *T) any { return of(v) }, marks: column}
 }
 
 // bySpend sorts by what was ever spent, of rows that have a column for it.
 func bySpend[T any](of func(*T) *gateway.Spend) order[T] {
-	return order[T]{expr: "spend_total", value: func(v *T) any { return int64(of(v).Total) }, spent: true}
+	return order[T]{expr: "spend_total", value: func(v *T) any { return int64(of(v).Total) }, spent: true, marks: "spend_total"}
 }
 
 // byTotal does the same for rows whose spend stands in table totals, if any.
 func byTotal[T any](of func(*T) *gateway.Spend) order[T] {
 	o := bySpend(of)
-	o.expr = "COALESCE(spend_total, 0)"
+	o.expr, o.marks = "COALESCE(spend_total, 0)", ""
 	return o
 }
 
@@ -222,7 +251,7 @@ func byBudget[T any](of func(*T) *gateway.Limits) order[T] {
 			return int64(*b)
 		}
 		return int64(math.MaxInt64)
-	}}
+	}, marks: "budget", computed: true}
 }
 
 // where collects the conditions of a query and their parameters.
@@ -237,14 +266,19 @@ type where struct {
 	// part says that a part of a text is wanted: rows that do not have it are
 	// walked over.
 	part bool
+	// columns are those that have to have a value, "" for other conditions.
+	columns []string
 }
 
 const (
 	// fewRows is how many rows of a search are looked up and sorted. A search
 	// that means more finds enough of them by walking the list.
 	fewRows = 3000
+	// partRows is how many rows of a search are counted that no index knows of:
+	// counting them is walking over all that stand between them.
+	partRows = 500
 	// leapFrom is how many rows are walked over rather than leapt over, which
-	// takes three queries.
+	// takes up to three queries.
 	leapFrom = 1000
 	// manyRows is how many rows of a list that is not of everything are counted.
 	manyRows = 100_000
@@ -293,7 +327,7 @@ func (w *where) arg(v any) string {
 
 // clone returns a copy that conditions can be added to.
 func (w *where) clone() where {
-	return where{parts: slices.Clone(w.parts), args: slices.Clone(w.args), bad: w.bad}
+	return where{parts: slices.Clone(w.parts), columns: slices.Clone(w.columns), args: slices.Clone(w.args), bad: w.bad}
 }
 
 // text adds a text parameter.
@@ -313,7 +347,32 @@ func (w *where) is(column, v string) {
 		// The second part follows from the first, but only it tells SQLite that
 		// an index of the rows with a value will do.
 		w.parts = append(w.parts, column+" = "+w.text(column, v)+" AND "+column+" <> ''")
+		w.columns = append(w.columns, column)
 	}
+}
+
+// only reports whether all that is wanted is that some of columns have a value.
+func (w *where) only(columns []string) bool {
+	if len(w.parts) != len(w.columns) {
+		return false
+	}
+	for _, c := range w.columns {
+		if !slices.Contains(columns, c) {
+			return false
+		}
+	}
+	return true
+}
+
+// among wants column to be one of very many values, which are one parameter: each
+// number of parameters would be a statement of its own to the database.
+func (w *where) among(d dialect, column string, values []string) error {
+	b, err := json.Marshal(values)
+	if err != nil {
+		return err
+	}
+	w.parts = append(w.parts, column+" IN ("+fmt.Sprintf(d.elements, w.arg(string(b)))+")")
+	return nil
 }
 
 // in wants column to be one of values.
@@ -363,11 +422,11 @@ func (w *where) sql() string {
 
 // either joins the conditions that f adds by OR.
 func (w *where) either(f func(*where)) {
-	before := w.parts
+	before, columns := w.parts, w.columns
 	w.parts = nil
 	f(w)
 	if len(w.parts) > 0 {
-		before = append(before, "("+strings.Join(w.parts, " OR ")+")")
+		before, columns = append(before, "("+strings.Join(w.parts, " OR ")+")"), append(columns, "")
 	}
-	w.parts = before
+	w.parts, w.columns = before, columns
 }

@@ -15,7 +15,7 @@ var teams = &entity[gateway.Team]{
 	owned: func(v *gateway.Team) gateway.NanoUSD { return v.Spend.Total },
 	kind:  "team", table: "teams", idField: "id",
 	id:     func(t *gateway.Team) string { return t.ID },
-	fields: teamFields, tallied: true, words: wordTable{"teams", "n"},
+	fields: teamFields, tallied: true, spendScopes: []string{"org_id"}, words: wordTable{"teams", "n"},
 	fill: fillMembers, archive: "deleted_teams",
 	sort: map[string]order[gateway.Team]{
 		"created_at": byTime("created_at", func(t *gateway.Team) time.Time { return t.CreatedAt }),

@@ -47,7 +47,7 @@ type txn struct {
 func (db *DB) writeOn(ctx context.Context, f func(*txn) error) error {
 	wait := firstWait
 	for try := 1; ; try++ {
-		err := db.once(ctx, f)
+		err := db.once(ctx, nil, f)
 		if err == nil || try == maxTries || !db.d.again(err) {
 			return err
 		}
@@ -59,13 +59,13 @@ func (db *DB) writeOn(ctx context.Context, f func(*txn) error) error {
 	}
 }
 
-func (db *DB) once(ctx context.Context, f func(*txn) error) error {
+func (db *DB) once(ctx context.Context, o *sql.TxOptions, f func(*txn) error) error {
 	conn, err := db.w.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
 	defer conn.Close()
-	tx, err := conn.BeginTx(ctx, nil)
+	tx, err := conn.BeginTx(ctx, o)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}

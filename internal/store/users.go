@@ -14,7 +14,7 @@ var users = &entity[gateway.User]{
 	owned: func(v *gateway.User) gateway.NanoUSD { return v.Spend.Total },
 	kind:  "user", table: "users", idField: "id",
 	id:     func(u *gateway.User) string { return u.ID },
-	fields: userFields, tallied: true, words: wordTable{"users", "n"},
+	fields: userFields, tallied: true, spendScopes: []string{"org_id"}, words: wordTable{"users", "n"},
 	unique: []unique[gateway.User]{
 		{"email", "email", func(u *gateway.User) string { return u.Email }},
 		{"sso", "sso_user_id", func(u *gateway.User) string { return u.SSOID }},
