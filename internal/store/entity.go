@@ -432,13 +432,8 @@ func (e *entity[T]) tail(ctx context.Context, db *DB, w *where, o order[T], p Pa
 // idSource is where the ids of a page come from, before anything is known of
 // the page: the table itself, unless it lacks what rows are sorted by.
 func (e *entity[T]) idSource(db *DB, w *where, o order[T]) string {
-	switch {
-	case o.spent && !w.only(e.spendScopes):
+	if o.spent && !w.only(e.spendScopes) {
 		return e.spentTable()
-	case o.spent && !db.d.spendOrder:
-		for _, c := range w.columns {
-			w.parts = append(w.parts, c+" > ''") // what the index by spend is of
-		}
 	}
 	return e.orderSource(db.d, o)
 }

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 
 	"github.com/pressly/goose/v3"
+
+	"penstock/internal/gateway"
 )
 
 // MigrateFrom runs the migrations in dir instead of the program's own.
@@ -99,6 +101,12 @@ func (db *DB) fill(ctx context.Context, n int) error {
 		_, err = db.w.ExecContext(ctx, series+` INSERT INTO end_users (id, alias, region, default_model, budget_id, models, budget, budget_duration, limits, blocked, created_at, updated_at)
 			SELECT 'customer-' || `+pad(30, "i")+`, 'Client ' || `+pad(6, "i")+`, '', '', CASE WHEN i % 10 = 0 THEN 'free' ELSE '' END, '', NULL, '', '', FALSE, 1767225600000000 + i * 1000, 1767225600000000 + i * 1000 FROM s`, n)
 	}
+	return err
+}
+
+// SetRoles gives a role to the users whose ids are lower.
+func (db *DB) SetRoles(ctx context.Context, role gateway.Role, id string) error {
+	_, err := db.w.ExecContext(ctx, "UPDATE users SET role = $1 WHERE id < $2", string(role), id)
 	return err
 }
 

@@ -175,7 +175,7 @@ func (o *KeyOwners) only(w *where) {
 }
 
 // ListKeys returns one page of the keys that f selects, and how many f selects
-// in all; of a search for parts it counts no more than 3,000, of other filters no
+// in all; of a search for parts it counts no more than 3,000, or about 500 if the part has one or two characters, of other filters no
 // more than 100,000. Orders:
 // created_at, updated_at, spend, max_budget, key_alias, token.
 func (db *DB) ListKeys(ctx context.Context, f KeyFilter, p Page) ([]*gateway.Key, int, error) {

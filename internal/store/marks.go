@@ -23,7 +23,7 @@ const (
 	spendCounted = 10 * time.Minute
 	// nearRows is how many rows of a list are looked at for those that a filter
 	// means, before they are all looked up and sorted.
-	nearRows = 3000
+	nearRows = 6000
 )
 
 // mark is a row of a list, and how many come before it.
@@ -98,7 +98,7 @@ func (e *entity[T]) nearby(ctx context.Context, db *DB, w *where, o order[T], p 
 	switch {
 	case !e.tallied || len(w.parts) == 0 || o.made || total <= fewRows && exact || skip >= total && p.After == "":
 		return nil, false, nil
-	case o.spent && (e.scope != "" || w.only(e.spendScopes)):
+	case o.spent && (e.scope != "" || db.d.spendOrder && w.only(e.spendScopes)):
 		return nil, false, nil // there is no order, or one of its own
 	case db.d.spendOrder && !o.spent, !db.d.spendOrder && len(w.columns) == 0:
 		return nil, false, nil // the engine finds the better way itself

@@ -1,6 +1,5 @@
 -- Pages by number far from both ends of a long list: where every so many rows stand
--- is noted from time to time, and what has come, gone and changed since. The order by
--- spend of the rows of an organization or a team.
+-- is noted from time to time, and what has come, gone and changed since.
 
 -- +goose Up
 CREATE TABLE list_marks (
@@ -72,16 +71,7 @@ CREATE TRIGGER teams_place_moved AFTER UPDATE ON teams WHEN old.id <> new.id OR 
 END;
 -- +goose StatementEnd
 
--- The conditions are not those of other indexes of these columns, lest the planner
--- take one for the other.
-CREATE INDEX keys_org_spend ON keys (org_id, spend_total, hash) WHERE org_id > '';
-CREATE INDEX keys_team_spend ON keys (team_id, spend_total, hash) WHERE team_id > '';
-CREATE INDEX teams_org_spend ON teams (org_id, spend_total, id) WHERE org_id > '';
-
 -- +goose Down
-DROP INDEX teams_org_spend;
-DROP INDEX keys_team_spend;
-DROP INDEX keys_org_spend;
 DROP TRIGGER keys_place_moved;
 DROP TRIGGER keys_place_gone;
 DROP TRIGGER keys_place_added;
