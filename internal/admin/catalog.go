@@ -137,6 +137,15 @@ func (a *API) settle(r *http.Request, f *limitFields) error {
 	return nil
 }
 
+// prepare is what an update of what may have a shared budget begins with: the
+// budget must be there, and what is still to be booked is booked.
+func (a *API) prepare(r *http.Request, f *limitFields, budget Opt[string]) error {
+	if err := a.budgetExists(r.Context(), "budget_id", budget.Or("")); err != nil {
+		return err
+	}
+	return a.settle(r, f)
+}
+
 // catalogRoutes are those of what stands beside keys, users, teams and projects.
 func (a *API) catalogRoutes() []route {
 	routes := []route{

@@ -166,19 +166,16 @@ func (a *API) updateCustomer(w http.ResponseWriter, r *http.Request, p *gateway.
 	if err := f.check(now); err != nil {
 		return nil, err
 	}
-	if err := a.budgetExists(ctx, "budget_id", f.BudgetID.Or("")); err != nil {
-		return nil, err
-	}
-	if err := a.settle(r, &f.limitFields); err != nil {
+	if err := a.prepare(r, &f.limitFields, f.BudgetID); err != nil {
 		return nil, err
 	}
 	id := f.ID.Value
 	e := a.entry(r, p, changed, endUserTable, id)
 	c, err := a.store.UpdateEndUser(store.Audited(ctx, e), id, func(c *gateway.EndUser) error {
 		e.Before = snapshot(a.customerRow(c))
-		before, duration := a.spent(&c.Spend, &c.Limits, now, c.CreatedAt), c.Limits.BudgetDuration
+		respend := f.respend(a, &c.Spend, &c.Limits, now, c.CreatedAt)
 		f.apply(c, now)
-		f.respend(a, &c.Spend, &c.Limits, before, duration, now, c.CreatedAt)
+		respend()
 		c.UpdatedAt = now
 		e.After = snapshot(a.customerRow(c))
 		return nil

@@ -429,15 +429,18 @@ func (a *API) live(entity, id string, s *gateway.Spend, l *gateway.Limits, now, 
 	return max(n, a.spent(s, l, now, anchor))
 }
 
-// respend carries over what was spent when an update has set it, or has moved
-// the window that it is counted in: before is what was spent until then.
-func (f *limitFields) respend(a *API, s *gateway.Spend, l *gateway.Limits, before gateway.NanoUSD, duration string, now, anchor time.Time) {
-	switch {
-	case f.Spend.Sent:
-		a.setSpend(s, l, gateway.NanoUSD(f.Spend.Or(0)), now, anchor)
-	case l.BudgetDuration != duration:
-		// The new window begins elsewhere; what was spent stays spent.
-		a.setSpend(s, l, before, now, anchor)
+// respend returns what is to be called when an update has been applied to l: it
+// carries over what was spent before, or sets it if the update says so.
+func (f *limitFields) respend(a *API, s *gateway.Spend, l *gateway.Limits, now, anchor time.Time) func() {
+	before, duration := a.spent(s, l, now, anchor), l.BudgetDuration
+	return func() {
+		switch {
+		case f.Spend.Sent:
+			a.setSpend(s, l, gateway.NanoUSD(f.Spend.Or(0)), now, anchor)
+		case l.BudgetDuration != duration:
+			// The new window begins elsewhere; what was spent stays spent.
+			a.setSpend(s, l, before, now, anchor)
+		}
 	}
 }
 

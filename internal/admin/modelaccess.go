@@ -461,9 +461,9 @@ func (a *API) setGroupBudget(w http.ResponseWriter, r *http.Request, p *gateway.
 	e := a.entry(r, p, changed, groupBudgetTable, group)
 	b, err := a.store.UpdateGroupBudget(store.Audited(ctx, e), group, func(b *gateway.GroupBudget) error {
 		e.Before = snapshot(a.groupBudgetRow(b))
-		before, duration := a.spent(&b.Spend, &b.Limits, now, b.CreatedAt), b.Limits.BudgetDuration
+		respend := l.respend(a, &b.Spend, &b.Limits, now, b.CreatedAt)
 		apply(b)
-		l.respend(a, &b.Spend, &b.Limits, before, duration, now, b.CreatedAt)
+		respend()
 		e.After = snapshot(a.groupBudgetRow(b))
 		return nil
 	})

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -105,16 +104,7 @@ func (a *API) organizationRow(o *gateway.Organization) organizationRow {
 // organizationFor returns an organization if the caller may do this to it.
 func (a *API) organizationFor(ctx context.Context, p *gateway.Principal, do auth.Act, field, id string) (*gateway.Organization, error) {
 	o, err := a.store.Organization(ctx, id)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return nil, err
-	}
-	if e := a.directory.MayOrganization(p, do, id, o); e != nil {
-		return nil, e
-	}
-	if o == nil {
-		return nil, notFound(err, field, "Organization not found, passed organization_id=%s", id)
-	}
-	return o, nil
+	return permitted(o, err, a.directory.MayOrganization(p, do, id, o), notFound(err, field, "Organization not found, passed organization_id=%s", id))
 }
 
 func (a *API) newOrganization(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
@@ -193,16 +183,13 @@ func (a *API) changeOrganization(w http.ResponseWriter, r *http.Request, p *gate
 	if _, err := a.organizationFor(ctx, p, auth.Change, "organization_id", id); err != nil {
 		return nil, err
 	}
-	if err := a.budgetExists(ctx, "budget_id", f.BudgetID.Or("")); err != nil {
-		return nil, err
-	}
-	if err := a.settle(r, &f.limitFields); err != nil {
+	if err := a.prepare(r, &f.limitFields, f.BudgetID); err != nil {
 		return nil, err
 	}
 	o, err := a.editOrganization(r, p, id, func(o *gateway.Organization) error {
-		before, duration := a.spent(&o.Spend, &o.Limits, now, o.CreatedAt), o.Limits.BudgetDuration
+		respend := f.respend(a, &o.Spend, &o.Limits, now, o.CreatedAt)
 		f.apply(o, now)
-		f.respend(a, &o.Spend, &o.Limits, before, duration, now, o.CreatedAt)
+		respend()
 		return nil
 	})
 	if err != nil {

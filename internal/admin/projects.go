@@ -202,16 +202,7 @@ func (a *API) withinTeam(ctx context.Context, p *gateway.Principal, f *projectFi
 // projectFor returns a project if the caller may do this to it.
 func (a *API) projectFor(ctx context.Context, p *gateway.Principal, do auth.Act, field, id string) (*gateway.Project, error) {
 	j, err := a.store.Project(ctx, id)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return nil, err
-	}
-	if e := a.directory.MayProject(p, do, id, j); e != nil {
-		return nil, e
-	}
-	if j == nil {
-		return nil, notFound(err, field, "Project not found, project_id=%s", id)
-	}
-	return j, nil
+	return permitted(j, err, a.directory.MayProject(p, do, id, j), notFound(err, field, "Project not found, project_id=%s", id))
 }
 
 func (a *API) updateProject(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
@@ -253,7 +244,7 @@ func (a *API) changeProject(r *http.Request, p *gateway.Principal, f *projectFie
 	e := a.projectEntry(r, p, changed, have)
 	j, err := a.store.UpdateProject(store.Audited(ctx, e), id, func(j *gateway.Project) error {
 		e.Before = snapshot(a.projectRow(j))
-		before, duration := a.spent(&j.Spend, &j.Limits, now, j.CreatedAt), j.Limits.BudgetDuration
+		respend := f.respend(a, &j.Spend, &j.Limits, now, j.CreatedAt)
 		f.apply(j, now)
 		if err := a.directory.MayProject(p, auth.Change, id, j); err != nil {
 			return err
@@ -261,7 +252,7 @@ func (a *API) changeProject(r *http.Request, p *gateway.Principal, f *projectFie
 		if err := a.withinTeam(ctx, p, f, j); err != nil {
 			return err
 		}
-		f.respend(a, &j.Spend, &j.Limits, before, duration, now, j.CreatedAt)
+		respend()
 		j.UpdatedAt, j.UpdatedBy = now, actor(p)
 		e.After = snapshot(a.projectRow(j))
 		return nil

@@ -100,7 +100,7 @@ func (a *API) rotate(r *http.Request, p *gateway.Principal, do auth.KeyAct, b *r
 		}
 		was := *k
 		e.Before, e.TeamID = snapshot(a.keyRow(k)), k.TeamID
-		before, duration := a.spent(&k.Spend, &k.Limits, now, k.CreatedAt), k.Limits.BudgetDuration
+		respend := f.respend(a, &k.Spend, &k.Limits, now, k.CreatedAt)
 		if err := f.apply(k, now); err != nil {
 			return err
 		}
@@ -115,7 +115,7 @@ func (a *API) rotate(r *http.Request, p *gateway.Principal, do auth.KeyAct, b *r
 		if err := a.ownBounds(p, f, &was, k); err != nil {
 			return err
 		}
-		f.respend(a, &k.Spend, &k.Limits, before, duration, now, k.CreatedAt)
+		respend()
 		k.Name, k.UpdatedAt, k.UpdatedBy = keyName(secret), now, actor(p)
 		k.Rotation.Count++
 		k.Rotation.Last = now

@@ -92,6 +92,21 @@ func notFound(err error, field, format string, args ...any) error {
 	return &gateway.Error{Kind: gateway.NotFound, Param: field, Message: fmt.Sprintf(format, args...), Err: err}
 }
 
+// permitted returns what the store has found, v or err, unless may is an error: what
+// the rules say, also about what is not there, so that whoever may not know of an
+// object hears the same whether there is one. Others hear missing.
+func permitted[T any](v *T, err, may, missing error) (*T, error) {
+	switch {
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return nil, err
+	case may != nil:
+		return nil, may
+	case v == nil:
+		return nil, missing
+	}
+	return v, nil
+}
+
 // keyConflict turns a taken key or alias into a 400, as LiteLLM does.
 func keyConflict(err error) error {
 	c, ok := errors.AsType[store.ErrConflict](err)

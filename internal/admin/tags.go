@@ -116,8 +116,9 @@ func (a *API) newTag(w http.ResponseWriter, r *http.Request, p *gateway.Principa
 	if err := a.changed(ctx, Change{Entity: TagEntity, ID: t.Name, Spend: f.Spend.Has()}); err != nil {
 		return nil, err
 	}
-	if t, err := a.store.Tag(ctx, t.Name); err == nil {
-		return &tagDone{"Tag " + t.Name + " created successfully", a.tagRow(t)}, nil
+	t, err := a.store.Tag(ctx, t.Name) // with what was spent before
+	if err != nil {
+		return nil, noTag(err, "name", f.Name.Value)
 	}
 	return &tagDone{"Tag " + t.Name + " created successfully", a.tagRow(t)}, nil
 }
@@ -135,19 +136,16 @@ func (a *API) updateTag(w http.ResponseWriter, r *http.Request, p *gateway.Princ
 	if err := f.check(now); err != nil {
 		return nil, err
 	}
-	if err := a.budgetExists(ctx, "budget_id", f.BudgetID.Or("")); err != nil {
-		return nil, err
-	}
-	if err := a.settle(r, &f.limitFields); err != nil {
+	if err := a.prepare(r, &f.limitFields, f.BudgetID); err != nil {
 		return nil, err
 	}
 	name := f.Name.Value
 	e := a.entry(r, p, changed, tagTable, name)
 	t, err := a.store.UpdateTag(store.Audited(ctx, e), name, func(t *gateway.Tag) error {
 		e.Before = snapshot(a.tagRow(t))
-		before, duration := a.spent(&t.Spend, &t.Limits, now, t.CreatedAt), t.Limits.BudgetDuration
+		respend := f.respend(a, &t.Spend, &t.Limits, now, t.CreatedAt)
 		f.apply(t, now)
-		f.respend(a, &t.Spend, &t.Limits, before, duration, now, t.CreatedAt)
+		respend()
 		t.UpdatedAt = now
 		e.After = snapshot(a.tagRow(t))
 		return nil

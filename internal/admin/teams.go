@@ -432,14 +432,14 @@ func (a *API) editTeamBy(r *http.Request, p *gateway.Principal, action, id strin
 		was := *t
 		was.Members = slices.Clone(t.Members)
 		e.Before = snapshot(a.teamRow(t))
-		before, duration := a.spent(&t.Spend, &t.Limits, now, t.CreatedAt), t.Limits.BudgetDuration
+		respend := limits.respend(a, &t.Spend, &t.Limits, now, t.CreatedAt)
 		if err := change(t); err != nil {
 			return err
 		}
 		if err := a.mayTurnInto(ctx, p, limits, &was, t); err != nil {
 			return err
 		}
-		limits.respend(a, &t.Spend, &t.Limits, before, duration, now, t.CreatedAt)
+		respend()
 		t.UpdatedAt, t.UpdatedBy = now, actor(p)
 		e.After = snapshot(a.teamRow(t))
 		return nil
@@ -519,16 +519,7 @@ func modelsRaised(was, now map[string]gateway.ModelLimits) bool {
 // team is told that one does not exist.
 func (a *API) teamFor(ctx context.Context, p *gateway.Principal, do auth.Act, id string) (*gateway.Team, error) {
 	t, err := a.store.Team(ctx, id)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return nil, err
-	}
-	if e := a.directory.MayTeam(p, do, id, t); e != nil {
-		return nil, e
-	}
-	if t == nil {
-		return nil, notFound(err, "team_id", "Team not found, passed team_id=%s", id)
-	}
-	return t, nil
+	return permitted(t, err, a.directory.MayTeam(p, do, id, t), notFound(err, "team_id", "Team not found, passed team_id=%s", id))
 }
 
 // teamIDBody is the body of POST /team/block and its like.

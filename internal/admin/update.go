@@ -93,7 +93,7 @@ func (a *API) changeKey(r *http.Request, p *gateway.Principal, do auth.KeyAct, f
 		}
 		was := *k
 		e.Before, e.TeamID = snapshot(a.keyRow(k)), k.TeamID
-		before, duration := a.spent(&k.Spend, &k.Limits, now, k.CreatedAt), k.Limits.BudgetDuration
+		respend := f.respend(a, &k.Spend, &k.Limits, now, k.CreatedAt)
 		if err := f.apply(k, now); err != nil {
 			return err
 		}
@@ -112,7 +112,7 @@ func (a *API) changeKey(r *http.Request, p *gateway.Principal, do auth.KeyAct, f
 		if err := a.ownBounds(p, f, &was, k); err != nil {
 			return err
 		}
-		f.respend(a, &k.Spend, &k.Limits, before, duration, now, k.CreatedAt)
+		respend()
 		k.UpdatedAt, k.UpdatedBy = now, actor(p)
 		e.After = snapshot(a.keyRow(k))
 		return nil
@@ -127,16 +127,7 @@ func (a *API) changeKey(r *http.Request, p *gateway.Principal, do auth.KeyAct, f
 // may see every key is told that one does not exist.
 func (a *API) keyFor(ctx context.Context, p *gateway.Principal, do auth.KeyAct, hash, missing string) (*gateway.Key, error) {
 	k, err := a.store.Key(ctx, hash)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return nil, err
-	}
-	if e := a.directory.MayKey(p, do, k); e != nil {
-		return nil, e
-	}
-	if k == nil {
-		return nil, notFound(err, "key", "%s", missing)
-	}
-	return k, nil
+	return permitted(k, err, a.directory.MayKey(p, do, k), notFound(err, "key", "%s", missing))
 }
 
 // maxBulk is how many objects one call may change.

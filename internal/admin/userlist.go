@@ -50,16 +50,7 @@ func (a *API) userFor(ctx context.Context, p *gateway.Principal, id string) (*ga
 		// It owns the keys that the master key made, and is nowhere stored.
 		u, err = &gateway.User{ID: id, Role: gateway.ProxyAdmin}, nil
 	}
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return nil, err
-	}
-	if e := a.directory.MayUser(p, auth.See, id, u); e != nil {
-		return nil, e
-	}
-	if u == nil {
-		return nil, notFound(err, "user_id", "User %s not found", id)
-	}
-	return u, nil
+	return permitted(u, err, a.directory.MayUser(p, auth.See, id, u), notFound(err, "user_id", "User %s not found", id))
 }
 
 // userInfo shows a user; without a user_id, the caller, who for admins is

@@ -564,9 +564,9 @@ func (a *API) changeUser(r *http.Request, p *gateway.Principal, f *userFields) (
 			return err
 		}
 		e.Before = snapshot(a.userRow(u))
-		before, duration := a.spent(&u.Spend, &u.Limits, now, u.CreatedAt), u.Limits.BudgetDuration
+		respend := f.respend(a, &u.Spend, &u.Limits, now, u.CreatedAt)
 		f.apply(u, now)
-		f.respend(a, &u.Spend, &u.Limits, before, duration, now, u.CreatedAt)
+		respend()
 		u.UpdatedAt = now
 		e.After = snapshot(a.userRow(u))
 		return nil
