@@ -2,9 +2,11 @@ package admin
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/go-json-experiment/json"
 
+	"penstock/internal/auth"
 	"penstock/internal/gateway"
 	"penstock/internal/store"
 )
@@ -35,4 +37,42 @@ func isBlocked(row []byte) bool {
 		Blocked bool `json:"blocked"`
 	}
 	return len(row) > 0 && json.Unmarshal(row, &v) == nil && v.Blocked
+}
+
+// teamIDBody is the body of POST /team/block and its like.
+type teamIDBody struct {
+	ID Opt[string] `json:"team_id"`
+	unknown
+}
+
+func (a *API) blockTeam(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
+	return a.setTeamBlocked(w, r, p, true)
+}
+
+func (a *API) unblockTeam(w http.ResponseWriter, r *http.Request, p *gateway.Principal) (any, error) {
+	return a.setTeamBlocked(w, r, p, false)
+}
+
+func (a *API) setTeamBlocked(w http.ResponseWriter, r *http.Request, p *gateway.Principal, block bool) (any, error) {
+	var b teamIDBody
+	if err := read(w, r, &b); err != nil {
+		return nil, err
+	}
+	id := b.ID.Or("")
+	if id == "" {
+		return nil, malformed("team_id", "team_id is missing: say which team")
+	}
+	if _, err := a.teamFor(r.Context(), p, auth.Change, id); err != nil {
+		return nil, err
+	}
+	action := blocked
+	if !block {
+		action = unblocked
+	}
+	t, err := a.editTeamAs(r, p, action, id, nil, func(t *gateway.Team) error { t.Blocked = block; return nil })
+	if err != nil {
+		return nil, err
+	}
+	row := a.teamRow(t)
+	return &row, nil
 }
