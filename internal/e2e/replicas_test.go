@@ -60,6 +60,17 @@ type outcome struct {
 	status  map[int]int
 	example map[int]*answer
 	longest time.Duration
+	begun   []time.Time // of the calls that were answered
+}
+
+// before counts the calls that had begun at t and were answered.
+func (o *outcome) before(t time.Time) (n int) {
+	for _, b := range o.begun {
+		if b.Before(t) {
+			n++
+		}
+	}
+	return n
 }
 
 func (o *outcome) count(status int) int {
@@ -85,6 +96,9 @@ func (f *fleet) storm(hs []*house, n int, key, members string) *outcome {
 			o.longest = max(o.longest, time.Since(start))
 			o.status[a.status]++
 			o.example[a.status] = a
+			if a.status == 200 {
+				o.begun = append(o.begun, start)
+			}
 		})
 	}
 	wg.Wait()
