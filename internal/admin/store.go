@@ -76,6 +76,8 @@ type Store interface {
 	SpendBy(ctx context.Context, g store.Grouping, f store.DayFilter, limit int) ([]store.Sum, error)
 	Facts(context.Context, store.FactFilter, []store.Facet, store.FactOrder) ([]store.Fact, error)
 	CountFacts(ctx context.Context, f store.FactFilter, of store.Facet) (int, error)
+	TagUses(ctx context.Context, f store.TagUseFilter, byDay bool) ([]store.TagUse, error)
+	AgentUsers(ctx context.Context, f store.TagUseFilter, limit, offset int) (list []store.UserUse, total int, err error)
 	SlowCalls(ctx context.Context, f store.TimingFilter, over time.Duration) (list []store.SlowCalls, since time.Time, err error)
 	FirstBytes(ctx context.Context, f store.TimingFilter, each bool) (list []store.FirstByte, since time.Time, err error)
 	Total(ctx context.Context, scope, id string) (gateway.Spend, error)

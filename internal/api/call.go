@@ -350,6 +350,9 @@ func (q *request) about(c *gateway.Call, in *wire.Object) (tagsIn string, err er
 		}
 	}
 	c.EndUser, c.Session, c.UserAgent = clip(c.EndUser, 256), clip(c.Session, 256), clip(c.UserAgent, 256)
+	if !q.s.NoAgents {
+		c.Agent = agent(c.UserAgent)
+	}
 	q.a.Auth.Directory.Charge(&c.Principal, c.EndUser, q.s.EndUserBudget, c.Tags)
 	return tagsIn, nil
 }

@@ -170,6 +170,7 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 		MaxBodySet: c.Server.MaxRequestSet,
 		Policy:     &auth.Policy{Access: c.Server.Access, RequireUser: c.Server.EnforceUserParam, RejectTags: c.Server.RejectClientTags},
 		UserHeader: c.Server.UserHeader, EndUserBudget: c.Server.EndUserBudgetID, ModelAliases: c.Server.ModelAliases,
+		NoAgents: c.Server.NoAgents,
 	}
 	a.limiter.SetRules(rules)
 	a.calendar = calendar

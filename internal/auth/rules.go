@@ -180,6 +180,7 @@ var rules = map[string]Rule{
 	"/tag/dau":                                      Activity,
 	"/tag/wau":                                      Activity,
 	"/tag/mau":                                      Activity,
+	"/tag/user-agent/per-user-analytics":            Activity,
 	"/global/activity":                              Activity,
 	"/global/activity/model":                        Activity,
 	"/global/activity/cache_hits":                   Activity,

@@ -264,6 +264,7 @@ type Server struct {
 	ServeUnjournaled bool
 	RejectClientTags bool
 	SpendTagHeaders  []string
+	NoAgents         bool          // do not count by which programs calls are made
 	ForwardHeaders   bool          // client x-* headers go to the vendor
 	DrainTimeout     time.Duration // 30 s unless set
 	RateWindow       time.Duration // LITELLM_RATE_LIMIT_WINDOW_SIZE; 0 unless set

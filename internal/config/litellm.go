@@ -107,6 +107,7 @@ func (l *loader) litellmKeys() []key {
 		bind("model_alias_map", dict(text()), &s.ModelAliases),
 		bind("block_requests_for_models_without_pricing", boolean(), &s.BlockUnpriced),
 		bind("extra_spend_tag_headers", words(), &s.SpendTagHeaders),
+		bind("disable_add_user_agent_to_request_tags", boolean(), &s.NoAgents),
 		bind("require_auth_for_metrics_endpoint", boolean(), &s.RequireMetricsAuth),
 		custom("cache_params", "a mapping", sharedRedis),
 	}
@@ -124,7 +125,7 @@ func (l *loader) litellmKeys() []key {
 		"budget_exceeded_throttle_percentage",
 		"budget_rollover", "model_group_settings",
 		"public_model_groups", "priority_reservation", "priority_reservation_settings",
-		"overwrite_user_with_key_hash", "disable_add_user_agent_to_request_tags",
+		"overwrite_user_with_key_hash",
 		"add_user_information_to_llm_headers", "forward_traceparent_to_llm_provider", "ssl_verify",
 		"ssl_certificate", "force_ipv4", "enable_json_schema_validation", "disable_end_user_cost_tracking",
 		"disable_end_user_cost_tracking_prometheus_only", "prometheus_metrics_config", "prometheus_exclude_metrics",

@@ -79,7 +79,9 @@ type Call struct {
 	Session   string   // session or trace id the client sent, "" if none
 	ClientIP  string
 	UserAgent string
-	Start     time.Time
+	// Agent is the UserAgent as the ledger counts it, "" if it does not.
+	Agent string
+	Start time.Time
 
 	// What the client overrides for this call only; nil or zero where it does not.
 	Retries          *int

@@ -39,6 +39,7 @@ func call(t *testing.T, n int, rate *price.Rate) spend.Row {
 	r.Start = r.Start.Add(time.Duration(n) * time.Hour)
 	r.End = r.Start.Add(time.Second)
 	r.Usage.CacheRead = int64(n)
+	r.Agent = fmt.Sprint("coder/", n%2)
 	r.Cost, r.Rate, r.RateTerms = rate.Cost(r.Usage), rate.ID(), rate.Terms()
 	r.KeyWindow = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	r.Windows = []spend.Window{{Scope: "organization", ID: "org", Duration: "1mo", Start: r.KeyWindow}}
@@ -208,6 +209,7 @@ func TestVerifyFindsWhatWasChanged(t *testing.T) {
 		{"activity taken out", false, []string{`DELETE FROM activity WHERE scope = 'end_user'`}, "in no part of the day"},
 		{"the terms of a price", false, []string{`UPDATE rates SET terms = 'input=1e-7 output=6e-7'`}, "terms of another one"},
 		{"the address of a client", true, []string{`UPDATE calls SET client_ip = '203.0.113.9' WHERE started_at = (SELECT MIN(started_at) FROM calls)`}, "was changed"},
+		{"the program of a client", true, []string{`UPDATE contexts SET agent = 'browser/1' WHERE agent = 'coder/1'`}, "was changed"},
 		{"a link taken out", true, []string{`UPDATE calls SET link = NULL WHERE link = 2`, `DELETE FROM chain WHERE link = 2`}, "no link 2"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -18,7 +18,7 @@ func (l *line) open() {
 	l.row = spend.Row{
 		CallID: c.ID, KeyHash: p.KeyHash(), UserID: p.UserID(), TeamID: p.TeamID(), OrgID: p.OrganizationID(),
 		EndUser: c.EndUser, Tags: c.Tags, Operation: c.Op, Route: c.Route, Group: c.Model, Session: c.Session, ClientIP: c.ClientIP,
-		Stream: c.Stream, Start: c.Start,
+		Agent: c.Agent, Stream: c.Stream, Start: c.Start,
 	}
 	for _, b := range p.Through {
 		l.row.Through = append(l.row.Through, b.Name)

@@ -203,6 +203,7 @@ func fields[V visitor](v V, r *Row) {
 	v.str(&r.Rate)
 	v.blob(&r.Why)
 	v.strs(&r.Through)
+	v.str(&r.Agent)
 }
 
 type writer struct{ b []byte }

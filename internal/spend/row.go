@@ -33,6 +33,7 @@ type Row struct {
 	Deployment string
 	Session    string
 	ClientIP   string
+	Agent      string // the client's program, as its User-Agent names it; "" if that is not counted
 
 	Failed      bool
 	Kind        gateway.Kind // of the failure

@@ -45,6 +45,9 @@ func (db *DB) book(ctx context.Context, rows []spend.Row, add func(*txn, *sums) 
 		if err != nil {
 			return err
 		}
+		if err := db.knowAgents(ctx, t, rows); err != nil {
+			return err
+		}
 		var calls []call
 		calls, unknown = db.calls(rows, replaced)
 		if calls, err = db.keptDays(ctx, t, calls); err != nil {
@@ -145,7 +148,13 @@ func (db *DB) calls(rows []spend.Row, replaced map[string]string) ([]call, map[c
 			r = &moved
 		}
 		c := &calls[i]
-		c.row, c.start = r, micros(r.Start)
+		c.start = micros(r.Start)
+		if agent := db.agents.of(dayNumber(c.start), r.Agent); agent != r.Agent {
+			other := *r
+			other.Agent = agent
+			r = &other
+		}
+		c.row = r
 		if b, ok := uuid7(r.CallID); ok {
 			ids = append(ids, b[:]...)
 			c.id = ids[len(ids)-16:]

@@ -112,7 +112,7 @@ func scanCall(rows row) (spend.Row, error) {
 		&start, &id, &ctx, &r.Cost, &u.Prompt, &u.Completion, &took, &first, &r.Why, &response, &ip, &cacheRead, &endUser, &session, &tags,
 		&reasoning, &failure, &retries, &fallbacks, &write, &write1h, &audioIn, &imageIn, &audioOut, &imageOut, &searches,
 		&r.KeyHash, &r.UserID, &r.TeamID, &r.OrgID, &r.ProjectID, &r.Operation, &r.Route, &r.Group, &r.Model, &r.Provider, &r.Deployment,
-		&u.Tier, &r.Finish, &r.Kind, &r.Failed, &r.Interrupted, &r.Stream, &u.Estimated, &r.Priced, &r.Price, &r.Rate, &groups)
+		&u.Tier, &r.Finish, &r.Kind, &r.Failed, &r.Interrupted, &r.Stream, &u.Estimated, &r.Priced, &r.Price, &r.Rate, &groups, &r.Agent)
 	if err != nil {
 		return spend.Row{}, err
 	}

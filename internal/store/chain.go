@@ -54,6 +54,9 @@ func HashCall(r *spend.Row) ChainHash {
 	if len(r.Through) > 0 { // calls without have the hash they had before there were any
 		e.texts(r.Through...)
 	}
+	if r.Agent != "" { // the same; no group is without a name
+		e.texts("", r.Agent)
+	}
 	return sha256.Sum256(e)
 }
 
@@ -82,7 +85,7 @@ func (c *call) kept() spend.Row {
 	r.KeyHash, r.UserID, r.TeamID, r.OrgID, r.ProjectID = k.key, k.user, k.team, k.org, k.project
 	r.Operation, r.Route, r.Group, r.Model, r.Provider, r.Deployment = k.operation, k.route, k.group, k.model, k.provider, k.deployment
 	r.Usage.Tier, r.Finish, r.Price, r.Rate = k.tier, k.finish, k.price, k.rate
-	r.EndUser, r.Through = fitID(r.EndUser), k.through
+	r.EndUser, r.Through, r.Agent = fitID(r.EndUser), k.through, k.agent
 	r.ResponseID, r.Session, r.ClientIP, r.Error = fitText(r.ResponseID, maxText), fitText(r.Session, maxText), fitText(r.ClientIP, maxText), fitText(r.Error, maxText)
 	if len(r.Tags) > 0 {
 		tags := make([]string, len(r.Tags))

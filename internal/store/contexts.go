@@ -25,12 +25,13 @@ type callContext struct {
 	failed, interrupted, streamed, estimated, priced bool
 	price, rate                                      string
 	groups                                           string // access groups it counts in, as encodeList writes them
+	agent                                            string
 }
 
 var contextColumns = []string{
 	"key_hash", "user_id", "team_id", "org_id", "project_id", "operation", "route", "model_group", "model", "provider", "deployment_id",
 	"tier", "finish", "kind", "failed", "interrupted", "streamed", "estimated", "priced", "price", "rate",
-	"access_groups",
+	"access_groups", "agent",
 }
 
 func contextOf(r *spend.Row) callContext {
@@ -39,6 +40,7 @@ func contextOf(r *spend.Row) callContext {
 		group: r.Group, model: r.Model, provider: r.Provider, deployment: r.Deployment, tier: r.Usage.Tier, finish: r.Finish,
 		kind: r.Kind, failed: r.Failed, interrupted: r.Interrupted, streamed: r.Stream, estimated: r.Usage.Estimated,
 		priced: r.Priced, price: r.Price, rate: r.Rate, groups: groupList(r.Through),
+		agent: r.Agent,
 	}
 }
 
@@ -71,7 +73,7 @@ func (c callContext) fitted() callContext {
 	for _, id := range []*string{&c.key, &c.user, &c.team, &c.org, &c.project, &c.model, &c.group, &c.provider} {
 		*id = fitID(*id)
 	}
-	for _, text := range []*string{&c.route, &c.deployment, &c.tier, &c.finish, &c.price, &c.rate} {
+	for _, text := range []*string{&c.route, &c.deployment, &c.tier, &c.finish, &c.price, &c.rate, &c.agent} {
 		*text = fitText(*text, maxText)
 	}
 	c.operation = gateway.Operation(fitText(string(c.operation), maxText))
@@ -94,6 +96,9 @@ func (c *callContext) id() int64 {
 		b = strconv.AppendBool(b, f)
 	}
 	b = append(b, c.groups...) // nothing for most, as before there were any
+	if c.agent != "" {
+		b = append(append(b, 0xff), c.agent...) // no text of groups has such a byte
+	}
 	sum := sha256.Sum256(b)
 	// The small numbers are those of contexts that a migration made.
 	return int64(binary.BigEndian.Uint64(sum[:])>>1 | 1<<62)
@@ -103,7 +108,7 @@ func (c *callContext) args(id int64) []any {
 	return []any{
 		id, c.key, c.user, c.team, c.org, c.project, string(c.operation), c.route, c.group, c.model, c.provider, c.deployment,
 		c.tier, c.finish, int64(c.kind), c.failed, c.interrupted, c.streamed, c.estimated, c.priced, c.price, c.rate,
-		c.groups,
+		c.groups, c.agent,
 	}
 }
 

@@ -45,6 +45,8 @@ type dialect struct {
 	hexID string
 	// byTag is calls once for each of their tags.
 	byTag string
+	// agentName is the name of a context's program (c.agent), without its version.
+	agentName string
 	// partitions says that calls are partitioned by day.
 	partitions bool
 	// bulk is how many rows one INSERT carries at most, a power of two. On
@@ -82,8 +84,9 @@ func sqliteDialect() dialect {
 		size:     `SELECT page_count * page_size FROM pragma_page_count, pragma_page_size`,
 		byTag: `(SELECT DISTINCT c.started_at, c.call_id, c.context, c.prompt, c.completion, c.cache_read, c.cache_write, c.cache_write_1h, c.cost, c.took, j.value AS tag
 			FROM calls AS c, json_each(c.tags) AS j WHERE c.tags IS NOT NULL) AS c`,
-		daily: true,
-		bulk:  1,
+		agentName: `CASE WHEN INSTR(c.agent, '/') > 1 THEN SUBSTR(c.agent, 1, INSTR(c.agent, '/') - 1) ELSE c.agent END`,
+		daily:     true,
+		bulk:      1,
 		again: func(err error) bool {
 			e, ok := errors.AsType[*sqlite.Error](err)
 			if !ok {
@@ -122,6 +125,7 @@ func postgresDialect() dialect {
 		size:        `SELECT COALESCE(SUM(pg_total_relation_size(relid)), 0)::BIGINT FROM pg_partition_tree('calls')`,
 		byTag: `(SELECT DISTINCT c.started_at, c.call_id, c.context, c.prompt, c.completion, c.cache_read, c.cache_write, c.cache_write_1h, c.cost, c.took, j.value AS tag
 			FROM calls AS c, jsonb_array_elements_text(CAST(c.tags AS JSONB)) AS j (value) WHERE c.tags IS NOT NULL) AS c`,
+		agentName:  `CASE WHEN STRPOS(c.agent, '/') > 1 THEN SUBSTR(c.agent, 1, STRPOS(c.agent, '/') - 1) ELSE c.agent END`,
 		partitions: true,
 		spendOrder: true,
 		otherID:    `calls.call_id >= '\xff'::BYTEA`,

@@ -28,6 +28,7 @@ type DB struct {
 	bulk bulkSQL
 	// What is known to be in the database, so that it need not be asked.
 	contexts contexts
+	agents   agents
 	days     knownDays
 	detailed knownDays // of which activity is known to be whole
 	chain    bool

@@ -19,7 +19,7 @@ import (
 func callsRoundTrip(t *testing.T, db *store.DB) {
 	full := spend.Row{
 		CallID: "c1", ResponseID: "r1", KeyHash: hash(1), UserID: "u", TeamID: "t", OrgID: "o", EndUser: "e", Tags: []string{"b", "a", "b"},
-		Operation: gateway.Embed, Route: "/v1/embeddings", Group: "g", Model: "m", Provider: "p", Deployment: "d", Session: "s", Why: []byte{1, 0, 255}, ClientIP: "::1",
+		Operation: gateway.Embed, Route: "/v1/embeddings", Group: "g", Model: "m", Provider: "p", Deployment: "d", Session: "s", Why: []byte{1, 0, 255}, ClientIP: "::1", Agent: "coder/1.0 (cli)",
 		Failed: true, Kind: gateway.UpstreamCut, Error: strings.Repeat("é", 250), Interrupted: true, Stream: true, Finish: "stop", Retries: 3, Fallbacks: 2,
 		Usage: gateway.Usage{
 			Prompt: math.MaxInt64, CacheRead: 1, CacheWrite: 2, CacheWrite1h: 3, AudioIn: 4, ImageIn: 5, Completion: 6,

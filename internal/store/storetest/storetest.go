@@ -69,6 +69,8 @@ func Run(t *testing.T, open func(testing.TB) *store.DB) {
 		{"everyone who is charged is charged", bookScopes},
 		{"days are summed up", bookDays},
 		{"activity is told apart by what calls are", activityApart},
+		{"calls are told apart by the programs that made them", programsOfCalls},
+		{"programs that are told apart are bounded", programsAreBounded},
 		{"calls are filtered, sorted, counted and paged", callsInPages},
 		{"a booking that fails books nothing", bookFails},
 		{"settings are kept", settings},
