@@ -238,7 +238,7 @@ func (db *DB) migrateFrom(ctx context.Context, dir fs.FS) error {
 		}
 		// SQLite has no lock across several statements that goose could take:
 		// when two processes start on one new file, one of them fails half-way
-		// and finds the work done when it looks again.
+		// (see noteOnce) and finds the work done when it looks again.
 		if db.d.goose != goose.DialectSQLite3 || tries == 20 {
 			name := todo[0].Name
 			if p, ok := errors.AsType[*goose.PartialError](err); ok && p.Failed != nil {
@@ -265,6 +265,25 @@ func (db *DB) raiseNeed(ctx context.Context) error {
 	})
 }
 
+// noteOnce has SQLite refuse to take down a version twice: of two processes that run
+// one migration, the second fails in the migration's own transaction, whatever it
+// does, and so changes nothing. The table is otherwise as goose makes it.
+func (db *DB) noteOnce(ctx context.Context) error {
+	return db.write(ctx, func(tx *sql.Tx) error {
+		for _, query := range [...]string{
+			`CREATE TABLE IF NOT EXISTS goose_db_version (id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL, is_applied INTEGER NOT NULL, tstamp TIMESTAMP DEFAULT (datetime('now')))`,
+			`INSERT INTO goose_db_version (version_id, is_applied) SELECT 0, 1 WHERE NOT EXISTS (SELECT 1 FROM goose_db_version)`,
+			`DELETE FROM goose_db_version WHERE id NOT IN (SELECT MIN(id) FROM goose_db_version GROUP BY version_id)`,
+			`CREATE UNIQUE INDEX IF NOT EXISTS goose_db_version_once ON goose_db_version (version_id)`,
+		} {
+			if _, err := tx.ExecContext(ctx, query); err != nil {
+				return fmt.Errorf("make the table of the tables' versions: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
 // up runs what has not been run, each migration in a transaction of its own:
 // one that fails changes nothing, and those before it stay.
 func (db *DB) up(ctx context.Context, dir fs.FS) error {
@@ -278,6 +297,8 @@ func (db *DB) up(ctx context.Context, dir fs.FS) error {
 			return err
 		}
 		opts = append(opts, goose.WithSessionLocker(l))
+	} else if err := db.noteOnce(ctx); err != nil {
+		return err
 	}
 	p, err := goose.NewProvider(db.d.goose, db.w, dir, opts...)
 	if err != nil {

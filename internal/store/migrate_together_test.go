@@ -2,8 +2,10 @@ package store_test
 
 import (
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 
 	"penstock/internal/store"
 	"penstock/internal/store/storetest"
@@ -54,5 +56,27 @@ func TestReplicasThatStartTogetherMigrateOnce(t *testing.T) {
 				t.Errorf("left to do: %v, %v", left, err)
 			}
 		})
+	}
+}
+
+// Of two processes that run one migration on an SQLite file, the second changes
+// nothing, though the migration itself would go through twice.
+func TestAMigrationIsTakenDownOnce(t *testing.T) {
+	db, err := store.Connect("sqlite:" + filepath.Join(t.TempDir(), "new.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	up := func(sql string) *fstest.MapFile { return &fstest.MapFile{Data: []byte("-- +goose Up\n" + sql)} }
+	dir := fstest.MapFS{
+		"00001_table.sql": up("CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);\nCREATE TABLE added (n INTEGER);"),
+		// The other process has come as far while this one ran it.
+		"00002_twice.sql": up("INSERT INTO added VALUES (1);\nINSERT INTO goose_db_version (version_id, is_applied) VALUES (2, TRUE);"),
+	}
+	if err := db.MigrateFrom(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "UNIQUE") {
+		t.Errorf("a version that is there already is taken down again: %v", err)
+	}
+	if n, err := db.Rows(t.Context(), "added"); n != 0 || err != nil {
+		t.Errorf("%d rows were added, %v, want none: the migration was not taken down", n, err)
 	}
 }
