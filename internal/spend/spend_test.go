@@ -3,8 +3,10 @@ package spend
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -340,6 +342,24 @@ func TestRecordsAreNarrow(t *testing.T) {
 	r.Model, r.Provider, r.ResponseID, r.Price = "gpt-4o-2024-08-06", "openai", "chatcmpl-0123456789abcdef0123456789", "2026-11-24.abcdef"
 	if n := len(bytes.TrimSpace(appendRecord(nil, closed, r))); n > 400 {
 		t.Errorf("a typical record has %d bytes, want at most 400", n)
+	}
+}
+
+// A record says by which program the call was made, and one of the release before,
+// which ends where that stands, is read too.
+func TestRecordKeepsTheProgramOfACall(t *testing.T) {
+	r, again := row("c", 5), Row{}
+	r.Agent = "coder/1.0 (cli)"
+	if _, _, err := parseRecord(appendRecord(nil, closed, r), &again); err != nil || !reflect.DeepEqual(*r, again) {
+		t.Errorf("read back %+v, %v\nwrote %+v", again, err, *r)
+	}
+	r.Agent = ""
+	old := appendRecord(nil, closed, r)
+	old = old[:len(old)-1]
+	binary.LittleEndian.PutUint32(old, uint32(len(old)-recordHead))
+	binary.LittleEndian.PutUint32(old[4:], crc32.Checksum(old[recordHead:], castagnoli))
+	if _, _, err := parseRecord(old, &again); err != nil || !reflect.DeepEqual(*r, again) {
+		t.Errorf("read back %+v, %v\nwrote %+v", again, err, *r)
 	}
 }
 

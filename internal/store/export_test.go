@@ -166,6 +166,24 @@ func (db *DB) Explain(ctx context.Context, f FactFilter) ([]string, error) {
 	return db.explain(ctx, "SELECT a.day, SUM(a.cost)"+from+w.sql()+" GROUP BY 1", w.args)
 }
 
+// ExplainTags returns how SQLite finds the tags and programs that f selects.
+func (db *DB) ExplainTags(ctx context.Context, f TagUseFilter) ([]string, error) {
+	w, from, err := db.tagged(ctx, &f)
+	if err != nil {
+		return nil, err
+	}
+	return db.explain(ctx, "SELECT t.tag, SUM(t.cost)"+from+w.sql()+" GROUP BY 1", w.args)
+}
+
+// ExplainTimes returns how SQLite finds the calls whose times f asks for.
+func (db *DB) ExplainTimes(ctx context.Context, f TimingFilter) ([]string, error) {
+	w, _, err := db.timed(ctx, &f)
+	if err != nil {
+		return nil, err
+	}
+	return db.explain(ctx, "SELECT c.deployment_id, COUNT(*) FROM calls CROSS JOIN contexts AS c"+w.sql()+" GROUP BY 1", w.args)
+}
+
 func (db *DB) explain(ctx context.Context, query string, args []any) ([]string, error) {
 	rows, err := db.r.QueryContext(ctx, "EXPLAIN QUERY PLAN "+query, args...)
 	var out []string

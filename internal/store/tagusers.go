@@ -79,13 +79,13 @@ func (db *DB) AgentUsers(ctx context.Context, f TagUseFilter, limit, offset int)
 	}
 	var w where
 	f.among(&w, "a.", "c.")
-	w.parts = append(w.parts, "c.id = a.context", "a.scope = ''", "a.id = ''", "c.agent <> ''", "c.user_id <> ''")
+	w.parts = append(w.parts, "c.id = a.context", f.hidden("a.scope")+" = ''", f.hidden("a.id")+" = ''", "c.agent <> ''", "c.user_id <> ''")
 	whole, name := "'"+AgentTag+"' || c.agent", "'"+AgentTag+"' || "+db.d.agentName
 	if f.Tags != nil {
 		w.either(func(w *where) { w.in(whole, f.Tags); w.in(name, f.Tags) })
 	}
 	w.contains(f.Part, whole) // the name is a part of it
-	from := " FROM activity AS a CROSS JOIN contexts AS c"
+	from := f.joined()
 	if w.bad != nil {
 		return nil, 0, w.bad
 	}
@@ -149,12 +149,32 @@ func (f *TagUseFilter) among(w *where, sums, owner string) {
 	w.is(provider+"provider", f.Provider)
 }
 
+// few says that the calls of few contexts are meant.
+func (f *TagUseFilter) few() bool { return f.UserID != "" || f.Keys != nil }
+
+// joined is the tables that f is on, those first that have the fewest rows of it.
+func (f *TagUseFilter) joined() string {
+	if f.few() {
+		return " FROM contexts AS c CROSS JOIN activity AS a"
+	}
+	return " FROM activity AS a CROSS JOIN contexts AS c"
+}
+
+// hidden keeps a column of the primary key of activity from being used to find
+// rows where their contexts lead to fewer, as FactFilter does.
+func (f *TagUseFilter) hidden(column string) string {
+	if f.few() {
+		return "COALESCE(" + column + ", '')"
+	}
+	return column
+}
+
 // tagged is the activity of tags and of programs, a row for each, as table t.
 func (db *DB) tagged(ctx context.Context, f *TagUseFilter) (w where, from string, err error) {
 	if _, err := db.detail(ctx, f.From, f.To); err != nil {
 		return w, "", err
 	}
-	sums := "a.requests, CASE WHEN c.failed THEN a.requests ELSE 0 END AS failures, a.prompt, a.completion, a.cache_read, a.cache_write, a.cost FROM activity AS a CROSS JOIN contexts AS c"
+	sums := "a.requests, CASE WHEN c.failed THEN a.requests ELSE 0 END AS failures, a.prompt, a.completion, a.cache_read, a.cache_write, a.cost" + f.joined()
 	part := func(tag string, conditions ...string) string {
 		p := where{args: w.args, parts: append([]string{"c.id = a.context"}, conditions...)}
 		f.among(&p, "a.", "c.")
@@ -163,9 +183,9 @@ func (db *DB) tagged(ctx context.Context, f *TagUseFilter) (w where, from string
 		}
 		return "SELECT " + tag + " AS tag, a.day, c.user_id, " + sums + p.sql()
 	}
-	every := []string{"a.scope = ''", "a.id = ''"}
+	every := []string{f.hidden("a.scope") + " = ''", f.hidden("a.id") + " = ''"}
 	parts := []string{
-		part("a.id", "a.scope = '"+Tag+"'"),
+		part("a.id", f.hidden("a.scope")+" = '"+Tag+"'"),
 		part("'"+AgentTag+"' || c.agent", append(every, "c.agent <> ''")...),
 		part("'"+AgentTag+"' || "+db.d.agentName, append(every, "c.agent <> ''", db.d.agentName+" <> c.agent")...),
 	}
