@@ -63,7 +63,7 @@ func TestChangesReachOtherReplicas(t *testing.T) {
 			_, err := s.RotateKey(ctx, old, hash, now, now.Add(time.Hour), func(*gateway.Key) error { return nil })
 			return err
 		}, func() bool {
-			k, _ := d.Accepted(&oldSum, time.Now())
+			k, _ := d.Accepted(&oldSum, time.Now)
 			return k != nil && k.Hash == hash && d.Key(&oldSum) == nil
 		}},
 		{"its block", func() error {

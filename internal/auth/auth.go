@@ -113,7 +113,7 @@ func (a *Authenticator) Authenticate(r *http.Request) (gateway.Principal, error)
 	if !strings.HasPrefix(key, "sk-") {
 		return gateway.Principal{}, unauthenticated(fmt.Sprintf("Authentication Error, LiteLLM Virtual Key expected. Received=%s, expected to start with 'sk-'.", mask(key)))
 	}
-	k, until := a.Directory.Accepted(&sum, a.Now())
+	k, until := a.Directory.Accepted(&sum, a.Now)
 	if k == nil {
 		e := unauthenticated(fmt.Sprintf("Authentication Error, Invalid proxy server token passed. Received API Key = %s, Key Hash (Token) =%x. Unable to find token in cache or `LiteLLM_VerificationTokenTable`", Display(key), sum))
 		e.Type, e.Param = "token_not_found_in_db", "key"

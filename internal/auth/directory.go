@@ -3,12 +3,14 @@ package auth
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"penstock/internal/gateway"
 )
@@ -23,23 +25,25 @@ func Hash(key string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// hexDigits are the two digits of each byte: hex.Encode takes them one by one,
-// which is a tenth of what it takes to make a key ready.
-var hexDigits = func() (all [256][2]byte) {
-	for i := range all {
-		hex.Encode(all[i][:], []byte{byte(i)})
-	}
-	return all
-}()
+// sumText is a sum as it is stored and shown.
+type sumText [2 * sha256.Size]byte
 
-// hexOf is hex.EncodeToString for the bytes of a sum.
-func hexOf(sum string) string {
-	var out [2 * sha256.Size]byte
-	for i := range min(len(sum), sha256.Size) {
-		*(*[2]byte)(out[2*i:]) = hexDigits[sum[i]]
+// text is hex.EncodeToString without memory of its own, four bytes at a time.
+func (s *Sum) text() (out sumText) {
+	const each, nibble = 0x0101010101010101, 0x000f000f000f000f
+	for i := 0; i < len(s); i += 4 {
+		v := uint64(binary.LittleEndian.Uint32(s[i:]))
+		v = (v | v<<16) & 0x0000ffff0000ffff
+		v = (v | v<<8) & 0x00ff00ff00ff00ff
+		v = v>>4&nibble | v&nibble<<8 // a digit in each byte
+		letters := (v + 6*each) >> 4 & each
+		binary.LittleEndian.PutUint64(out[2*i:], v+'0'*each+letters*('a'-10-'0'))
 	}
-	return string(out[:])
+	return out
 }
+
+// name is the text as a name in a table, which is not kept.
+func (t *sumText) name() string { return unsafe.String(&t[0], len(t)) } //nolint:gosec // G103: the text does not change
 
 // ParseSum reads a key's hash; false if it is none.
 func ParseSum(hash string) (sum Sum, ok bool) {
@@ -111,8 +115,8 @@ func newDirectory(words *dictionary) *Directory {
 	}
 	g := &d.generation
 	d.budgets = newTable(g, words, func(string, *gateway.Budget) {})
-	d.keys = newTable(g, words, func(sum string, k *gateway.Key) {
-		k.Hash = hexOf(sum)
+	d.keys = newTable(g, words, func(hash string, k *gateway.Key) {
+		k.Hash = hash
 		d.lend(&k.Limits, k.BudgetID)
 	})
 	d.users = newTable(g, words, func(string, *gateway.User) {})
@@ -179,38 +183,43 @@ func (d *Directory) Replace(n *Directory) {
 func (d *Directory) PutKey(k *gateway.Key) {
 	if sum, ok := ParseSum(k.Hash); ok {
 		bare := *k
-		bare.Hash = "" // it is the row's key
-		d.keys.put(string(sum[:]), &bare)
+		bare.Hash = ""     // it is the row's key
+		text := sum.text() // in lower case
+		d.keys.put(text.name(), &bare)
 	}
 }
 
 // DeleteKey forgets the key with this hash.
 func (d *Directory) DeleteKey(hash string) {
 	if sum, ok := ParseSum(hash); ok {
-		d.keys.drop(string(sum[:]))
+		text := sum.text()
+		d.keys.drop(text.name())
 	}
 }
 
 // Key returns the key with this sum, nil if there is none.
-func (d *Directory) Key(sum *Sum) *gateway.Key { return d.keys.get(string(sum[:])) }
+func (d *Directory) Key(sum *Sum) *gateway.Key {
+	text := sum.text()
+	return d.keys.get(text.name())
+}
 
 // Keys returns how many keys there are.
 func (d *Directory) Keys() int { return d.keys.len() }
 
 // Accepted returns the key that calls with this sum run as: the key itself, or
 // the one that replaced it while its grace lasts; nil if there is none. until is
-// when the grace ends, zero for a key that was not replaced.
-func (d *Directory) Accepted(sum *Sum, now time.Time) (k *gateway.Key, until time.Time) {
-	if k := d.keys.get(string(sum[:])); k != nil {
+// when the grace ends, zero for a key that was not replaced. now is asked only then.
+func (d *Directory) Accepted(sum *Sum, now func() time.Time) (k *gateway.Key, until time.Time) {
+	if k := d.Key(sum); k != nil {
 		return k, time.Time{}
 	}
 	d.mu.RLock()
 	r, ok := d.deprecated[*sum]
 	d.mu.RUnlock()
-	if !ok || !r.until.After(now) {
+	if !ok || !r.until.After(now()) {
 		return nil, time.Time{}
 	}
-	return d.keys.get(string(r.by[:])), r.until
+	return d.Key(&r.by), r.until
 }
 
 // PutDeprecatedKey has another key stand for a replaced one.
@@ -268,7 +277,7 @@ func (d *Directory) KeyOfClaim(issuer, name, value string) *gateway.Key {
 	if !ok {
 		return nil
 	}
-	return d.keys.get(string(sum[:]))
+	return d.Key(&sum)
 }
 
 // PutUser adds the user or replaces what was known of it.

@@ -215,12 +215,12 @@ func TestReplacedKeysAndClaims(t *testing.T) {
 		at   time.Time
 		ok   bool
 	}{{"within the grace", now.Add(-1), true}, {"at its end", now, false}, {"after it", now.Add(1), false}} {
-		if k, _ := d.Accepted(sum(t, old), tt.at); (k != nil) != tt.ok {
+		if k, _ := d.Accepted(sum(t, old), func() time.Time { return tt.at }); (k != nil) != tt.ok {
 			t.Errorf("%s: got %v, want a key: %t", tt.name, k, tt.ok)
 		}
 	}
 	d.DeleteDeprecatedKey(old)
-	if k, _ := d.Accepted(sum(t, old), now.Add(-1)); k != nil {
+	if k, _ := d.Accepted(sum(t, old), func() time.Time { return now.Add(-1) }); k != nil {
 		t.Error("a forgotten key is accepted")
 	}
 

@@ -3,12 +3,15 @@ package auth_test
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"penstock/internal/auth"
 	"penstock/internal/gateway"
@@ -148,4 +151,110 @@ func TestReadersSeeChanges(t *testing.T) {
 	writers.Wait()
 	close(stop)
 	wg.Wait()
+}
+
+// A key that stays is there all the time while all of them are read anew.
+func TestKeysStayWhileAllAreReplaced(t *testing.T) {
+	const keys = 100
+	d := auth.NewDirectory()
+	all := make([]*gateway.Key, keys)
+	for i := range all {
+		all[i] = typical(i)
+		d.PutKey(all[i])
+	}
+	var wg sync.WaitGroup
+	done := make(chan struct{})
+	for range 2 {
+		wg.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				want := all[i%keys]
+				if k := d.Key(sumOf(t, want)); k == nil || k.Alias != want.Alias {
+					t.Errorf("key %d: got %+v", i%keys, k)
+					return
+				}
+			}
+		})
+	}
+	for range 300 {
+		n := d.Empty()
+		for _, k := range all {
+			n.PutKey(k)
+		}
+		d.Replace(n)
+	}
+	close(done)
+	wg.Wait()
+}
+
+// What is seldom in a key comes back as it was, too.
+func TestOddKeysComeBack(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		key  gateway.Key
+	}{
+		{"nothing is set", gateway.Key{}},
+		{"a text so long that its length takes more than two bytes", gateway.Key{Alias: strings.Repeat("a", 1<<15-1), UserID: strings.Repeat("u", 100_000), TeamID: "t"}},
+		{"a text one shorter", gateway.Key{Alias: strings.Repeat("a", 1<<15-2), TeamID: "t"}},
+		{"many models", gateway.Key{Models: strings.Split(strings.Repeat("model,", 1<<15), ",")}},
+		{"ceilings of nothing and of less", gateway.Key{Limits: gateway.Limits{RPM: new(int64(0)), TPM: new(int64(-1)), Budget: new(gateway.NanoUSD(math.MinInt64))}}},
+		{"more ceilings than there is room for beside a key", gateway.Key{Limits: gateway.Limits{
+			RPM: new(int64(1)), TPM: new(int64(2)), InputTPM: new(int64(3)), OutputTPM: new(int64(4)), TPD: new(int64(5)), Parallel: new(int64(6)), SoftBudget: new(gateway.NanoUSD(7)),
+		}}},
+		{"times long ago and far away", gateway.Key{
+			Expires: time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC), CreatedAt: time.Date(1, 1, 2, 0, 0, 0, 1, time.UTC), LastActive: time.Unix(0, 0).UTC(),
+		}},
+		{"it is blocked", gateway.Key{Blocked: true, Limits: gateway.Limits{Shadow: true}}},
+	} {
+		d := auth.NewDirectory()
+		want := tt.key
+		want.Hash = auth.Hash(tt.name)
+		d.PutKey(&want)
+		for range 3 { // packed, and ready
+			if got := d.Key(sumOf(t, &want)); !reflect.DeepEqual(got, &want) {
+				t.Errorf("%s: got %+v, want %+v", tt.name, got, want)
+			}
+		}
+	}
+}
+
+// Who appends to the JSON of a key does not write over the rows behind it.
+func TestAppendingToAKeyChangesNoOther(t *testing.T) {
+	d := auth.NewDirectory()
+	a, b := typical(1), typical(2)
+	d.PutKey(a)
+	d.PutKey(b)
+	_ = append(d.Key(sumOf(t, a)).Metadata, bytes.Repeat([]byte("x"), 1000)...)
+	for _, want := range []*gateway.Key{a, b} {
+		if got := d.Key(sumOf(t, want)); !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+}
+
+// A key that is not in use takes less than one piece of memory to make ready.
+func TestKeysNotInUseTakeFewAllocations(t *testing.T) {
+	const keys = 20_000
+	d := auth.NewDirectory()
+	sums := make([]*auth.Sum, keys)
+	for i := range sums {
+		k := typical(i)
+		d.PutKey(k)
+		sums[i] = sumOf(t, k)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for _, sum := range sums {
+		if d.Key(sum) == nil {
+			t.Fatal("a key is missing")
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if each := float64(after.Mallocs-before.Mallocs) / keys; each > 0.9 {
+		t.Errorf("%.2f allocations a key, want a fraction of one", each)
+	}
 }

@@ -1,194 +1,167 @@
 package auth
 
 import (
+	"math/bits"
 	"reflect"
 	"time"
 	"unsafe"
-
-	"github.com/google/uuid"
 )
-
-// layout is where the fields of a struct are, looked up once: setting them by
-// reflection would cost four times as much as all else that makes a key ready.
-type layout struct {
-	fields []fieldLayout
-}
-
-type fieldLayout struct {
-	offset uintptr
-	form   form
-	inner  *layout // of a struct
-	typ    reflect.Type
-}
-
-// form is how a field is read.
-type form uint8
-
-const (
-	asOther form = iota // by reflection
-	asText
-	asBool
-	asNumber
-	asNumberPointer
-	asTime
-	asStruct
-	asBytes
-	asTexts
-)
-
-func layoutOf[T any]() *layout { return layoutOfType(reflect.TypeFor[T]()) }
-
-func layoutOfType(t reflect.Type) *layout {
-	l := &layout{make([]fieldLayout, t.NumField())}
-	for i := range l.fields {
-		f := t.Field(i)
-		out := fieldLayout{offset: f.Offset, typ: f.Type}
-		switch k := f.Type.Kind(); {
-		case k == reflect.String:
-			out.form = asText
-		case k == reflect.Bool:
-			out.form = asBool
-		case k == reflect.Int64:
-			out.form = asNumber
-		case k == reflect.Pointer && f.Type.Elem().Kind() == reflect.Int64:
-			out.form = asNumberPointer
-		case f.Type == timeType:
-			out.form = asTime
-		case k == reflect.Struct:
-			out.form, out.inner = asStruct, layoutOfType(f.Type)
-		case k == reflect.Slice && f.Type.Elem().Kind() == reflect.Uint8:
-			out.form = asBytes
-		case f.Type == textsType:
-			out.form = asTexts
-		}
-		l.fields[i] = out
-	}
-	return l
-}
 
 // unpack is the inverse of pack: it sets fields of v, a zero struct with the
-// layout. Texts may be parts of s, not copies of them, and lists may be those of
-// other rows.
-func unpack[T any](words *dictionary, l *layout, s string, v *T) {
-	d := unpacker{words: words, s: s}
-	d.fields(l, unsafe.Pointer(v)) //nolint:gosec // G103: l is the layout of T
+// layout. Texts and bytes are parts of s, not copies of them, and lists may be
+// those of other rows. Numbers that v points to are in spare, if it has room.
+//
+// It is most of what a call costs whose key is not kept ready. Fields of one form
+// are read one after the other: a processor that guesses what comes next is
+// right, and one that is not set costs nothing.
+func unpack[T any](words *dictionary, l *layout, s string, v *T, spare []int64) {
+	d := unpacker{words: *words.words.Load(), lists: *words.lists.Load(), s: s}
+	d.row(l, unsafe.Pointer(v), spare) //nolint:gosec // G103: l is the layout of T
 }
 
 // unpacker reads what pack wrote; anything else is a programmer's error.
 type unpacker struct {
-	words *dictionary
+	words []string
+	lists [][]string
 	s     string
-	// numbers are some that pointers will point to: one allocation for all that a
-	// row usually has.
-	numbers []int64
+	at    int // in s, of what is read next
 }
 
-func (d *unpacker) uvarint() uint64 {
-	if c := d.s[0]; c < 0x80 {
-		d.s = d.s[1:]
-		return uint64(c)
-	}
-	var n uint64
-	for i, shift := 0, 0; ; i, shift = i+1, shift+7 {
-		c := d.s[i]
-		n |= uint64(c&0x7f) << shift
-		if c < 0x80 {
-			d.s = d.s[i+1:]
-			return n
+// row sets fields of the struct at base.
+func (d *unpacker) row(l *layout, base unsafe.Pointer, spare []int64) {
+	d.at = 8 * len(l.words)
+	for i := range l.words {
+		w, set := &l.words[i], uint64At(d.s, 8*i)
+		field := func(left uint64) unsafe.Pointer { return unsafe.Add(base, w.offsets[bits.TrailingZeros64(left)&63]) }
+		s, at := d.s, d.at
+		for left := set & w.of[asText]; left != 0; left &= left - 1 {
+			n := int(uint16At(s, at))
+			at += 2
+			switch {
+			case n >= known:
+				*(*string)(field(left)) = d.words[n&^known]
+				continue
+			case n == long:
+				n = int(uint64At(s, at))
+				at += 8
+			}
+			*(*string)(field(left)) = s[at : at+n]
+			at += n
+		}
+		d.at = at
+		for left := set & w.of[asTexts]; left != 0; left &= left - 1 {
+			*(*[]string)(field(left)) = d.texts()
+		}
+		for left := set & w.of[asBytes]; left != 0; left &= left - 1 {
+			*(*[]byte)(field(left)) = d.bytes()
+		}
+		at = d.at
+		for left := set & w.of[asNumber]; left != 0; left &= left - 1 {
+			*(*int64)(field(left)) = int64(uint64At(s, at))
+			at += 8
+		}
+		for left := set & w.of[asNumberPointer]; left != 0; left &= left - 1 {
+			if len(spare) == 0 {
+				spare = make([]int64, bits.OnesCount64(left))
+			}
+			spare[0] = int64(uint64At(s, at))
+			*(**int64)(field(left)) = &spare[0]
+			at, spare = at+8, spare[1:]
+		}
+		for left := set & w.of[asBool]; left != 0; left &= left - 1 {
+			*(*bool)(field(left)) = true
+		}
+		for left := set & w.of[asTime]; left != 0; left &= left - 1 {
+			*(*time.Time)(field(left)) = timeAt(s, at)
+			at += timeSize
+		}
+		d.at = at
+		for left := set & w.of[asOther]; left != 0; left &= left - 1 {
+			d.value(reflect.NewAt(l.leaves[64*i+bits.TrailingZeros64(left)].typ, field(left)).Elem())
 		}
 	}
 }
 
-func (d *unpacker) varint() int64 {
-	u := d.uvarint()
-	return int64(u>>1) ^ -int64(u&1)
+func uint16At(s string, i int) uint16 {
+	_ = s[i+1]
+	return uint16(s[i]) | uint16(s[i+1])<<8
+}
+
+func uint32At(s string, i int) uint32 {
+	_ = s[i+3]
+	return uint32(s[i]) | uint32(s[i+1])<<8 | uint32(s[i+2])<<16 | uint32(s[i+3])<<24
+}
+
+func uint64At(s string, i int) uint64 {
+	_ = s[i+7]
+	return uint64(uint32At(s, i)) | uint64(uint32At(s, i+4))<<32
+}
+
+// A time is 5 bytes of seconds since 1970, 17,000 years in either direction, and
+// 4 of nanoseconds.
+const timeSize = 9
+
+func timeAt(s string, i int) time.Time {
+	return time.Unix(int64(uint64At(s, i))<<24>>24, int64(uint32At(s, i+5))).UTC()
+}
+
+// length reads a length, or known and a number in the dictionary.
+func (d *unpacker) length() int {
+	n := int(uint16At(d.s, d.at))
+	d.at += 2
+	if n == long {
+		n = int(uint64At(d.s, d.at))
+		d.at += 8
+	}
+	return n
+}
+
+func (d *unpacker) take(n int) string {
+	d.at += n
+	return d.s[d.at-n : d.at]
+}
+
+func (d *unpacker) number() int64 { return int64(uint64At(d.take(8), 0)) }
+
+func (d *unpacker) time() time.Time { return timeAt(d.take(timeSize), 0) }
+
+// bytes is a part of the row, as texts are: nobody writes to what the directory
+// returns, and who appends to it gets a copy.
+func (d *unpacker) bytes() []byte {
+	s := d.take(d.length())
+	return unsafe.Slice(unsafe.StringData(s), len(s)) //nolint:gosec // G103: as above
 }
 
 func (d *unpacker) text() string {
-	n := d.uvarint()
-	switch n & 3 {
-	case known:
-		return d.words.word(n >> 2)
-	case asUUID:
-		id := uuid.UUID([]byte(d.take(16)))
-		return id.String()
+	isWord := d.s[d.at+1]&(known>>8) != 0
+	n := d.length()
+	if isWord {
+		return d.words[n&^known]
 	}
-	return d.take(n >> 2)
+	return d.take(n)
 }
 
 func (d *unpacker) texts() []string {
-	n := d.uvarint()
-	if n&3 == known {
-		return d.words.texts(n >> 2)
+	isList := d.s[d.at+1]&(known>>8) != 0
+	n := d.length()
+	if isList {
+		return d.lists[n&^known]
 	}
-	list := make([]string, n>>2)
+	list := make([]string, n)
 	for i := range list {
 		list[i] = d.text()
 	}
 	return list
 }
 
-func (d *unpacker) time() time.Time {
-	sec := d.varint()
-	return time.Unix(sec, int64(d.uvarint())).UTC()
-}
-
-func (d *unpacker) pointer() *int64 {
-	if len(d.numbers) == 0 {
-		d.numbers = make([]int64, 4)
-	}
-	p := &d.numbers[0]
-	d.numbers = d.numbers[1:]
-	*p = d.varint()
-	return p
-}
-
-func (d *unpacker) take(n uint64) string {
-	s := d.s[:n]
-	d.s = d.s[n:]
-	return s
-}
-
-// fields sets those of the struct at base.
-func (d *unpacker) fields(l *layout, base unsafe.Pointer) {
-	for {
-		n := d.uvarint()
-		if n == 0 {
-			return
-		}
-		f := &l.fields[n-1]
-		at := unsafe.Add(base, f.offset)
-		switch f.form {
-		case asText:
-			*(*string)(at) = d.text()
-		case asBool:
-			*(*bool)(at) = d.uvarint() == 1
-		case asNumber:
-			*(*int64)(at) = d.varint()
-		case asNumberPointer:
-			*(**int64)(at) = d.pointer()
-		case asTime:
-			*(*time.Time)(at) = d.time()
-		case asStruct:
-			d.fields(f.inner, at)
-		case asBytes:
-			*(*[]byte)(at) = []byte(d.take(d.uvarint()))
-		case asTexts:
-			*(*[]string)(at) = d.texts()
-		default:
-			d.value(reflect.NewAt(f.typ, at).Elem())
-		}
-	}
-}
-
-// structure is fields for a struct that reflection has led to.
+// structure is row for a struct that reflection has led to.
 func (d *unpacker) structure(v reflect.Value) {
 	for {
-		i := d.uvarint()
+		i := d.length()
 		if i == 0 {
 			return
 		}
-		d.value(v.Field(int(i) - 1))
+		d.value(v.Field(i - 1))
 	}
 }
 
@@ -197,9 +170,9 @@ func (d *unpacker) value(v reflect.Value) {
 	case reflect.String:
 		v.SetString(d.text())
 	case reflect.Bool:
-		v.SetBool(d.uvarint() == 1)
+		v.SetBool(d.take(1) == "\x01")
 	case reflect.Int64:
-		v.SetInt(d.varint())
+		v.SetInt(d.number())
 	case reflect.Pointer:
 		p := reflect.New(v.Type().Elem())
 		d.value(p.Elem())
@@ -213,19 +186,19 @@ func (d *unpacker) value(v reflect.Value) {
 	case reflect.Slice:
 		switch {
 		case v.Type().Elem().Kind() == reflect.Uint8:
-			v.SetBytes([]byte(d.take(d.uvarint())))
+			v.SetBytes(d.bytes())
 			return
 		case v.Type() == textsType:
 			v.Set(reflect.ValueOf(d.texts()))
 			return
 		}
-		n := int(d.uvarint())
+		n := d.length()
 		v.Set(reflect.MakeSlice(v.Type(), n, n))
 		for i := range n {
 			d.value(v.Index(i))
 		}
 	case reflect.Map:
-		n := int(d.uvarint())
+		n := d.length()
 		m := reflect.MakeMapWithSize(v.Type(), n)
 		for range n {
 			key, elem := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
