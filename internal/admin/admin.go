@@ -116,6 +116,8 @@ type Settings struct {
 	// Users and Teams are the defaults of new ones.
 	Users config.UserRules
 	Teams config.TeamRules
+	// ListHealthy has /model/info show only models that a deployment can serve.
+	ListHealthy bool
 	// Passwords are what new ones must be like.
 	Passwords config.PasswordRules
 }

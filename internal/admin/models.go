@@ -109,7 +109,7 @@ func (a *API) modelInfo(_ http.ResponseWriter, r *http.Request, p *gateway.Princ
 		return nil, q.err
 	}
 	var ill map[string]bool
-	if healthy {
+	if healthy || a.o.Settings().ListHealthy {
 		ill = a.o.Ill()
 	}
 	out := &modelList{Data: []modelRow{}}

@@ -38,6 +38,9 @@ func (q *request) listing() (*listing, error) {
 		return nil, gateway.Invalidf("", "the query string cannot be read: %v", err)
 	}
 	l := &listing{who: &q.principal}
+	if l.healthy, err = q.healthyOnly(values); err != nil {
+		return nil, err
+	}
 	for _, f := range [...]struct {
 		name string
 		to   *bool
@@ -46,14 +49,9 @@ func (q *request) listing() (*listing, error) {
 		{"include_model_access_groups", &l.groups},
 		{"only_model_access_groups", &l.onlyGroup},
 		{"include_metadata", &l.metadata},
-		{"healthy_only", &l.healthy},
 	} {
-		v := values.Get(f.name)
-		if v == "" {
-			continue
-		}
-		if *f.to, err = strconv.ParseBool(strings.ToLower(v)); err != nil {
-			return nil, gateway.Invalidf(f.name, "%s: want true or false, got %q", f.name, clip(v, 40))
+		if *f.to, err = flag(values, f.name); err != nil {
+			return nil, err
 		}
 	}
 	switch v := values.Get("fallback_type"); v {
@@ -86,6 +84,26 @@ func (q *request) listing() (*listing, error) {
 		l.who.Organization = q.a.Auth.Directory.Organization(l.who.OrganizationID())
 	}
 	return l, nil
+}
+
+// flag reads a boolean as Python clients write it, false if there is none.
+func flag(values url.Values, name string) (bool, error) {
+	v := values.Get(name)
+	if v == "" {
+		return false, nil
+	}
+	yes, err := strconv.ParseBool(strings.ToLower(v))
+	if err != nil {
+		return false, gateway.Invalidf(name, "%s: want true or false, got %q", name, clip(v, 40))
+	}
+	return yes, nil
+}
+
+// healthyOnly reports whether models that nobody serves for now are to be left
+// out: the client or the configuration may ask for that.
+func (q *request) healthyOnly(values url.Values) (bool, error) {
+	asked, err := flag(values, "healthy_only")
+	return asked || q.s.ListHealthy, err
 }
 
 // visible returns the names that l asks for. A wildcard stands for what the
@@ -245,8 +263,17 @@ func (q *request) appendMetadata(b []byte, l *listing, name string) []byte {
 // model describes one model, or says whether the caller may use all of a list.
 func (a *API) model(q *request) {
 	name := q.r.PathValue("model")
+	healthy, err := q.healthyOnly(q.r.URL.Query())
+	if err != nil {
+		a.fail(q, err)
+		return
+	}
+	var ill map[string]bool
+	if healthy {
+		ill = q.ill()
+	}
 	may := func(name string) bool {
-		return q.s.Table.Knows(name, &q.principal) && q.a.Auth.Directory.Usable(&q.principal, name, q.s.Table)
+		return !ill[q.s.Table.Group(name)] && q.s.Table.Knows(name, &q.principal) && q.a.Auth.Directory.Usable(&q.principal, name, q.s.Table)
 	}
 	if may(name) {
 		writeJSON(q.w, http.StatusOK, appendModel(nil, name))

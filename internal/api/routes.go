@@ -39,6 +39,7 @@ type Snapshot struct {
 	UserHeader           string // names the end user, "" if none
 	EndUserBudget        string // id of the budget of end users that have none, "" if none
 	ModelAliases         map[string]string
+	ListHealthy          bool // lists of models are as if healthy_only were asked for
 	NoAgents             bool // the ledger does not count by which programs calls are made
 }
 

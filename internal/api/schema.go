@@ -233,7 +233,7 @@ func forms() map[string]openapi.Operation {
 			In: t(messagesBody{}), Out: t(messagesAnswer{}), Streams: true, Fails: t(messagesFailure{}),
 		},
 		"GET /models":            models,
-		"GET /models/{model...}": {Summary: "Show a model.", Tag: "Calls", Out: t(modelForm{})},
+		"GET /models/{model...}": {Summary: "Show a model.", Tag: "Calls", Out: t(modelForm{}), Params: []openapi.Param{query("healthy_only", "Not if no deployment of it is well.", openapi.Bool())}},
 		"GET /v1/explain/{id}": {
 			Summary: "Say why a call went as it did: limits, choices, failures, fallbacks, cost.", Tag: "Explain", Out: t(explained{}),
 			Description: "For the key that made it, and for admins. The id is the one in x-litellm-call-id or of the answer.",

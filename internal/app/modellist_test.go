@@ -103,6 +103,12 @@ router_settings:
 		}
 	}
 
+	for path, want := range map[string]int{"/v1/models/ill": 200, "/v1/models/ill?healthy_only=true": 404, "/v1/models/a?healthy_only=true": 200, "/v1/models/a?healthy_only=perhaps": 400} {
+		if res, body := h.do("GET", path, all, ""); res.StatusCode != want {
+			t.Errorf("%s: %d %s, want %d", path, res.StatusCode, body, want)
+		}
+	}
+
 	// Anthropic's form.
 	if _, body := h.do("GET", "/v1/models", some, "", "anthropic-version", "2023-06-01"); !strings.HasPrefix(body, `{"data":[{"type":"model","id":"a","display_name":"a",`) || !strings.HasSuffix(body, `"has_more":false,"first_id":"a","last_id":"b"}`) {
 		t.Errorf("in Anthropic's form: %s", body)
@@ -124,6 +130,32 @@ router_settings:
 		if res, body := h.do("GET", "/v1/models/"+tt.name, some, ""); res.StatusCode != tt.status || !strings.Contains(body, tt.want) {
 			t.Errorf("%s: %d %s, want %d and %s", tt.name, res.StatusCode, body, tt.status, tt.want)
 		}
+	}
+}
+
+// The configuration may have every list of models without those that nobody serves.
+func TestListsOfHealthyModels(t *testing.T) {
+	h := start(t, `
+model_list:
+  - {model_name: a, litellm_params: {model: openai/a, api_base: MOCK/v1, api_key: k}}
+  - {model_name: ill, litellm_params: {model: "openai/mock-status=401", api_base: MOCK/v1, api_key: k}}
+general_settings: {model_list_healthy_only: true}
+`)
+	for _, path := range []string{"/v1/models", "/v1/models?healthy_only=false", "/model/info"} {
+		if _, body := h.do("GET", path, master, ""); !strings.Contains(body, `"ill"`) {
+			t.Errorf("%s lacks a model of which nothing is known yet: %s", path, body)
+		}
+	}
+	if _, body := h.do("GET", "/health?model=ill", master, ""); !strings.Contains(body, `"unhealthy_count":1`) {
+		t.Fatalf("a model that fails is well: %s", body)
+	}
+	for _, path := range []string{"/v1/models", "/v1/models?healthy_only=false", "/model/info"} {
+		if _, body := h.do("GET", path, master, ""); strings.Contains(body, `"ill"`) || !strings.Contains(body, `"a"`) {
+			t.Errorf("%s is %s, want the model that is well", path, body)
+		}
+	}
+	if res, body := h.do("GET", "/v1/models/ill", master, ""); res.StatusCode != http.StatusNotFound {
+		t.Errorf("a model that is ill: %d %s", res.StatusCode, body)
 	}
 }
 

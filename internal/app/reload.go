@@ -170,14 +170,14 @@ func (a *App) apply(ctx context.Context, l *loaded) error {
 		MaxBodySet: c.Server.MaxRequestSet,
 		Policy:     &auth.Policy{Access: c.Server.Access, RequireUser: c.Server.EnforceUserParam, RejectTags: c.Server.RejectClientTags},
 		UserHeader: c.Server.UserHeader, EndUserBudget: c.Server.EndUserBudgetID, ModelAliases: c.Server.ModelAliases,
-		NoAgents: c.Server.NoAgents,
+		NoAgents: c.Server.NoAgents, ListHealthy: c.Server.ListHealthy,
 	}
 	a.limiter.SetRules(rules)
 	a.calendar = calendar
 	a.counters.SetCalendar(calendar)
 	a.settings.Store(&admin.Settings{
 		Calendar: calendar, Budget: c.Server.Global.Budget, Providers: c.Router.ProviderBudgets, Rules: c.Keys, Users: c.Users, Teams: c.Teams, Passwords: c.Passwords,
-		NoRotation: c.Server.Rotation.Off, Grace: c.Server.Rotation.Grace,
+		ListHealthy: c.Server.ListHealthy, NoRotation: c.Server.Rotation.Off, Grace: c.Server.Rotation.Grace,
 	})
 	a.snapshot.Store(s)
 	a.setTokens(&c.Server)

@@ -264,6 +264,7 @@ type Server struct {
 	ServeUnjournaled bool
 	RejectClientTags bool
 	SpendTagHeaders  []string
+	ListHealthy      bool          // lists of models leave out those that no deployment serves for now
 	NoAgents         bool          // do not count by which programs calls are made
 	ForwardHeaders   bool          // client x-* headers go to the vendor
 	DrainTimeout     time.Duration // 30 s unless set
