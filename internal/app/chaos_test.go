@@ -176,6 +176,7 @@ router_settings: {num_retries: 1, disable_cooldowns: true}
 // the first word went to the client another deployment gives the answer; after
 // it the client is told, once.
 func TestACutAtEveryByteOfAnAnswer(t *testing.T) {
+	t.Parallel()
 	h := start(t, twins)
 	const text = "Hello from the Penstock mock."
 	for _, tt := range []struct {

@@ -11,6 +11,7 @@ import (
 // What an administrator says a key has spent stays so after a restart, in every
 // budget window.
 func TestACorrectedSpendSurvivesARestart(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name string
 		env  func(*testing.T) []string

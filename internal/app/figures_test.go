@@ -11,6 +11,7 @@ import (
 
 // A deployment that cools down for one replica cools down for all of them.
 func TestCooldownsAreShared(t *testing.T) {
+	t.Parallel()
 	t.Run("through Redis", func(t *testing.T) {
 		url := redistest.URL(t)
 		sharesCooldowns(t, "REDIS_URL", url, "REDIS_NAMESPACE", rand.Text())

@@ -183,6 +183,7 @@ func TestReadiness(t *testing.T) {
 }
 
 func TestHealthOfALoggingDestination(t *testing.T) {
+	t.Parallel()
 	status := http.StatusOK
 	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
 	defer hook.Close()

@@ -154,6 +154,7 @@ func TestTokensOfAnIdentityProvider(t *testing.T) {
 // Who may come in with a token, and what its claims mean, changes with a reload. What
 // the provider says of roles and teams is stored, on both engines.
 func TestTokensAfterAReload(t *testing.T) {
+	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) { tokensAfterAReload(t, "") })
 	t.Run("postgres", func(t *testing.T) {
 		tokensAfterAReload(t, "\n  database_url: \""+storetest.PostgresURL(t)+"\"")

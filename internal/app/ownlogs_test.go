@@ -66,6 +66,7 @@ func (l *langfuse) of(project string) int {
 // Somebody gives a team a project of its own at Langfuse, a key another one, and
 // then has nothing logged of the team.
 func TestCallsGoToTheirTeamsOwnProject(t *testing.T) {
+	t.Parallel()
 	lf := newLangfuse(t)
 	h := start(t, `
 model_list:
