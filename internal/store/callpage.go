@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 
@@ -54,6 +55,18 @@ func (db *DB) PageCalls(ctx context.Context, f CallFilter, o CallOrder) (*CallPa
 	if err != nil {
 		return nil, err
 	}
+	// SQLite is told which way to go: it counts by contexts, and finds by them calls
+	// that are few. Many are met soon on a walk.
+	counted := walkCalls
+	switch {
+	case f.CallID != "" || !f.ofContexts():
+	case db.d.daily:
+		counted, spans = contextCalls, []span{all(&f)}
+	default:
+		if err := db.fewContexts(ctx, &f, &w); err != nil {
+			return nil, err
+		}
+	}
 	order := " ORDER BY calls.started_at DESC, calls.call_id DESC"
 	if by := callOrders[o.By]; by != "" {
 		// Of calls in any order the database has to see all: in one go.
@@ -76,16 +89,25 @@ func (db *DB) PageCalls(ctx context.Context, f CallFilter, o CallOrder) (*CallPa
 		}
 		n := 0
 		if most > 0 {
-			if n, err = db.countCalls(ctx, &f, w, s, most); err != nil {
+			if n, err = db.countCalls(ctx, counted, &f, w, s, most); err != nil {
 				return nil, err
 			}
+		}
+		from := walkCalls
+		if n < most && n <= fewCalls {
+			from = counted
 		}
 		if before == (Cursor{}) && out.Total+n > o.Skip && len(out.Rows) < limit {
 			page := w.clone()
 			f.where(&page, db.d, s)
 			skip := max(o.Skip-out.Total, 0)
-			tail := order + " LIMIT " + page.arg(limit-len(out.Rows)) + " OFFSET " + page.arg(skip)
-			if out.Rows, err = db.callRows(ctx, &page, tail, out.Rows); err != nil {
+			cut := order + " LIMIT " + page.arg(limit-len(out.Rows)) + " OFFSET " + page.arg(skip)
+			if callOrders[o.By] != "" {
+				// Of those that are only sorted, no more is read than it takes.
+				page.parts = []string{joined, "(calls.started_at, calls.call_id) IN (SELECT calls.started_at, calls.call_id FROM " + from + page.sql() + cut + ")"}
+				from, cut = walkCalls, order
+			}
+			if out.Rows, err = db.callRows(ctx, from, &page, cut, out.Rows); err != nil {
 				return nil, err
 			}
 		}
@@ -98,7 +120,12 @@ func (db *DB) PageCalls(ctx context.Context, f CallFilter, o CallOrder) (*CallPa
 	}
 	if before != (Cursor{}) {
 		f.Before = before
-		if out.Rows, err = db.find(ctx, f); err != nil {
+		if counted == contextCalls && !out.More && out.Total <= fewCalls {
+			out.Rows, err = db.callsIn(ctx, contextCalls, &f, w, all(&f), nil)
+		} else {
+			out.Rows, err = db.find(ctx, f)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -108,14 +135,47 @@ func (db *DB) PageCalls(ctx context.Context, f CallFilter, o CallOrder) (*CallPa
 	return out, err
 }
 
+// fewContexts has w want only calls of the contexts that f selects, by their
+// numbers, if they are few: PostgreSQL would not know that they are.
+func (db *DB) fewContexts(ctx context.Context, f *CallFilter, w *where) error {
+	const most = 1000
+	of := where{}
+	f.contexts(&of)
+	if of.bad != nil {
+		return of.bad
+	}
+	var ids []int64
+	rows, err := db.r.QueryContext(ctx, "SELECT contexts.id FROM contexts"+of.sql()+" LIMIT "+of.arg(most+1), of.args...) //nolint:gosec // G202: the text is ours, values are parameters
+	err = results(rows, err, func(r *sql.Rows) error {
+		var id int64
+		err := r.Scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read contexts: %w", err)
+	}
+	if len(ids) <= most {
+		w.parts = append(w.parts, "calls.context = ANY("+w.arg(ids)+")")
+	}
+	return nil
+}
+
+// fewCalls is how many calls are looked up and sorted. More are met soon on a walk.
+const fewCalls = 10_000
+
 // countCalls counts f's calls within s, up to most.
-func (db *DB) countCalls(ctx context.Context, f *CallFilter, w where, s span, most int) (n int, err error) {
+func (db *DB) countCalls(ctx context.Context, from string, f *CallFilter, w where, s span, most int) (n int, err error) {
 	w = w.clone()
 	f.where(&w, db.d, s)
 	if w.bad != nil {
 		return 0, w.bad
 	}
-	err = db.r.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM calls CROSS JOIN contexts"+w.sql()+" LIMIT "+w.arg(most)+") AS c", w.args...).Scan(&n)
+	if !f.ofContexts() && f.Search == "" {
+		from = "calls" // nothing is asked of their contexts
+		w.parts = slices.DeleteFunc(w.parts, func(part string) bool { return part == joined })
+	}
+	err = db.r.QueryRowContext(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM "+from+w.sql()+" LIMIT "+w.arg(most)+") AS c", w.args...).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("count calls: %w", err)
 	}

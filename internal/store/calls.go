@@ -90,11 +90,18 @@ func numberOrNull(n int64) any {
 	return n
 }
 
-// callSelect reads calls with their contexts. The join is written as a cross
-// join because SQLite takes those in the order they stand in: calls are walked
-// by their start, and each finds its context by number.
-var callSelect = "SELECT " + "calls." + strings.Join(callColumns[:len(callColumns)-1], ", calls.") + ", contexts." + strings.Join(contextColumns, ", contexts.") +
-	" FROM calls CROSS JOIN contexts"
+// callSelect reads calls with their contexts.
+var callSelect = "SELECT " + "calls." + strings.Join(callColumns[:len(callColumns)-1], ", calls.") + ", contexts." + strings.Join(contextColumns, ", contexts.") + " FROM "
+
+// Calls and their contexts are joined by cross joins because SQLite takes those in
+// the order they stand in.
+const (
+	// walkCalls walks calls by their start, and each finds its context by number.
+	walkCalls = "calls CROSS JOIN contexts"
+	// contextCalls finds calls by their contexts.
+	contextCalls = "contexts CROSS JOIN calls"
+	joined       = "contexts.id = calls.context"
+)
 
 func scanCall(rows row) (spend.Row, error) {
 	var r spend.Row
@@ -229,7 +236,7 @@ func (db *DB) find(ctx context.Context, f CallFilter) ([]spend.Row, error) {
 		var w where
 		w.parts = append(w.parts, db.d.response)
 		w.is("calls.response_id", fitText(id, maxText))
-		return db.callsIn(ctx, &f, w, all(&f), nil)
+		return db.callsIn(ctx, walkCalls, &f, w, all(&f), nil)
 	}
 	w, spans, err := db.spansOf(ctx, &f)
 	if err != nil {
@@ -238,7 +245,7 @@ func (db *DB) find(ctx context.Context, f CallFilter) ([]spend.Row, error) {
 	var out []spend.Row
 	for _, s := range spans {
 		before := len(out)
-		if out, err = db.callsIn(ctx, &f, w, s, out); err != nil {
+		if out, err = db.callsIn(ctx, walkCalls, &f, w, s, out); err != nil {
 			return nil, err
 		}
 		if len(out) > before && len(out) >= (Page{Limit: f.Limit}).limit() {
@@ -281,9 +288,8 @@ func all(f *CallFilter) span {
 	return s
 }
 
-// daysOf returns the days on which f's owner had calls, the newest first. SQLite
-// has no index of calls by owner, since every call would pay for it; the daily
-// sums know.
+// daysOf returns the days on which f's owner had calls, the newest first, for a
+// walk on SQLite: the daily sums know.
 func (db *DB) daysOf(ctx context.Context, f *CallFilter) ([]span, error) {
 	whole := all(f)
 	for _, o := range []struct{ scope, id string }{{Key, f.KeyHash}, {User, f.UserID}, {Team, f.TeamID}, {EndUser, f.EndUser}} {
@@ -319,22 +325,22 @@ func (db *DB) daysOf(ctx context.Context, f *CallFilter) ([]span, error) {
 	return []span{whole}, nil
 }
 
-// callsIn appends f's rows within s to out, up to f's limit.
-func (db *DB) callsIn(ctx context.Context, f *CallFilter, w where, s span, out []spend.Row) ([]spend.Row, error) {
+// callsIn appends f's rows of from within s to out, up to f's limit.
+func (db *DB) callsIn(ctx context.Context, from string, f *CallFilter, w where, s span, out []spend.Row) ([]spend.Row, error) {
 	f.where(&w, db.d, s)
 	if f.Before != (Cursor{}) {
 		w.parts = append(w.parts, "(calls.started_at, calls.call_id) < ("+w.arg(micros(f.Before.Start))+", "+w.arg(storedID(f.Before.CallID))+")")
 	}
 	limit := w.arg(Page{Limit: f.Limit}.limit() - len(out))
-	return db.callRows(ctx, &w, " ORDER BY calls.started_at DESC, calls.call_id DESC LIMIT "+limit, out)
+	return db.callRows(ctx, from, &w, " ORDER BY calls.started_at DESC, calls.call_id DESC LIMIT "+limit, out)
 }
 
-// callRows appends the rows that w selects to out.
-func (db *DB) callRows(ctx context.Context, w *where, tail string, out []spend.Row) ([]spend.Row, error) {
+// callRows appends the rows of from that w selects to out.
+func (db *DB) callRows(ctx context.Context, from string, w *where, tail string, out []spend.Row) ([]spend.Row, error) {
 	if w.bad != nil {
 		return nil, w.bad
 	}
-	rows, err := db.r.QueryContext(ctx, callSelect+w.sql()+tail, w.args...)
+	rows, err := db.r.QueryContext(ctx, callSelect+from+w.sql()+tail, w.args...)
 	err = results(rows, err, func(rows *sql.Rows) error {
 		r, err := scanCall(rows)
 		out = append(out, r)
@@ -346,19 +352,18 @@ func (db *DB) callRows(ctx context.Context, w *where, tail string, out []spend.R
 	return out, nil
 }
 
-// where adds f's conditions to w, but for RequestID and Before.
-func (f *CallFilter) where(w *where, d dialect, s span) {
-	w.parts = append([]string{"contexts.id = calls.context"}, w.parts...)
-	if f.CallID != "" {
-		w.parts = append(w.parts, "calls.call_id = "+w.arg(storedID(f.CallID)))
-	}
+// ofContexts reports whether f selects contexts of calls.
+func (f *CallFilter) ofContexts() bool {
+	return f.KeyHash != "" || f.UserID != "" || f.TeamID != "" || f.Group != "" || f.Deployment != "" || f.Model != "" || f.Failed != nil || f.Kinds != nil
+}
+
+// contexts adds the conditions on contexts of calls to w.
+func (f *CallFilter) contexts(w *where) {
 	w.is("contexts.key_hash", f.KeyHash)
 	w.is("contexts.user_id", f.UserID)
 	w.is("contexts.team_id", f.TeamID)
 	w.is("contexts.model_group", f.Group)
 	w.is("contexts.deployment_id", f.Deployment)
-	w.is("calls.end_user", f.EndUser)
-	w.is("calls.session_id", f.Session)
 	if f.Model != "" {
 		w.either(func(w *where) {
 			w.is("contexts.model", f.Model)
@@ -376,6 +381,17 @@ func (f *CallFilter) where(w *where, d dialect, s span) {
 		}
 		w.parts = append(w.parts, "contexts.kind IN ("+strings.Join(kinds, ", ")+")")
 	}
+}
+
+// where adds f's conditions to w, but for RequestID and Before.
+func (f *CallFilter) where(w *where, d dialect, s span) {
+	w.parts = append([]string{joined}, w.parts...)
+	if f.CallID != "" {
+		w.parts = append(w.parts, "calls.call_id = "+w.arg(storedID(f.CallID)))
+	}
+	f.contexts(w)
+	w.is("calls.end_user", f.EndUser)
+	w.is("calls.session_id", f.Session)
 	w.contains(f.Error, "calls.error")
 	if f.MinCost != nil {
 		w.parts = append(w.parts, "calls.cost >= "+w.arg(int64(*f.MinCost)))

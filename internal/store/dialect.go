@@ -34,8 +34,8 @@ type dialect struct {
 	// response is the condition beside "response_id = …" by which an index finds
 	// an answer's id, and otherID the same for a call's id that is no UUID.
 	response, otherID string
-	// daily says that an owner's calls are looked for on the days of which the
-	// daily sums know some, because no index has them.
+	// daily says that a walk over an owner's calls goes over the days of which the
+	// daily sums know some, and that the engine is told whether to walk at all.
 	daily bool
 	// size asks how many bytes the ledger takes.
 	size string

@@ -121,6 +121,15 @@ func (db *DB) analyze(ctx context.Context) error {
 	return err
 }
 
+// AnalyzeCalls does the same for calls.
+func (db *DB) AnalyzeCalls(ctx context.Context) error {
+	if db.d.name != "postgres" {
+		return nil
+	}
+	_, err := db.w.ExecContext(ctx, "VACUUM ANALYZE calls, contexts, daily, adjustments")
+	return err
+}
+
 // ExplainKeys returns how SQLite finds a page of a list of keys.
 func (db *DB) ExplainKeys(ctx context.Context, f KeyFilter, p Page) ([]string, error) {
 	w := f.where()

@@ -92,7 +92,7 @@ func (l *Ledger) Bounds(ctx context.Context, from, to time.Time) (first, last ti
 // Calls hands every call that began in that time to yield, the oldest first.
 func (l *Ledger) Calls(ctx context.Context, from, to time.Time, yield func(*Entry) error) error {
 	s := all(&CallFilter{From: from, To: to})
-	query := strings.Replace(callSelect, " FROM calls", ", COALESCE(calls.link, 0), calls.context FROM calls", 1) +
+	query := strings.Replace(callSelect, " FROM ", ", COALESCE(calls.link, 0), calls.context FROM ", 1) + walkCalls +
 		" WHERE contexts.id = calls.context AND calls.started_at >= $1 AND calls.started_at < $2 ORDER BY calls.started_at, calls.call_id"
 	return l.each(ctx, "calls", query, []any{s.from, s.to}, func(rows *sql.Rows) error {
 		var e Entry

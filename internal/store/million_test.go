@@ -2,8 +2,11 @@ package store_test
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,8 +19,8 @@ import (
 )
 
 // BenchmarkMillionRows prints what lists cost where there are a million keys,
-// users, teams and customers: the middle and the 95th of a hundred lists of each
-// kind, in milliseconds. Every list is one of the management API.
+// users, teams, customers and calls: the middle and the 95th percentile of forty lists
+// of each kind, in milliseconds. Every list is one of the management API.
 func BenchmarkMillionRows(b *testing.B) {
 	const rows = 1_000_000
 	engines(b, func(b *testing.B, db *store.DB) {
@@ -43,13 +46,16 @@ func BenchmarkMillionRows(b *testing.B) {
 		}
 		b.Logf("lists counted in %v", time.Since(begin).Round(10*time.Millisecond))
 		millionLists(b, db, rows)
+		const calls = rows / 4 // which take as long to book
+		fillCalls(b, db, calls)
+		millionCalls(b, db, calls)
 	})
 }
 
-func millionLists(b *testing.B, db *store.DB, rows int) {
+// looks returns a function that reports what a list costs, of forty looks at it.
+func looks(b *testing.B) func(name string, list func(i int) error) {
 	const looks = 40
-	ctx := b.Context()
-	run := func(name string, list func(i int) error) {
+	return func(name string, list func(i int) error) {
 		b.Run(name, func(b *testing.B) {
 			took := make([]time.Duration, looks)
 			for b.Loop() {
@@ -68,6 +74,105 @@ func millionLists(b *testing.B, db *store.DB, rows int) {
 			b.ReportMetric(ms(took[looks*95/100]), "p95-ms")
 		})
 	}
+}
+
+// callsFrom is when the first of a million calls was.
+var callsFrom = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+const callsApart = 2592 * time.Millisecond
+
+// fillCalls books n calls of a thousand keys.
+func fillCalls(b *testing.B, db *store.DB, n int) {
+	b.Helper()
+	batch := make([]spend.Row, 0, 4000)
+	models := []string{"gpt-4o", "gpt-4o-mini", "claude-sonnet-4", "gemini-2.5-pro", "mistral-large"}
+	for i := range n {
+		r := storetest.Row(i)
+		of := i * 7919 % 1000
+		r.Start = callsFrom.Add(time.Duration(i) * callsApart)
+		r.FirstByte, r.End = r.Start.Add(300*time.Millisecond), r.Start.Add(time.Second)
+		r.CallID, r.ResponseID = callID(r.Start, i), fmt.Sprintf("chatcmpl-%030d", i)
+		r.KeyHash = fmt.Sprintf("%08x%056d", uint32(of*2654435761), of)
+		r.UserID, r.TeamID = fmt.Sprintf("user-%030d", of/10), fmt.Sprintf("team-%030d", of)
+		r.Model = models[i%len(models)]
+		r.Group, r.Session = r.Model, fmt.Sprintf("session-%d", i/20)
+		r.Failed = i%100 == 0
+		if batch = append(batch, r); len(batch) == cap(batch) || i == n-1 {
+			if _, err := db.Book(b.Context(), batch); err != nil {
+				b.Fatal(err)
+			}
+			batch = batch[:0]
+		}
+	}
+	if err := db.AnalyzeCalls(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// callID is the n-th id, as the gateway makes them at a time.
+func callID(at time.Time, n int) string {
+	h := sha256.Sum256([]byte(strconv.Itoa(n)))
+	ms := at.UnixMilli()
+	return fmt.Sprintf("%08x-%04x-7%03x-8%03x-%012x", ms>>16, ms&0xffff, h[0], h[1], h[2:8])
+}
+
+// millionCalls reports what lists of calls cost, of /spend/logs/v2.
+func millionCalls(b *testing.B, db *store.DB, rows int) {
+	ctx := b.Context()
+	run := looks(b)
+	const count = 10_000 // as the management API counts
+	list := func(f store.CallFilter, o store.CallOrder) error {
+		if f.From.IsZero() {
+			f.From, f.To = callsFrom, callsFrom.Add(time.Duration(rows)*callsApart)
+		}
+		f.Limit, o.Count = 50, count
+		page, err := db.PageCalls(ctx, f, o)
+		if err == nil && len(page.Rows) == 0 {
+			err = errors.New("no call found")
+		}
+		return err
+	}
+	failed := true
+	key := func(i int) string { return fmt.Sprintf("%08x%056d", uint32(i*7*2654435761), i*7) }
+	var last store.Cursor
+	run("calls: newest", func(int) error { return list(store.CallFilter{}, store.CallOrder{}) })
+	run("calls: page by page", func(int) error {
+		f := store.CallFilter{From: callsFrom, To: callsFrom.Add(time.Duration(rows) * callsApart), Before: last, Limit: 50}
+		page, err := db.PageCalls(ctx, f, store.CallOrder{Count: count})
+		if err == nil {
+			r := page.Rows[len(page.Rows)-1]
+			last = store.Cursor{Start: r.Start, CallID: r.CallID}
+		}
+		return err
+	})
+	run("calls: any of the first 200 pages", func(i int) error { return list(store.CallFilter{}, store.CallOrder{Skip: i * 250}) })
+	run("calls: of a team", func(i int) error {
+		return list(store.CallFilter{TeamID: fmt.Sprintf("team-%030d", i*7)}, store.CallOrder{})
+	})
+	run("calls: of a key", func(i int) error { return list(store.CallFilter{KeyHash: key(i)}, store.CallOrder{}) })
+	run("calls: of a model", func(int) error { return list(store.CallFilter{Model: "gpt-4o"}, store.CallOrder{}) })
+	run("calls: failed", func(int) error { return list(store.CallFilter{Failed: &failed}, store.CallOrder{}) })
+	run("calls: failed, of a key", func(i int) error {
+		return list(store.CallFilter{KeyHash: fmt.Sprintf("%08x%056d", uint32(i%10*100*2654435761), i%10*100), Failed: &failed}, store.CallOrder{})
+	})
+	run("calls: of a session", func(i int) error {
+		return list(store.CallFilter{Session: fmt.Sprintf("session-%d", i*1000)}, store.CallOrder{})
+	})
+	run("calls: by the answer's id", func(i int) error {
+		return list(store.CallFilter{RequestID: fmt.Sprintf("chatcmpl-%030d", i*997)}, store.CallOrder{})
+	})
+	run("calls: of a day, by spend", func(i int) error {
+		day := callsFrom.AddDate(0, 0, i%30)
+		return list(store.CallFilter{From: day, To: day.AddDate(0, 0, 1)}, store.CallOrder{By: "spend"})
+	})
+	run("calls: of a team, by spend", func(i int) error {
+		return list(store.CallFilter{TeamID: fmt.Sprintf("team-%030d", i*7)}, store.CallOrder{By: "spend"})
+	})
+}
+
+func millionLists(b *testing.B, db *store.DB, rows int) {
+	ctx := b.Context()
+	run := looks(b)
 	keys := func(f store.KeyFilter, p store.Page) error {
 		_, _, err := db.ListKeys(ctx, f, p)
 		return err
