@@ -151,7 +151,7 @@ func (le *lease) room(l *Limit, amount int64, r *Range, reserved int64, mine *ro
 		return n, yes
 	}
 	if late || le.s.down.Load() || mine != nil && mine.failed {
-		if mine == nil && !late && le.unread() {
+		if !late && le.unread() {
 			return min(r.Worst, max(r.Want, amount/16)), ask // the books are asked
 		}
 		return le.away(r, reserved, now)
