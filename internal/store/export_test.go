@@ -148,6 +148,13 @@ func (db *DB) ExplainKeys(ctx context.Context, f KeyFilter, p Page) ([]string, e
 	return db.explain(ctx, "SELECT hash FROM keys"+tail, w.args)
 }
 
+// ExplainCalls returns how SQLite counts the calls that f selects.
+func (db *DB) ExplainCalls(ctx context.Context, f CallFilter) ([]string, error) {
+	var w where
+	f.where(&w, db.d, all(&f))
+	return db.explain(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM "+contextCalls+w.sql()+" LIMIT 10001) AS c", w.args)
+}
+
 // Touched returns how many rows and entries of indexes PostgreSQL reads in f.
 func (db *DB) Touched(ctx context.Context, f func() error) (int64, error) {
 	db.r.SetMaxOpenConns(1) // what one connection has read is told by it

@@ -156,13 +156,13 @@ func millionCalls(b *testing.B, db *store.DB, rows int) {
 		return list(store.CallFilter{KeyHash: fmt.Sprintf("%08x%056d", uint32(i%10*100*2654435761), i%10*100), Failed: &failed}, store.CallOrder{})
 	})
 	run("calls: of a session", func(i int) error {
-		return list(store.CallFilter{Session: fmt.Sprintf("session-%d", i*1000)}, store.CallOrder{})
+		return list(store.CallFilter{Session: fmt.Sprintf("session-%d", i*rows/1000)}, store.CallOrder{})
 	})
 	run("calls: by the answer's id", func(i int) error {
 		return list(store.CallFilter{RequestID: fmt.Sprintf("chatcmpl-%030d", i*997)}, store.CallOrder{})
 	})
 	run("calls: of a day, by spend", func(i int) error {
-		day := callsFrom.AddDate(0, 0, i%30)
+		day := callsFrom.AddDate(0, 0, i%7)
 		return list(store.CallFilter{From: day, To: day.AddDate(0, 0, 1)}, store.CallOrder{By: "spend"})
 	})
 	run("calls: of a team, by spend", func(i int) error {

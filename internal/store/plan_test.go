@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"penstock/internal/spend"
 	"penstock/internal/store"
 	"penstock/internal/store/storetest"
 )
@@ -60,6 +61,77 @@ func TestProgramsAndTimesAreFoundByIndexes(t *testing.T) {
 		plan, err := tt.explain()
 		if got := strings.Join(plan, "; "); err != nil || !strings.Contains(strings.ReplaceAll(got, "COVERING ", ""), tt.want) {
 			t.Errorf("%s: found by %s, %v; want %s", tt.name, got, err, tt.want)
+		}
+	}
+}
+
+// Calls of a key, a team or a model are counted without looking at others.
+func TestCallsAreFoundByIndexes(t *testing.T) {
+	db := storetest.SQLite(t)
+	failed := true
+	day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		name string
+		f    store.CallFilter
+	}{
+		{"a key", store.CallFilter{KeyHash: "k"}},
+		{"a user", store.CallFilter{UserID: "u"}},
+		{"a team", store.CallFilter{TeamID: "t"}},
+		{"a model", store.CallFilter{Model: "m"}},
+		{"those that failed", store.CallFilter{Failed: &failed}},
+	} {
+		tt.f.From, tt.f.To = day, day.AddDate(0, 1, 0)
+		plan, err := db.ExplainCalls(t.Context(), tt.f)
+		want := "SEARCH calls USING COVERING INDEX calls_context (context=? AND started_at>? AND started_at<?)"
+		if got := strings.Join(plan, "; "); err != nil || !strings.Contains(got, want) {
+			t.Errorf("calls of %s are found by %s, %v; want %s", tt.name, got, err, want)
+		}
+	}
+}
+
+// A page of calls that few of very many are like touches few rows on PostgreSQL.
+func TestPagesOfCallsTouchFewRows(t *testing.T) {
+	db := storetest.Postgres(t)
+	ctx := t.Context()
+	day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	const calls = 12_000
+	rows := make([]spend.Row, calls)
+	for i := range rows {
+		r := storetest.Row(i)
+		r.Start = day.Add(time.Duration(i) * time.Second)
+		r.CallID, r.Failed = callID(r.Start, i), i%1000 == 0
+		rows[i] = r
+	}
+	for len(rows) > 0 {
+		if _, err := db.Book(ctx, rows[:4000]); err != nil {
+			t.Fatal(err)
+		}
+		rows = rows[4000:]
+	}
+	if err := db.AnalyzeCalls(ctx); err != nil {
+		t.Fatal(err)
+	}
+	failed := true
+	for _, tt := range []struct {
+		name string
+		f    store.CallFilter
+		want int
+		most int64
+	}{
+		{"those that failed", store.CallFilter{Failed: &failed}, 12, 1000},
+		{"the newest", store.CallFilter{}, 10_000, 10_000 + 1000},
+	} {
+		tt.f.From, tt.f.To, tt.f.Limit = day, day.AddDate(0, 0, 1), 50
+		n, err := db.Touched(ctx, func() error {
+			page, err := db.PageCalls(ctx, tt.f, store.CallOrder{Count: 10_000})
+			if err == nil && page.Total != tt.want {
+				t.Errorf("%s: %d calls counted, want %d", tt.name, page.Total, tt.want)
+			}
+			return err
+		})
+		t.Logf("%s touches %d rows", tt.name, n)
+		if err != nil || n > tt.most {
+			t.Errorf("%s touches %d rows, %v; want no more than %d", tt.name, n, err, tt.most)
 		}
 	}
 }
