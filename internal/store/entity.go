@@ -362,7 +362,7 @@ func (e *entity[T]) pageOf(ctx context.Context, db *DB, w *where, o order[T], p 
 		skip = 0
 	}
 	var page []string
-	rows, err := db.r.QueryContext(ctx, "SELECT "+e.idColumn()+", "+behind+" FROM "+e.spentTable()+w.sql()+e.direction(o, p.Desc), w.args...)
+	rows, err := db.r.QueryContext(ctx, "SELECT "+e.idColumn()+", "+behind+" FROM "+e.spentTable()+w.sql()+e.direction(o, p.Desc), w.args...) //nolint:gosec // G202: the text is ours, values are parameters
 	err = results(rows, err, func(r *sql.Rows) error {
 		var id string
 		var in int
