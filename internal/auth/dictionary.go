@@ -12,8 +12,10 @@ import (
 // names them by number. It only grows, and no further than maxWords: what comes
 // later is written out.
 type dictionary struct {
-	words atomic.Pointer[[]string]   // by number; only the holder of mu appends
-	lists atomic.Pointer[[][]string] // the same for whole lists of texts
+	// By number; only the holder of mu appends. A list is shared by all rows that
+	// have it.
+	words atomic.Pointer[[]string]
+	lists atomic.Pointer[[][]string]
 
 	mu      sync.Mutex
 	ids     map[string]uint32 // guarded by mu, as are the others
@@ -93,9 +95,3 @@ func number[T any](d *dictionary, ids map[string]uint32, s string, all *atomic.P
 	all.Store(&list)
 	return n, true
 }
-
-// word returns the text with the number.
-func (d *dictionary) word(n uint64) string { return (*d.words.Load())[n] }
-
-// texts returns the list with the number. It is shared by all rows that have it.
-func (d *dictionary) texts(n uint64) []string { return (*d.lists.Load())[n] }

@@ -110,6 +110,32 @@ func BenchmarkMillionKeys(b *testing.B) {
 	}
 	run("of 1000 in use", 1000)
 	run("of all", keys)
+	// What the machine takes for the two looks alone, one at a slot and one at the
+	// row it leads to, with nothing done: no key that is not in use costs less.
+	b.Run("two looks into as much memory", func(b *testing.B) {
+		slots, rows := make([]uint32, 4*keys), make([]byte, int(each)*keys)
+		for i := range rows {
+			rows[i] = byte(i)
+		}
+		random := func(i int) uint64 {
+			sum := sha256.Sum256(binary.LittleEndian.AppendUint64(nil, uint64(i)))
+			return binary.LittleEndian.Uint64(sum[:])
+		}
+		for i := range slots {
+			slots[i] = uint32(random(i) % uint64(len(rows)))
+		}
+		asked := make([]uint64, 200_000)
+		for i := range asked {
+			asked[i] = random(-i) % uint64(len(slots))
+		}
+		i, seen, begin := 0, byte(0), processorTime(b)
+		for b.Loop() {
+			// Each waits for the one before, as calls do that come one by one.
+			seen = rows[slots[asked[i%len(asked)]^uint64(seen&1)]]
+			i++
+		}
+		b.ReportMetric(float64(processorTime(b)-begin)/float64(b.N), "cpu-ns/op")
+	})
 	// What another replica has changed is put in its place, whatever else there is.
 	b.Run("a change", func(b *testing.B) {
 		changed := typical(0)

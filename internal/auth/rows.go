@@ -215,7 +215,7 @@ func (r *rows) begin(size int, moved func(h uint64)) {
 	// Small tables take little memory.
 	usual := minChunk << min(len(r.dead)-len(r.free)-2, 8)
 	r.b = make([]byte, 0, max(size, min(usual, chunkSize)))
-	v.chunks[r.open].Store(unsafe.SliceData(r.b))
+	v.chunks[r.open].Store(unsafe.SliceData(r.b)) //nolint:gosec // G103: slots say where rows are
 }
 
 // bury counts the bytes of a row that is no longer there.

@@ -22,11 +22,15 @@ type (
 		Hidden string `json:"name"`
 		Deep   int    `json:"deep"`
 	}
+	sometimes struct {
+		When string `json:"when"`
+	}
 	unknown struct {
 		Rest map[string]jsontext.Value `json:",embed"`
 	}
 	thing struct {
 		inner
+		*sometimes
 		unknown
 		Name   *string          `json:"name"`
 		At     time.Time        `json:"at,omitzero"`
@@ -91,7 +95,7 @@ func TestStructsBecomeSchemas(t *testing.T) {
 	for _, row := range []struct{ name, want string }{
 		{"Thing", `{"type":"object","properties":{"name":{"type":["string","null"]},"at":{"type":"string","format":"date-time"},"raw":{},` +
 			`"kids":{"type":"array","items":{"$ref":"#/components/schemas/Thing"}},"by":{"type":"object","additionalProperties":{"type":"integer","minimum":0}},` +
-			`"never":{"type":"null"},"own":{"type":"number","minimum":0},"deep":{"type":"integer"}},` +
+			`"never":{"type":"null"},"own":{"type":"number","minimum":0},"deep":{"type":"integer"},"when":{"type":"string"}},` +
 			`"required":["name","raw","kids","by","never","own","deep"],"additionalProperties":{}}`},
 		{"Must", `{"type":"object","properties":{"id":{"type":"string","description":"Which one."},"kind":{"type":"string","description":"Which sort.","enum":["a","b"]}},"required":["id"]}`},
 		{"OpenapiTestMust", `{"type":"object","properties":{"id":{"type":"string","description":"Which one."},"kind":{"type":"string"}},"required":["id","kind"]}`},

@@ -217,17 +217,21 @@ func (s *Schemas) all() Map[*Schema] {
 // fields returns the schema of a struct, with the members that are embedded in it.
 func (s *Schemas) fields(t reflect.Type) *Schema {
 	out := &Schema{Type: types{"object"}}
-	level := []reflect.Type{t}
+	type part struct {
+		t      reflect.Type
+		absent bool // it may be: it is embedded by a pointer
+	}
+	level := []part{{t: t}}
 	for len(level) > 0 { // what stands further out hides what stands further in
-		var next []reflect.Type
-		for _, t := range level {
-			for f := range t.Fields() {
+		var next []part
+		for _, p := range level {
+			for f := range p.t.Fields() {
 				name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 				switch {
 				case name == "-" && options == "":
 				case name == "" && (f.Anonymous || has(options, "embed")):
 					if in := indirect(f.Type); in.Kind() == reflect.Struct {
-						next = append(next, in)
+						next = append(next, part{in, p.absent || f.Type.Kind() == reflect.Pointer})
 					} else if in.Kind() == reflect.Map && in.Elem() != reflect.TypeFor[jsontext.Value]() {
 						out.Rest = s.Of(in.Elem())
 					} else {
@@ -236,6 +240,9 @@ func (s *Schemas) fields(t reflect.Type) *Schema {
 				case f.IsExported():
 					if name == "" {
 						name = f.Name
+					}
+					if p.absent {
+						options += ",omitzero"
 					}
 					s.field(out, &f, name, options)
 				}
