@@ -191,7 +191,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // exchange receives, records and answers one model call.
 func (s *Server) exchange(x *exchange, rt target, w http.ResponseWriter, r *http.Request) Outcome {
-	s.counters.received.Add(1)
 	x.start = time.Now()
 	x.target, x.http = rt, r
 	readErr := x.readBody(r, s.opts.MaxBody)
@@ -210,9 +209,12 @@ func (s *Server) exchange(x *exchange, rt target, w http.ResponseWriter, r *http
 		}
 		s.journal.add(c)
 	}
+	// The counters come last, here and at the end: who waits for one reads the
+	// call next.
 	if x.model != nil {
 		x.model.counters.received.Add(1)
 	}
+	s.counters.received.Add(1)
 	s.notify()
 
 	var out Outcome
@@ -224,13 +226,13 @@ func (s *Server) exchange(x *exchange, rt target, w http.ResponseWriter, r *http
 	default:
 		out = s.play(x, w)
 	}
-	s.counters.end(out)
-	if x.model != nil {
-		x.model.counters.end(out)
-	}
 	if c != nil {
 		s.journal.end(c, out)
 	}
+	if x.model != nil {
+		x.model.counters.end(out)
+	}
+	s.counters.end(out)
 	s.notify()
 	return out
 }
